@@ -1,0 +1,44 @@
+import { codeOfStatus, titleOfStatus } from './status.js';
+
+/** What every {@link HttpError} may be given besides its status and message. */
+export interface HttpErrorOptions extends ErrorOptions {
+  /** Stable machine-readable string in snake_case. Shown as `error.type`. */
+  code?: string | undefined;
+  /** What is wrong in detail, such as a list of fields. Shown to the caller. */
+  details?: unknown;
+  /** Header fields for the response, such as `Retry-After`. */
+  headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  /**
+   * Whether the caller may see the message. By default a 4xx shows its own, a 5xx does not.
+   */
+  expose?: boolean | undefined;
+}
+
+/** An error that knows which HTTP response it stands for. Pass it to `next()` or throw it. */
+export class HttpError extends Error {
+  /** HTTP status code, 400 to 599. */
+  readonly status: number;
+  /** The same as `status`; http-errors, body-parser and Express read either. */
+  readonly statusCode: number;
+  /** Stable machine-readable string in snake_case. */
+  readonly code: string;
+  readonly details: unknown;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly expose: boolean;
+
+  /** @throws {TypeError} when `status` is not an integer from 400 to 599 */
+  constructor(status: number, message?: string, options: HttpErrorOptions = {}) {
+    if (!Number.isInteger(status) || status < 400 || status > 599) {
+      throw new TypeError(`HttpError: "status" must be an integer from 400 to 599, got ${String(status)}`);
+    }
+    const { code = codeOfStatus(status), details, headers = {}, expose = status < 500, cause } = options;
+    super(message ?? titleOfStatus(status), cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.status = status;
+    this.statusCode = status;
+    this.code = code;
+    this.details = details;
+    this.headers = headers;
+    this.expose = expose;
+  }
+}

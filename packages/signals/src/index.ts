@@ -1,0 +1,31 @@
+export { signals } from './signals.js';
+
+export type { Signal } from './signal.js';
+export type {
+  AlertSent,
+  BreakerState,
+  CacheLookup,
+  DatabaseQuery,
+  DeprecatedCall,
+  DrainFinished,
+  Emitted,
+  FeatureState,
+  HealthChanged,
+  ModuleState,
+  PoolState,
+  RateLimitDecision,
+  RedisCommand,
+  RedisLinkState,
+  RequestShed,
+  SecurityFinding,
+  SeriesOverflow,
+  ServerState,
+  SessionEvent,
+  SlowRequest,
+  SocketState,
+  TokenEvent,
+  UpstreamFallback,
+  UpstreamRequest,
+  UpstreamServerState,
+  WorkerState,
+} from './signals.js';
