@@ -8,6 +8,8 @@ export interface HttpErrorOptions extends ErrorOptions {
   details?: unknown;
   /** Header fields for the response, such as `Retry-After`. */
   headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  /** Fields that stand beside `error` in the envelope, and beside the members of a problem document. */
+  payload?: Readonly<Record<string, unknown>> | undefined;
   /**
    * Whether the caller may see the message. By default a 4xx shows its own, a 5xx does not.
    */
@@ -24,6 +26,7 @@ export class HttpError extends Error {
   readonly code: string;
   readonly details: unknown;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly payload: Readonly<Record<string, unknown>>;
   readonly expose: boolean;
 
   /** @throws {TypeError} when `status` is not an integer from 400 to 599 */
@@ -31,7 +34,14 @@ export class HttpError extends Error {
     if (!Number.isInteger(status) || status < 400 || status > 599) {
       throw new TypeError(`HttpError: "status" must be an integer from 400 to 599, got ${String(status)}`);
     }
-    const { code = codeOfStatus(status), details, headers = {}, expose = status < 500, cause } = options;
+    const {
+      code = codeOfStatus(status),
+      details,
+      headers = {},
+      payload = {},
+      expose = status < 500,
+      cause,
+    } = options;
     super(message ?? titleOfStatus(status), cause === undefined ? undefined : { cause });
     this.name = new.target.name;
     this.status = status;
@@ -39,6 +49,7 @@ export class HttpError extends Error {
     this.code = code;
     this.details = details;
     this.headers = headers;
+    this.payload = payload;
     this.expose = expose;
   }
 }

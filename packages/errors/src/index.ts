@@ -1,3 +1,6 @@
+export { errorHandler } from './error-handler.js';
+export { methodNotAllowed, notFound } from './not-found.js';
+export { toErrorObject } from './error-object.js';
 export { HttpError } from './http-error.js';
 export {
   BadGatewayError,
@@ -18,5 +21,7 @@ export {
   UnsupportedMediaTypeError,
 } from './named-errors.js';
 
+export type { ErrorHandlerOptions } from './options.js';
+export type { ErrorObject } from './render.js';
 export type { HttpErrorOptions } from './http-error.js';
 export type { RetryableErrorOptions } from './named-errors.js';

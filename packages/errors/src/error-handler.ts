@@ -1,0 +1,148 @@
+import type { ErrorRequestHandler, Request, Response } from 'express';
+import { failureOf, isClientAbort, type Failure } from './failure.js';
+import { acceptedFormat } from './negotiate.js';
+import { resolveOptions, type ErrorHandlerOptions, type ResolvedOptions } from './options.js';
+import { CONTENT_TYPES, renderEnvelope, renderHtml, renderProblem, renderText } from './render.js';
+import type { ErrorContext, ErrorFormat } from './render.js';
+import { reportError, stackOf } from './report.js';
+
+/**
+ * The one place where errors become responses. Mount it last.
+ *
+ * Every error gets the same shape: the envelope `{ error: { code, type, message, … } }`, a problem document
+ * (RFC 9457), a small HTML page or plain text, as `Accept` asks. Header fields that earlier middleware set
+ * (CORS, security, request id, limits) are kept; those that described the response that failed are dropped.
+ *
+ * A 5xx is reported once: to the request logger if one listens on `res.err`, else through `req.log`, else
+ * to stderr. Where the response has begun and not ended, the connection is destroyed, for a truncated
+ * answer must not look whole. A client that went away is no error and gets no answer.
+ *
+ * @throws {TypeError} when an option is wrong, at construction
+ *
+ * @example
+ * app.use(notFound());
+ * app.use(errorHandler());
+ */
+export function errorHandler(options: ErrorHandlerOptions = {}): ErrorRequestHandler {
+  const resolved = resolveOptions(options);
+
+  // Express tells an error handler by its four parameters.
+  return function errorHandlerMiddleware(error: unknown, req, res, _next) {
+    if (isClientAbort(error) || clientIsGone(req, res)) return leaveUnanswered(res);
+
+    let failure: Failure;
+    let body: string;
+    let format: ErrorFormat;
+    try {
+      const meant = resolved.map(error, req) ?? error;
+      failure = failureOf(meant);
+      format = acceptedFormat(req, resolved.format);
+      body = render(format, failure, contextOf(req, meant, failure, resolved), resolved);
+    } catch (failed) {
+      // A detail that JSON cannot hold, a mapper that throws: the client still gets an answer.
+      reportError(failed, req, res);
+      failure = failureOf(undefined);
+      format = resolved.format;
+      body = render(format, failure, contextOf(req, failed, failure, resolved), resolved);
+    }
+
+    if (failure.status >= 500 || res.headersSent) reportError(error, req, res);
+    if (res.headersSent) {
+      if (!res.writableEnded) res.destroy();
+      return;
+    }
+    prepareHeaders(res, failure, resolved);
+    send(req, res, failure.status, CONTENT_TYPES[format], body);
+  };
+}
+
+function clientIsGone(req: Request, res: Response): boolean {
+  return res.destroyed || (req.destroyed && !req.complete);
+}
+
+function leaveUnanswered(res: Response): void {
+  // Nobody receives it; the log and the metrics read it.
+  if (!res.headersSent) res.statusCode = 499;
+  res.destroy();
+}
+
+function contextOf(req: Request, error: unknown, failure: Failure, options: ResolvedOptions): ErrorContext {
+  const query = req.originalUrl.indexOf('?');
+  const id = (req as { id?: unknown }).id;
+  return {
+    timestamp: new Date().toISOString(),
+    path: query === -1 ? req.originalUrl : req.originalUrl.slice(0, query),
+    method: req.method,
+    requestId: typeof id === 'string' || typeof id === 'number' ? String(id) : undefined,
+    traceback: options.development && failure.status >= 500 ? stackOf(error).split('\n') : undefined,
+  };
+}
+
+function render(
+  format: ErrorFormat,
+  failure: Failure,
+  context: ErrorContext,
+  { problemTypeBase }: ResolvedOptions,
+): string {
+  switch (format) {
+    case 'envelope':
+      return renderEnvelope(failure, context);
+    case 'problem':
+      return renderProblem(failure, context, problemTypeBase);
+    case 'html':
+      return renderHtml(failure, context);
+    case 'text':
+      return renderText(failure, context);
+  }
+}
+
+// They describe the representation that was not sent (RFC 9110 section 8), or allow to keep it.
+const STALE_FIELDS = [
+  'Content-Encoding',
+  'Content-Length',
+  'Content-Disposition',
+  'Content-Language',
+  'Content-Range',
+  'Accept-Ranges',
+  'ETag',
+  'Last-Modified',
+  'Expires',
+  'Transfer-Encoding',
+];
+
+function prepareHeaders(res: Response, failure: Failure, { noStore, keepCookies }: ResolvedOptions): void {
+  for (const field of STALE_FIELDS) {
+    if (res.hasHeader(field)) res.removeHeader(field);
+  }
+  if (failure.status >= 500 && res.hasHeader('Set-Cookie')) keepOnlyCookies(res, keepCookies);
+
+  if (noStore && failure.status !== 404 && failure.status !== 410) {
+    res.setHeader('Cache-Control', 'no-store');
+  } else if (/\bpublic\b|s-maxage|max-age|immutable/i.test(String(res.getHeader('Cache-Control') ?? ''))) {
+    res.removeHeader('Cache-Control');
+  }
+  for (const name in failure.headers) {
+    const value = failure.headers[name];
+    if (value !== undefined) res.setHeader(name, value);
+  }
+}
+
+function keepOnlyCookies(res: Response, names: readonly string[]): void {
+  const cookies = [res.getHeader('Set-Cookie') ?? []].flat().map(String);
+  const kept = cookies.filter((cookie) => names.includes(cookie.slice(0, cookie.indexOf('='))));
+  if (kept.length > 0) res.setHeader('Set-Cookie', kept);
+  else res.removeHeader('Set-Cookie');
+}
+
+/** Not `res.send`: an error wants no ETag and no freshness check. */
+function send(req: Request, res: Response, status: number, contentType: string, body: string): void {
+  res.statusCode = status;
+  // An unset reason phrase follows the status; one that the failed handler set would not.
+  res.statusMessage = '';
+  res.vary('Accept');
+  res.setHeader('Content-Type', contentType);
+  res.setHeader('X-Content-Type-Options', 'nosniff');
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  if (req.method === 'HEAD') res.end();
+  else res.end(body);
+}
