@@ -48,7 +48,9 @@ export function signal<Payload extends object>(name: `${string}.${string}`): Sig
         }
       };
       channel.subscribe(guarded);
-      return () => void channel.unsubscribe(guarded);
+      return () => {
+        channel.unsubscribe(guarded);
+      };
     },
   };
 }
