@@ -1,0 +1,37 @@
+import { defineConfig } from 'vitepress';
+
+export default defineConfig({
+  title: 'Signalbox',
+  description: 'The production layer of an Express 5 app, as a set of small packages',
+  cleanUrls: true,
+  srcExclude: ['README.md'],
+  themeConfig: {
+    nav: [
+      { text: 'Guide', link: '/guide/getting-started' },
+      { text: 'Architecture', link: '/architecture' },
+      { text: 'Decisions', link: '/decisions/' },
+    ],
+    sidebar: [
+      {
+        text: 'Guide',
+        items: [
+          { text: 'Getting started', link: '/guide/getting-started' },
+          { text: 'One package at a time', link: '/guide/adopting' },
+          { text: "The request's way", link: '/guide/request' },
+          { text: 'When something fails', link: '/guide/failure' },
+          { text: 'Writing a package', link: '/guide/writing-a-package' },
+          { text: 'Performance', link: '/guide/performance' },
+        ],
+      },
+      {
+        text: 'Project',
+        items: [
+          { text: 'Architecture', link: '/architecture' },
+          { text: 'Decisions', link: '/decisions/' },
+          { text: 'Contributing', link: '/contributing' },
+        ],
+      },
+    ],
+    search: { provider: 'local' },
+  },
+});

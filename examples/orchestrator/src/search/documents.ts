@@ -1,0 +1,144 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { plainText } from './plain-text.js';
+
+/** One document of the embedded engine. */
+export interface Document {
+  id: string;
+  title: string;
+  url: string;
+  /** One sentence, where the author wrote one. */
+  summary: string;
+  /** The text without its markup. */
+  text: string;
+}
+
+/** Longer documents are cut: what a README says first is what it is about. */
+const MAX_CHARACTERS = 60_000;
+const AT_ONCE = 64;
+
+/**
+ * The documents that are on this machine anyway: the Markdown files below `docsFolder`, whose URLs start
+ * with `docsUrl`, and the READMEs of the packages installed in the node_modules folders above `from`.
+ */
+export async function findDocuments(options: {
+  docsFolder: string;
+  docsUrl: string;
+  from: string;
+}): Promise<Document[]> {
+  const [pages, readmes] = await Promise.all([
+    findPages(options.docsFolder, options.docsUrl),
+    findReadmes(options.from),
+  ]);
+  return [...pages, ...readmes];
+}
+
+async function findPages(folder: string, baseUrl: string): Promise<Document[]> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const pages = names.filter((name) => name.endsWith('.md') && !/(^|[/\\])(node_modules|\.)/.test(name));
+  return inBatches(pages, async (name) => {
+    const path = name.replaceAll('\\', '/');
+    const markdown = await readFile(join(folder, name), 'utf8');
+    const title = /^#\s+(.+)$/m.exec(markdown)?.[1] ?? path;
+    return {
+      id: `docs/${path}`,
+      title: plainText(title),
+      url: `${baseUrl}/${path}`,
+      summary: '',
+      text: plainText(markdown.slice(0, MAX_CHARACTERS)),
+    };
+  });
+}
+
+async function findReadmes(from: string): Promise<Document[]> {
+  const folders = await packageFolders(from);
+  return inBatches([...folders], async ([name, folder]) => {
+    const files = await readdir(folder).catch(() => []);
+    const readme = files.find((file) => /^readme(\.md|\.markdown)?$/i.test(file));
+    if (readme === undefined) return undefined;
+
+    const [markdown, manifest] = await Promise.all([
+      readFile(join(folder, readme), 'utf8'),
+      readFile(join(folder, 'package.json'), 'utf8').then(parseManifest),
+    ]);
+    const url = webAddress(manifest);
+    if (url === undefined) return undefined;
+    return {
+      id: name,
+      title: name,
+      url,
+      summary: manifest.description ?? '',
+      text: plainText(markdown.slice(0, MAX_CHARACTERS)),
+    };
+  });
+}
+
+/** Package name → folder, from every node_modules on the way up, pnpm's hidden one included. */
+async function packageFolders(from: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let folder = from; ; folder = dirname(folder)) {
+    for (const modules of [join(folder, 'node_modules'), join(folder, 'node_modules/.pnpm/node_modules')]) {
+      for (const name of await packageNames(modules)) {
+        if (!found.has(name)) found.set(name, join(modules, name));
+      }
+    }
+    if (folder === dirname(folder)) return found;
+  }
+}
+
+async function packageNames(modules: string): Promise<string[]> {
+  const entries = (await readdir(modules).catch(() => [])).filter((name) => !name.startsWith('.'));
+  const nested = await Promise.all(
+    entries.map(async (name) => {
+      if (!name.startsWith('@')) return [name];
+      return (await readdir(join(modules, name)).catch(() => [])).map((inner) => `${name}/${inner}`);
+    }),
+  );
+  return nested.flat();
+}
+
+interface Manifest {
+  description?: string;
+  homepage?: string;
+  repository?: string | { url?: string };
+}
+
+function parseManifest(json: string): Manifest {
+  const { description, homepage, repository } = JSON.parse(json) as Record<string, unknown>;
+  return {
+    ...(typeof description === 'string' && { description }),
+    ...(typeof homepage === 'string' && { homepage }),
+    ...((typeof repository === 'string' || typeof repository === 'object') &&
+      repository !== null && { repository: repository as Exclude<Manifest['repository'], undefined> }),
+  };
+}
+
+/** Where a person reads about the package: its homepage, else its repository. */
+function webAddress({ homepage, repository }: Manifest): string | undefined {
+  if (homepage !== undefined && /^https?:\/\//.test(homepage)) return homepage;
+  const source = typeof repository === 'string' ? repository : repository?.url;
+  if (source === undefined) return undefined;
+  if (/^[\w.-]+\/[\w.-]+$/.test(source)) return `https://github.com/${source}`;
+  const address = source
+    .replace(/^github:/, 'https://github.com/')
+    .replace(/^git\+/, '')
+    .replace(/^git:\/\//, 'https://')
+    .replace(/^(ssh:\/\/)?git@([^:/]+)[:/]/, 'https://$2/')
+    .replace(/\.git$/, '');
+  return /^https?:\/\//.test(address) ? address : undefined;
+}
+
+/** A batch at a time, so that a large tree does not run out of file handles. What cannot be read is left out. */
+async function inBatches<Item>(
+  items: readonly Item[],
+  read: (item: Item) => Promise<Document | undefined>,
+): Promise<Document[]> {
+  const documents: Document[] = [];
+  for (let start = 0; start < items.length; start += AT_ONCE) {
+    const batch = await Promise.allSettled(items.slice(start, start + AT_ONCE).map(read));
+    for (const result of batch) {
+      if (result.status === 'fulfilled' && result.value !== undefined) documents.push(result.value);
+    }
+  }
+  return documents;
+}

@@ -1,0 +1,56 @@
+import type { SearxngResponse } from '@signalbox/gateway';
+import MiniSearch from 'minisearch';
+import { findDocuments, type Document } from './documents.js';
+import { passage } from './passage.js';
+
+/** A search engine in this process, answering in SearXNG's shape. */
+export interface EmbeddedEngine {
+  /** How many documents it knows. */
+  readonly size: number;
+  search(query: string): SearxngResponse;
+}
+
+const MAX_RESULTS = 200;
+const MAX_SUGGESTIONS = 5;
+
+/** Reads the documents on this machine and builds the index; takes well under a second. */
+export async function embeddedEngine(options: {
+  docsFolder: string;
+  docsUrl: string;
+  from: string;
+}): Promise<EmbeddedEngine> {
+  const documents = await findDocuments(options);
+  const index = new MiniSearch<Document>({
+    fields: ['title', 'summary', 'text'],
+    storeFields: ['title', 'url', 'summary', 'text'],
+    searchOptions: {
+      boost: { title: 4, summary: 2 },
+      prefix: (term) => term.length > 2,
+      fuzzy: (term) => (term.length > 4 ? 0.2 : false),
+      weights: { fuzzy: 0.2, prefix: 0.4 },
+    },
+  });
+  index.addAll(documents);
+
+  return {
+    size: documents.length,
+    search(query) {
+      // Every word first; where no document has them all, any of them.
+      const strict = index.search(query, { combineWith: 'AND' });
+      const found = strict.length > 0 ? strict : index.search(query);
+      const results = found.slice(0, MAX_RESULTS).map((hit) => ({
+        title: String(hit.title),
+        url: String(hit.url),
+        content: passage(String(hit.summary), String(hit.text), hit.terms),
+        engine: 'embedded',
+        score: Math.round(hit.score * 100) / 100,
+      }));
+      const suggestions = index
+        .autoSuggest(query, { combineWith: 'AND' })
+        .map(({ suggestion }) => suggestion)
+        .filter((suggestion) => suggestion !== query.toLowerCase())
+        .slice(0, MAX_SUGGESTIONS);
+      return { results, total: found.length, suggestions, answers: [], unresponsiveEngines: [] };
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/** A refusal or failure in words that a person can act on. */
+export class SearchError extends Error {
+  constructor(title, text, { requestId, cause } = {}) {
+    super(text, { cause });
+    this.title = title;
+    this.requestId = requestId;
+  }
+}
+
+const PATIENCE_MS = 20_000;
+
+/** Asks for one page of results. Rejects with a {@link SearchError}, or an AbortError when `signal` aborts. */
+export async function search({ q, page }, signal) {
+  const query = new URLSearchParams({ q, page: String(page) });
+  let response;
+  try {
+    response = await fetch(`/api/v1/search?${query}`, {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
+    });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (error.name === 'TimeoutError') {
+      throw new SearchError('No answer', 'The search took too long.', { cause: error });
+    }
+    throw new SearchError('No connection', 'The server cannot be reached.', { cause: error });
+  }
+  const body = await response.json().catch(() => undefined);
+  if (response.ok && body) return body;
+  throw explain(response, body?.error);
+}
+
+function explain(response, error) {
+  const requestId = error?.requestId;
+  switch (response.status) {
+    case 400:
+      return new SearchError('That cannot be searched', error?.message ?? 'Change the query.', { requestId });
+    case 429: {
+      const seconds = Number(response.headers.get('retry-after')) || 1;
+      return new SearchError('Too many searches', `Try again in ${duration(seconds)}.`, { requestId });
+    }
+    case 503:
+      return new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
+    case 502:
+    case 504:
+      return new SearchError('No engine answered', 'Every search engine behind this page failed or took too long.', {
+        requestId,
+      });
+    default:
+      return new SearchError('That did not work', error?.message ?? `The server answered ${response.status}.`, {
+        requestId,
+      });
+  }
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${seconds} second${seconds === 1 ? '' : 's'}`;
+  return `${Math.ceil(seconds / 60)} minutes`;
+}
+
+/** What the server says of itself: `good`, `warn` or `bad`, and a sentence. */
+export async function health() {
+  try {
+    const response = await fetch('/health', {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(5_000),
+    });
+    const { status } = await response.json();
+    if (status === 'healthy') return { state: 'good', text: 'All well' };
+    if (status === 'degraded') return { state: 'warn', text: 'Degraded' };
+    return { state: 'bad', text: 'Unhealthy' };
+  } catch {
+    return { state: 'bad', text: 'Offline' };
+  }
+}

@@ -1,0 +1,93 @@
+const WAITING_ROWS = 4;
+
+/** One result as a list item. Text is set as text, never as markup. */
+export function resultItem(result, words) {
+  const link = document.createElement('a');
+  link.href = result.url;
+  link.rel = 'noopener noreferrer';
+  link.append(...highlighted(result.title, words));
+
+  const heading = document.createElement('h2');
+  heading.append(link);
+
+  const item = document.createElement('li');
+  item.className = 'result';
+  item.append(
+    heading,
+    paragraph('address', [address(result.url)]),
+    paragraph('passage', highlighted(result.content, words)),
+  );
+  return item;
+}
+
+/** Grey rows in the place of results that are on their way. */
+export function waitingItems() {
+  return Array.from({ length: WAITING_ROWS }, () => {
+    const item = document.createElement('li');
+    item.className = 'waiting';
+    item.setAttribute('aria-hidden', 'true');
+    item.append(document.createElement('span'), document.createElement('span'), document.createElement('span'));
+    return item;
+  });
+}
+
+/** "43 results in 0.12 s from SearXNG". */
+export function summaryLine({ meta, _meta }) {
+  const { total, page, perPage, query, source } = meta;
+  if (total === 0) return [`Nothing found for “${query}”.`];
+
+  const first = (page - 1) * perPage + 1;
+  const last = Math.min(page * perPage, total);
+  const count = page > 1 ? `${first}–${last} of ${total} results` : `${total} result${total === 1 ? '' : 's'}`;
+  const label = document.createElement('span');
+  label.className = 'source';
+  label.dataset.degraded = String(meta.degraded);
+  label.textContent = meta.degraded ? `${sourceName(source)}, as a fallback` : sourceName(source);
+  return [`${count} in ${seconds(_meta.duration)} from `, label];
+}
+
+function sourceName(source) {
+  return source === 'embedded' ? 'this machine' : source.replace(/^searxng/, 'SearXNG');
+}
+
+function seconds(duration) {
+  return `${duration < 0.01 ? '<0.01' : duration.toFixed(2)} s`;
+}
+
+function paragraph(className, children) {
+  const element = document.createElement('p');
+  element.className = className;
+  element.append(...children);
+  return element;
+}
+
+function address(url) {
+  try {
+    const { host, pathname } = new URL(url);
+    return pathname === '/' ? host : `${host}${decodeURI(pathname)}`;
+  } catch {
+    return url;
+  }
+}
+
+/** The text in pieces, those that were searched for as <mark>. */
+function highlighted(text, words) {
+  if (words.length === 0) return [text];
+  const pattern = new RegExp(`(${words.map((word) => RegExp.escape?.(word) ?? escape(word)).join('|')})`, 'giu');
+  return text.split(pattern).map((piece, index) => {
+    if (index % 2 === 0) return piece;
+    const mark = document.createElement('mark');
+    mark.textContent = piece;
+    return mark;
+  });
+}
+
+function escape(word) {
+  return word.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+}
+
+/** The words of a query that are worth marking. */
+export function wordsOf(query) {
+  const words = query.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return [...new Set(words)].filter((word) => word.length > 1).sort((a, b) => b.length - a.length);
+}

@@ -1,0 +1,69 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** A server of the bench: a program that keeps the contract in README.md. */
+export interface Contender {
+  name: string;
+  /** Compiled program, relative to this file. */
+  program: string;
+}
+
+export const CONTENDERS: readonly Contender[] = [
+  { name: 'bare Express', program: './servers/bare-express.js' },
+  { name: 'bare Express, serve()', program: './servers/bare-express-serve.js' },
+  { name: 'hand-wired', program: './servers/hand-wired.js' },
+  { name: 'Fastify', program: './servers/fastify.js' },
+  { name: 'Signalbox', program: './servers/signalbox.js' },
+];
+
+export interface RunningContender {
+  name: string;
+  pid: number;
+  url: string;
+  stop(): Promise<void>;
+}
+
+const START_WITHIN_MS = 10_000;
+
+/** Starts a contender on the first processor; the load runs on the second. */
+export async function startContender(contender: Contender, node: string): Promise<RunningContender> {
+  const program = fileURLToPath(new URL(contender.program, import.meta.url));
+  const child = spawn('taskset', ['-c', '0', node, program], {
+    env: { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const url = await announcedUrl(child, contender.name);
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${contender.name} has no process`);
+  return {
+    name: contender.name,
+    pid,
+    url,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGTERM');
+        setTimeout(() => child.kill('SIGKILL'), 5_000).unref();
+      }),
+  };
+}
+
+function announcedUrl(child: ChildProcess, name: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const said: string[] = [];
+    const late = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error(`${name} did not start within ${START_WITHIN_MS} ms: ${said.join('\n')}`));
+    }, START_WITHIN_MS);
+    child.once('exit', (code) => reject(new Error(`${name} exited with ${code}: ${said.join('\n')}`)));
+    if (child.stderr === null) throw new Error('stderr is piped');
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      said.push(line);
+      const url = /listening on (http:\S+)/.exec(line)?.[1];
+      if (url === undefined) return;
+      clearTimeout(late);
+      resolve(url);
+    });
+  });
+}

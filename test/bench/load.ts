@@ -1,0 +1,25 @@
+/**
+ * A process of its own that sends requests as fast as they are answered, over kept-alive connections, for a
+ * bounded time: `node load.js URL SECONDS CONNECTIONS`. Prints one line of JSON.
+ */
+import autocannon from 'autocannon';
+
+const [url = '', seconds = '2', connections = '64'] = process.argv.slice(2);
+
+const result = await autocannon({
+  url,
+  duration: Number(seconds),
+  connections: Number(connections),
+  headers: { origin: 'https://app.example.com' },
+});
+
+process.stdout.write(
+  `${JSON.stringify({
+    requests: result.requests.total,
+    perSecond: result.requests.average,
+    p50Ms: result.latency.p50,
+    p99Ms: result.latency.p99,
+    errors: result.errors + result.timeouts,
+    statuses: Object.keys(result.statusCodeStats ?? {}),
+  })}\n`,
+);

@@ -1,0 +1,14 @@
+/** Express 5 and nothing else: what the other servers are measured against. */
+import express from 'express';
+import { listenForBench } from './listen-for-bench.js';
+
+const app = express();
+
+app.get('/ping', (_req, res) => {
+  res.json({ ok: true, service: 'bench' });
+});
+app.use((_req, res) => {
+  res.status(404).json({ error: { code: 404, type: 'not_found', message: 'Not Found' } });
+});
+
+listenForBench((options, listening) => app.listen(options.port, options.host, listening));
