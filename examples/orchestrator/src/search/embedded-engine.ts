@@ -1,25 +1,21 @@
-import type { SearxngResponse } from '@signalbox/gateway';
+import type { SearchResults } from '@signalbox/gateway';
 import MiniSearch from 'minisearch';
-import { findDocuments, type Document } from './documents.js';
+import { findDocuments, type Document, type DocumentSources } from './documents.js';
 import { passage } from './passage.js';
 
 /** A search engine in this process, answering in SearXNG's shape. */
 export interface EmbeddedEngine {
   /** How many documents it knows. */
   readonly size: number;
-  search(query: string): SearxngResponse;
+  search(query: string): SearchResults;
 }
 
 const MAX_RESULTS = 200;
 const MAX_SUGGESTIONS = 5;
 
 /** Reads the documents on this machine and builds the index; takes well under a second. */
-export async function embeddedEngine(options: {
-  docsFolder: string;
-  docsUrl: string;
-  from: string;
-}): Promise<EmbeddedEngine> {
-  const documents = await findDocuments(options);
+export async function embeddedEngine(sources: DocumentSources): Promise<EmbeddedEngine> {
+  const documents = await findDocuments(sources);
   const index = new MiniSearch<Document>({
     fields: ['title', 'summary', 'text'],
     storeFields: ['title', 'url', 'summary', 'text'],
@@ -40,17 +36,27 @@ export async function embeddedEngine(options: {
       const found = strict.length > 0 ? strict : index.search(query);
       const results = found.slice(0, MAX_RESULTS).map((hit) => ({
         title: String(hit.title),
-        url: String(hit.url),
+        url: String(hit.url).replace(/^\//, () => `${sources.docsUrl()}/`),
         content: passage(String(hit.summary), String(hit.text), hit.terms),
         engine: 'embedded',
+        engines: ['embedded'],
         score: Math.round(hit.score * 100) / 100,
+        category: 'general',
+        publishedDate: undefined,
       }));
       const suggestions = index
         .autoSuggest(query, { combineWith: 'AND' })
         .map(({ suggestion }) => suggestion)
         .filter((suggestion) => suggestion !== query.toLowerCase())
         .slice(0, MAX_SUGGESTIONS);
-      return { results, total: found.length, suggestions, answers: [], unresponsiveEngines: [] };
+      return {
+        results,
+        total: results.length,
+        suggestions,
+        corrections: [],
+        answers: [],
+        unresponsiveEngines: [],
+      };
     },
   };
 }

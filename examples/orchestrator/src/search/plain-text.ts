@@ -10,7 +10,8 @@ export function plainText(markdown: string): string {
     .replace(/^(```|~~~).*$/gm, ' ')
     .replace(/^\s*[#>]+\s*/gm, '')
     .replace(/^\s*[-=|: ]{3,}\s*$/gm, ' ')
-    .replace(/[`*|]+/g, ' ')
+    .replace(/[`*]+/g, '')
+    .replace(/\|/g, ' ')
     .replace(/\\([\\`*_{}[\]()#+.!-])/g, '$1')
     .replace(/\s+/g, ' ')
     .trim();

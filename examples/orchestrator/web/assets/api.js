@@ -43,13 +43,21 @@ function explain(response, error) {
       return new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
     case 502:
     case 504:
-      return new SearchError('No engine answered', 'Every search engine behind this page failed or took too long.', {
-        requestId,
-      });
+      return new SearchError(
+        'No engine answered',
+        'Every search engine behind this page failed or took too long.',
+        {
+          requestId,
+        },
+      );
     default:
-      return new SearchError('That did not work', error?.message ?? `The server answered ${response.status}.`, {
-        requestId,
-      });
+      return new SearchError(
+        'That did not work',
+        error?.message ?? `The server answered ${response.status}.`,
+        {
+          requestId,
+        },
+      );
   }
 }
 

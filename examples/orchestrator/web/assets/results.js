@@ -26,7 +26,11 @@ export function waitingItems() {
     const item = document.createElement('li');
     item.className = 'waiting';
     item.setAttribute('aria-hidden', 'true');
-    item.append(document.createElement('span'), document.createElement('span'), document.createElement('span'));
+    item.append(
+      document.createElement('span'),
+      document.createElement('span'),
+      document.createElement('span'),
+    );
     return item;
   });
 }
@@ -38,7 +42,8 @@ export function summaryLine({ meta, _meta }) {
 
   const first = (page - 1) * perPage + 1;
   const last = Math.min(page * perPage, total);
-  const count = page > 1 ? `${first}–${last} of ${total} results` : `${total} result${total === 1 ? '' : 's'}`;
+  const count =
+    page > 1 ? `${first}–${last} of ${total} results` : `${total} result${total === 1 ? '' : 's'}`;
   const label = document.createElement('span');
   label.className = 'source';
   label.dataset.degraded = String(meta.degraded);
@@ -73,7 +78,10 @@ function address(url) {
 /** The text in pieces, those that were searched for as <mark>. */
 function highlighted(text, words) {
   if (words.length === 0) return [text];
-  const pattern = new RegExp(`(${words.map((word) => RegExp.escape?.(word) ?? escape(word)).join('|')})`, 'giu');
+  const pattern = new RegExp(
+    `(${words.map((word) => RegExp.escape?.(word) ?? escape(word)).join('|')})`,
+    'giu',
+  );
   return text.split(pattern).map((piece, index) => {
     if (index % 2 === 0) return piece;
     const mark = document.createElement('mark');

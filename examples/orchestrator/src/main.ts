@@ -1,0 +1,30 @@
+import { createLogger } from '@signalbox/logging';
+import { crashHandlers, serve } from '@signalbox/server';
+import { orchestrator } from './app.js';
+import { readSettings } from './settings.js';
+
+const settings = readSettings();
+const logger = createLogger({ level: settings.LOG_LEVEL, file: settings.LOG_FILE });
+crashHandlers({ log: logger });
+
+// With PORT=0 the address is known only once it listens.
+let publicUrl = settings.PUBLIC_URL ?? `http://${settings.HOST}:${settings.PORT}`;
+const { app, modules, resources } = orchestrator(settings, logger, () => publicUrl);
+
+try {
+  // A module that fails is tried again while the rest serves; one that takes its time is waited for.
+  await modules.ready;
+  const { url } = await serve(app, {
+    ...(settings.SOCKET === undefined
+      ? { host: settings.HOST, port: settings.PORT }
+      : { socket: settings.SOCKET }),
+    behindProxy: settings.TRUST_PROXY !== 'off',
+    resources,
+    log: logger,
+  });
+  if (settings.PUBLIC_URL === undefined && settings.SOCKET === undefined) publicUrl = url;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+  for (const { close } of resources) await close();
+}

@@ -1,0 +1,19 @@
+import { NotFoundError } from '@signalbox/errors';
+import { Router } from 'express';
+
+/** The documents that the embedded engine finds, as plain text. */
+export function docsRouter(folder: string): Router {
+  const router = Router();
+  router.get('/{*path}', (req, res, next) => {
+    const path = [req.params.path ?? []].flat().join('/');
+    if (!/^[\w-]+(\/[\w-]+)*\.md$/.test(path) || path.includes('node_modules')) return next();
+    res.sendFile(
+      path,
+      { root: folder, headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-cache' } },
+      (error) => {
+        if (error) next(res.headersSent ? error : new NotFoundError('There is no such document'));
+      },
+    );
+  });
+  return router;
+}

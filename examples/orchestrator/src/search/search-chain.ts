@@ -1,0 +1,72 @@
+import {
+  fallback,
+  type FallbackChain,
+  type FallbackStep,
+  type Searxng,
+  type SearxngQuery,
+} from '@signalbox/gateway';
+import type { EmbeddedEngine } from './embedded-engine.js';
+import { readWindow, type ResultWindow } from './result-window.js';
+
+/** What is looked for, and which part of it is wanted. */
+export interface SearchRequest {
+  q: string;
+  offset: number;
+  size: number;
+  category: string | undefined;
+  language: string | undefined;
+}
+
+export type SearchChain = FallbackChain<SearchRequest, ResultWindow>;
+
+/** Long enough for three slow instances, short enough for a person. */
+const DEADLINE_MS = 10_000;
+
+/** The sources in order of preference: the instances, and the engine in this process last. */
+export function searchChain(sources: {
+  instances: Searxng | undefined;
+  embedded: EmbeddedEngine | undefined;
+}): SearchChain {
+  const { instances, embedded } = sources;
+  const steps = [
+    ...(instances?.steps().map(windowStep) ?? []),
+    ...(embedded === undefined ? [] : [embeddedStep(embedded)]),
+  ];
+  return fallback(steps, { name: 'search', deadlineMs: DEADLINE_MS });
+}
+
+type InstanceStep = ReturnType<Searxng['steps']>[number];
+
+function windowStep(instance: InstanceStep): FallbackStep<SearchRequest, ResultWindow> {
+  return {
+    name: instance.name,
+    isEnough: ({ isComplete }) => isComplete,
+    run: ({ q, offset, size, category, language }, context) => {
+      // Results in hand are not given up for a later page that hangs.
+      const halfTime = AbortSignal.any([context.signal, AbortSignal.timeout(context.deadlineMs / 2)]);
+      const read = async (page: number) => {
+        const query: SearxngQuery = { q, page, categories: category?.split(','), language };
+        const signal = page === 1 ? context.signal : halfTime;
+        const answer = await instance.run(query, { ...context, signal });
+        if (answer === undefined) throw new Error(`${instance.name} has no answer`);
+        return answer;
+      };
+      return readWindow(read, offset, size);
+    },
+  };
+}
+
+function embeddedStep(engine: EmbeddedEngine): FallbackStep<SearchRequest, ResultWindow> {
+  return {
+    name: 'embedded',
+    run: ({ q, offset, size }) => {
+      const { results, suggestions } = engine.search(q);
+      return {
+        results: results.slice(offset, offset + size),
+        total: results.length,
+        suggestions,
+        isComplete: true,
+      };
+    },
+  };
+}
