@@ -37,18 +37,15 @@ export async function embeddedEngine(sources: DocumentSources): Promise<Embedded
       const results = found.slice(0, MAX_RESULTS).map((hit) => ({
         title: String(hit.title),
         url: String(hit.url).replace(/^\//, () => `${sources.docsUrl()}/`),
-        content: passage(String(hit.summary), String(hit.text), hit.terms),
+        content: passage(String(hit.summary), String(hit.text), hit.queryTerms),
         engine: 'embedded',
         engines: ['embedded'],
         score: Math.round(hit.score * 100) / 100,
         category: 'general',
         publishedDate: undefined,
       }));
-      const suggestions = index
-        .autoSuggest(query, { combineWith: 'AND' })
-        .map(({ suggestion }) => suggestion)
-        .filter((suggestion) => suggestion !== query.toLowerCase())
-        .slice(0, MAX_SUGGESTIONS);
+      // Other words are worth a thought only where these find nothing together.
+      const suggestions = strict.length > 0 ? [] : suggest(index, query);
       return {
         results,
         total: results.length,
@@ -59,4 +56,12 @@ export async function embeddedEngine(sources: DocumentSources): Promise<Embedded
       };
     },
   };
+}
+
+function suggest(index: MiniSearch<Document>, query: string): string[] {
+  return index
+    .autoSuggest(query, { combineWith: 'AND', fuzzy: 0.3 })
+    .map(({ suggestion }) => suggestion)
+    .filter((suggestion) => suggestion !== query.toLowerCase())
+    .slice(0, MAX_SUGGESTIONS);
 }

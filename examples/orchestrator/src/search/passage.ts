@@ -1,33 +1,51 @@
 const LENGTH = 240;
 const LEAD = 60;
+/** Places of each word that are looked at: the first few are enough to find a good one. */
+const MAX_PLACES = 20;
 
 /**
- * The part of a text that shows why it was found: the author's summary where it has the words, else the
- * stretch with the most of them.
+ * The part of a document that shows why it was found: the author's summary where it has the words, else the
+ * stretch of the text with the most of them, unless that has few and there is a summary.
+ *
+ * @param words in lower case, as they were searched for
  */
-export function passage(summary: string, text: string, terms: readonly string[]): string {
-  const words = terms.map((term) => term.toLowerCase());
-  if (summary !== '' && words.every((word) => summary.toLowerCase().includes(word))) {
-    return shorten(summary, 0);
-  }
-  const lower = text.toLowerCase();
-  let best = 0;
-  let bestCount = 0;
+export function passage(summary: string, text: string, words: readonly string[]): string {
+  const wanted = [...new Set(words)];
+  if (summary !== '' && countOf(summary.toLowerCase(), wanted) === wanted.length) return shorten(summary, 0);
+
+  const best = bestStretch(text.toLowerCase(), wanted);
+  if (summary !== '' && best.count < Math.min(2, wanted.length)) return shorten(summary, 0);
+  return shorten(text, best.start);
+}
+
+function bestStretch(lower: string, words: readonly string[]): { start: number; count: number } {
+  let best = { start: 0, count: 0 };
   for (const word of words) {
-    // The first few places of each word are enough to find a good one.
     let at = lower.indexOf(word);
-    for (let tries = 0; at !== -1 && tries < 20; tries += 1) {
+    for (let place = 0; at !== -1 && place < MAX_PLACES; place += 1) {
       const start = Math.max(0, at - LEAD);
-      const window = lower.slice(start, start + LENGTH);
-      const count = words.filter((other) => window.includes(other)).length;
-      if (count > bestCount) {
-        best = start;
-        bestCount = count;
-      }
-      at = lower.indexOf(word, at + LENGTH);
+      const count = countOf(lower.slice(start, start + LENGTH), words);
+      if (count > best.count) best = { start, count };
+      at = lower.indexOf(word, at + word.length);
     }
   }
-  return bestCount === 0 && summary !== '' ? shorten(summary, 0) : shorten(text, best);
+  return best;
+}
+
+/** How many of the words stand in the text, whole ones before parts of others. */
+function countOf(lower: string, words: readonly string[]): number {
+  let count = 0;
+  for (const word of words) {
+    const at = lower.indexOf(word);
+    if (at === -1) continue;
+    const isWhole = !isLetter(lower[at - 1]) && !isLetter(lower[at + word.length]);
+    count += isWhole ? 1 : 0.5;
+  }
+  return count;
+}
+
+function isLetter(character: string | undefined): boolean {
+  return character !== undefined && /[\p{L}\p{N}]/u.test(character);
 }
 
 /** Cuts at word boundaries, with an ellipsis where something is left out. */

@@ -43,7 +43,10 @@ function windowStep(instance: InstanceStep): FallbackStep<SearchRequest, ResultW
     isEnough: ({ isComplete }) => isComplete,
     run: ({ q, offset, size, category, language }, context) => {
       // Results in hand are not given up for a later page that hangs.
-      const halfTime = AbortSignal.any([context.signal, AbortSignal.timeout(context.deadlineMs / 2)]);
+      const halfTime = AbortSignal.any([
+        context.signal,
+        AbortSignal.timeout(Math.ceil(context.deadlineMs / 2)),
+      ]);
       const read = async (page: number) => {
         const query: SearxngQuery = { q, page, categories: category?.split(','), language };
         const signal = page === 1 ? context.signal : halfTime;

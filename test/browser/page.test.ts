@@ -1,0 +1,196 @@
+import { createServer } from 'node:http';
+import { listen } from '@signalbox/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser, type TestBrowser } from '../support/browser.js';
+import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+
+let browser: TestBrowser;
+let running: RunningOrchestrator;
+
+beforeAll(async () => {
+  [browser, running] = await Promise.all([launchBrowser(), startOrchestrator()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await running.program.stop();
+});
+
+describe('the page', () => {
+  it('searches, and shows results, timing and source', async () => {
+    const { page, errors, screenshot, close } = await browser.visit(running.url);
+    await page.getByRole('heading', { name: 'Search what is here' }).waitFor();
+    await page.getByText('All well').waitFor();
+    await screenshot('start');
+
+    await page.getByRole('searchbox').fill('express middleware');
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'express', exact: true }).first().waitFor();
+
+    expect(await page.getByRole('status').textContent()).toMatch(
+      /^\d+ results in <?\d+\.\d+ s from this machine$/,
+    );
+    expect(await page.title()).toBe('express middleware – Signalbox search');
+    expect(new URL(page.url()).searchParams.get('q')).toBe('express middleware');
+    expect(await page.locator('.result').count()).toBe(10);
+    expect(await page.locator('.result mark').count()).toBeGreaterThan(5);
+    await screenshot('results');
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('is used by keyboard alone', async () => {
+    const { page, close } = await browser.visit(`${running.url}/?q=node`);
+    await page.locator('.result').first().waitFor();
+
+    await page.keyboard.press('/');
+    expect(await page.evaluate('document.activeElement.id')).toBe('q');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    const second = await page.locator('.result h2 a').nth(1).textContent();
+    expect(await page.evaluate('document.activeElement.textContent')).toBe(second);
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowUp');
+    expect(await page.evaluate('document.activeElement.id')).toBe('q');
+    await close();
+  });
+
+  it('goes through pages, and back', async () => {
+    const { page, errors, close } = await browser.visit(`${running.url}/?q=node`);
+    const first = await page.locator('.result h2').first().textContent();
+
+    await page.getByRole('link', { name: 'Next →' }).click();
+    await page.getByText(/^Page 2 of/).waitFor();
+    expect(await page.locator('.result h2').first().textContent()).not.toBe(first);
+    await page.goBack();
+    await page.getByText(/^Page 1 of/).waitFor();
+    expect(await page.locator('.result h2').first().textContent()).toBe(first);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('says so when nothing is found', async () => {
+    const { page, screenshot, close } = await browser.visit(`${running.url}/?q=qqzzxxyyqq`);
+    await page.getByText('Nothing found for “qqzzxxyyqq”.').waitFor();
+    await screenshot('nothing');
+    await close();
+  });
+
+  it('shows text as text', async () => {
+    const { page, errors, close } = await browser.visit(
+      `${running.url}/?q=${encodeURIComponent('<img src=x onerror=alert(1)>')}`,
+    );
+    await page
+      .getByRole('status')
+      .filter({ hasText: /result|found/i })
+      .waitFor();
+    expect(await page.locator('main img').count()).toBe(0);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('shows that it waits, then what failed, and tries again', async () => {
+    let fail = true;
+    const instance = createServer((req, res) => {
+      if (!req.url?.startsWith('/search?q=express')) return void res.end('OK');
+      if (fail) return void setTimeout(() => res.writeHead(500).end(), 600);
+      res.setHeader('Content-Type', 'application/json');
+      res.end(
+        JSON.stringify({ results: [{ url: 'https://a.example/', title: 'Here again', content: 'x' }] }),
+      );
+    });
+    const fragile = await startOrchestrator({
+      SEARXNG_URLS: await listen(instance),
+      EMBEDDED_FALLBACK: 'off',
+    });
+    const { page, screenshot, close } = await browser.visit(`${fragile.url}/?q=express`);
+
+    await page.getByText('Searching…').waitFor();
+    await screenshot('loading');
+    await page.getByRole('alert').getByRole('heading').waitFor();
+    await screenshot('failed');
+    fail = false;
+    await expect
+      .poll(
+        async () => {
+          const again = page.getByRole('button', { name: 'Try again' });
+          if (await again.isVisible()) await again.click();
+          return page.getByText('Here again').isVisible();
+        },
+        { timeout: 30_000, interval: 500 },
+      )
+      .toBe(true);
+    await close();
+    await fragile.program.stop();
+  }, 60_000);
+
+  it('says so when the server is gone', async () => {
+    const gone = await startOrchestrator();
+    const { page, screenshot, close } = await browser.visit(gone.url);
+    await gone.program.kill();
+
+    await page.getByRole('searchbox').fill('express');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'No connection' }).waitFor();
+    await screenshot('offline');
+    await close();
+  });
+
+  it.each([
+    ['narrow', { viewport: { width: 360, height: 740 } }],
+    ['dark', { colorScheme: 'dark' as const, viewport: { width: 1280, height: 900 } }],
+    ['wide', { viewport: { width: 1920, height: 1080 } }],
+  ])('fits: %s', async (name, options) => {
+    const { page, errors, screenshot, close } = await browser.visit(
+      `${running.url}/?q=express+middleware`,
+      options,
+    );
+    await page.locator('.result').first().waitFor();
+
+    expect(
+      await page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
+    ).toBe(true);
+    await screenshot(name);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('has names for what can be used, one main heading or none, and text that can be read on its ground', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page, close } = await browser.visit(`${running.url}/?q=express`, { colorScheme });
+      await page.locator('.result').first().waitFor();
+      expect(await page.evaluate(UNNAMED), colorScheme).toEqual([]);
+      expect(await page.evaluate(FAINT), colorScheme).toEqual([]);
+      await close();
+    }
+  });
+});
+
+/** Links, buttons and fields without a name for a screen reader. */
+const UNNAMED = `[...document.querySelectorAll('a[href], button, input')]
+  .filter((element) => !(element.ariaLabel || element.textContent.trim() || element.labels?.length))
+  .map((element) => element.outerHTML)`;
+
+/** Texts whose contrast with the ground behind them is below WCAG 2.2's 4.5 : 1 (success criterion 1.4.3). */
+const FAINT = `(() => {
+  const light = (color) => {
+    const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+      const c = part / 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const { backgroundColor } = getComputedStyle(at);
+      if (!/, 0\\)$|transparent/.test(backgroundColor)) return backgroundColor;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return [...document.querySelectorAll('body *')]
+    .filter((element) => element.checkVisibility() && [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+    .map((element) => {
+      const [a, b] = [light(getComputedStyle(element).color), light(ground(element))].sort((x, y) => y - x);
+      return { text: element.textContent.slice(0, 30), contrast: (a + 0.05) / (b + 0.05) };
+    })
+    .filter(({ contrast }) => contrast < 4.5);
+})()`;

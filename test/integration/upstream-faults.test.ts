@@ -1,0 +1,220 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { listen } from '@signalbox/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { freePort } from '../support/ports.js';
+import { startSearx, type SearxServer } from '../support/searx.js';
+
+interface Meta {
+  source: string;
+  degraded: boolean;
+  attempts: { source: string; outcome: string; code?: string; durationMs: number }[];
+}
+
+/** The declared deadline of a search, and what the way there and back may add. */
+const DEADLINE_MS = 10_000 + 500;
+
+async function searched(
+  url: string,
+  q = 'express',
+): Promise<{ status: number; meta: Meta; titles: string[] }> {
+  const response = await fetch(`${url}/api/v1/search?q=${q}`, { signal: AbortSignal.timeout(DEADLINE_MS) });
+  const body = (await response.json()) as { meta: Meta; results: { title: string }[] };
+  return { status: response.status, meta: body.meta, titles: body.results?.map(({ title }) => title) };
+}
+
+const good: RequestListener = (_req, res) => {
+  res.setHeader('Content-Type', 'application/json');
+  res.end(
+    JSON.stringify({
+      results: Array.from({ length: 12 }, (_, n) => ({
+        url: `https://good.example/${n}`,
+        title: `Good ${n}`,
+        content: 'x',
+      })),
+    }),
+  );
+};
+
+const megabyte = Buffer.alloc(1024 * 1024, 'x');
+
+/** What instances do that do not do what they should. */
+const faults: Record<string, RequestListener> = {
+  'answers 500': (_req, res) => res.writeHead(500).end(),
+  'answers HTML': (_req, res) => res.writeHead(200, { 'Content-Type': 'text/html' }).end('<h1>Hello</h1>'),
+  'answers garbage': (_req, res) =>
+    res.writeHead(200, { 'Content-Type': 'application/json' }).end('{"results": ['),
+  'answers another JSON': (_req, res) =>
+    res.writeHead(200, { 'Content-Type': 'application/json' }).end('[1]'),
+  'refuses JSON with 403': (_req, res) => res.writeHead(403).end(),
+  'limits with 429 for an hour': (_req, res) => res.writeHead(429, { 'Retry-After': '3600' }).end(),
+  'answers 50 MB': (_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json' });
+    let left = 50;
+    const more = () => {
+      while (left > 0) {
+        left -= 1;
+        if (!res.write(megabyte)) return void res.once('drain', more);
+      }
+      res.end();
+    };
+    more();
+  },
+  'answers with a gzip bomb': (_req, res) =>
+    res
+      .writeHead(200, { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' })
+      .end(gzipSync(Buffer.alloc(50 * 1024 * 1024))),
+  'resets the connection': (req) => req.socket.resetAndDestroy(),
+  'breaks off in the middle': (req, res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': '1000' });
+    res.write('{"results": [');
+    setImmediate(() => req.socket.destroy());
+  },
+  'never answers': () => undefined,
+  'never ends its answer': (_req, res) =>
+    void res.writeHead(200, { 'Content-Type': 'application/json' }).write('{'),
+};
+
+describe('an instance that fails', () => {
+  let backup: Server;
+  let backupUrl: string;
+  const alive: RunningOrchestrator[] = [];
+
+  beforeAll(async () => {
+    backup = createServer(good);
+    backupUrl = await listen(backup);
+  });
+  afterAll(async () => {
+    await Promise.all(alive.map(({ program }) => program.stop()));
+    backup.close();
+  });
+
+  async function inFrontOf(...urls: string[]): Promise<RunningOrchestrator> {
+    const orchestrator = await startOrchestrator({ SEARXNG_URLS: urls.join(',') });
+    alive.push(orchestrator);
+    return orchestrator;
+  }
+
+  it.each(Object.entries(faults))(
+    '%s: the next one is asked, then the engine in the process',
+    async (_what, fault) => {
+      const brokenUrl = await listen(createServer(fault));
+
+      const { url, program } = await inFrontOf(brokenUrl, backupUrl);
+      const next = await searched(url);
+      expect(next).toMatchObject({ status: 200, meta: { source: 'searxng-2', degraded: true } });
+      expect(next.titles).toContain('Good 0');
+      expect(next.meta.attempts[0]).toMatchObject({ source: 'searxng-1' });
+
+      const alone = await inFrontOf(brokenUrl);
+      expect(await searched(alone.url)).toMatchObject({
+        status: 200,
+        meta: { source: 'embedded', degraded: true },
+      });
+
+      expect((await fetch(`${url}/livez`)).status).toBe(200);
+      expect(program.output()).not.toMatch(/unhandled|uncaught/i);
+    },
+    40_000,
+  );
+
+  it('leaves a clear problem where there is nothing to fall back on', async () => {
+    const orchestrator = await startOrchestrator({
+      SEARXNG_URLS: `http://127.0.0.1:${await freePort()}`,
+      EMBEDDED_FALLBACK: 'off',
+    });
+    alive.push(orchestrator);
+
+    const response = await fetch(`${orchestrator.url}/api/v1/search?q=express`);
+
+    expect(response.status).toBe(502);
+    const { error } = (await response.json()) as { error: { type: string; message: string } };
+    expect(error.type).not.toBe('internal_server_error');
+    const health = (await (await fetch(`${orchestrator.url}/health`)).json()) as { status: string };
+    expect(health.status).toBe('degraded');
+  });
+
+  it('is not asked any more when the client has gone', async () => {
+    let aborted: () => void = () => undefined;
+    const gone = new Promise<void>((resolve) => (aborted = resolve));
+    let asked: () => void = () => undefined;
+    const wasAsked = new Promise<void>((resolve) => (asked = resolve));
+    const slow = createServer((req, res) => {
+      if (!req.url?.includes('q=express')) return void res.end('OK');
+      asked();
+      res.on('close', aborted);
+    });
+    const { url } = await inFrontOf(await listen(slow));
+
+    const { hostname, port } = new URL(url);
+    const client = connect(Number(port), hostname);
+    client.write('GET /api/v1/search?q=express HTTP/1.1\r\nHost: a\r\n\r\n');
+    await wasAsked;
+    client.destroy();
+
+    await gone;
+  });
+});
+
+describe('a real searx', () => {
+  let withJson: SearxServer;
+  let withoutJson: SearxServer;
+  let orchestrator: RunningOrchestrator;
+
+  beforeAll(async () => {
+    [withoutJson, withJson] = await Promise.all([startSearx({ json: false }), startSearx()]);
+    orchestrator = await startOrchestrator({ SEARXNG_URLS: `${withoutJson.url},${withJson.url}` });
+  });
+  afterAll(async () => {
+    await orchestrator.program.stop();
+    await Promise.all([withJson.stop(), withoutJson.stop()]);
+  });
+
+  it('is searched, past one that refuses JSON, and says why that was', async () => {
+    const { status, meta, titles } = await searched(orchestrator.url, 'gateways');
+
+    expect(status).toBe(200);
+    expect(meta).toMatchObject({ source: 'searxng-2', degraded: true });
+    expect(meta.attempts[0]).toMatchObject({ source: 'searxng-1', outcome: 'error' });
+    expect(titles).toHaveLength(10);
+    expect(titles[0]).toMatch(/^Document \d+ on signalbox$/);
+
+    const details = await (await fetch(`${orchestrator.url}/health/detailed`)).text();
+    expect(details).toContain('searxng');
+  });
+
+  it('pages through what it has', async () => {
+    const all = new Set<string>();
+    for (const page of [1, 2, 3]) {
+      const response = await fetch(`${orchestrator.url}/api/v1/search?q=gateways&page=${page}`);
+      const { results } = (await response.json()) as { results: { url: string }[] };
+      for (const { url } of results) all.add(url);
+    }
+    expect(all.size).toBe(30);
+  });
+
+  it('is left behind when it hangs, and found again when it does not', async () => {
+    withJson.pause();
+    expect((await searched(orchestrator.url, 'gateways')).meta).toMatchObject({
+      source: 'embedded',
+      degraded: true,
+    });
+    withJson.resume();
+    await expect
+      .poll(async () => (await searched(orchestrator.url, 'gateways')).meta.source, {
+        timeout: 40_000,
+        interval: 1_000,
+      })
+      .toBe('searxng-2');
+  }, 60_000);
+
+  it('is left behind when it is killed', async () => {
+    await withJson.kill();
+    const { status, meta } = await searched(orchestrator.url, 'express');
+    expect(status).toBe(200);
+    expect(meta.source).toBe('embedded');
+    expect((await fetch(`${orchestrator.url}/livez`)).status).toBe(200);
+  });
+});
