@@ -1,0 +1,85 @@
+import type { z } from 'zod';
+import { setting, strictNumber, textSetting, Wrong } from './setting.js';
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** Options of {@link duration}. */
+export interface DurationOptions {
+  /**
+   * What the number counts: milliseconds for a `timeoutMs`, seconds for a `ttlSeconds`.
+   * @default 'ms'
+   */
+  unit?: 'ms' | 's' | undefined;
+}
+
+/**
+ * A length of time with its unit, such as `250ms`, `30s`, `15m`, `24h`, `7d` or `2w`, as a number.
+ *
+ * A number without a unit is refused, since nobody can tell what it counts; only `0` needs none.
+ */
+export function duration(options: DurationOptions = {}): z.ZodType<number> {
+  const { unit = 'ms' } = options;
+  if (unit !== 'ms' && unit !== 's') {
+    throw new TypeError(`duration: "unit" must be 'ms' or 's', got ${String(unit)}`);
+  }
+  const divisor = unit === 'ms' ? 1 : 1000;
+  return textSetting({ wanted: 'a length of time with its unit, such as 250ms, 30s or 15m' }, (value) => {
+    const ms = value === '0' ? 0 : toMilliseconds(value);
+    return ms === undefined ? undefined : ms / divisor;
+  });
+}
+
+function toMilliseconds(text: string): number | undefined {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(text) ?? [];
+  const number = strictNumber(digits);
+  if (number === undefined || unit === undefined) return undefined;
+  const ms = number * (UNIT_MS[unit] ?? Number.NaN);
+  return Number.isSafeInteger(ms) ? ms : undefined;
+}
+
+const BYTES: Readonly<Record<string, number>> = { b: 0, k: 1, m: 2, g: 3, t: 4 };
+
+/**
+ * A size such as `512kb`, `10mb` or `1gib`, in bytes; digits alone are bytes.
+ *
+ * `kb` and `kib` are both 1 024 bytes, as for Express' body parsers.
+ */
+export function bytes(): z.ZodType<number> {
+  const about = { wanted: 'a size such as 512kb or 10mb' };
+  return setting(about, (value) => {
+    const given = typeof value === 'number' ? String(value) : value;
+    if (typeof given !== 'string') return new Wrong(`must be ${about.wanted}`);
+    const [, digits, unit = 'b'] = /^(\d+(?:\.\d+)?) ?(?:(b|[kmgt])(?:i?b)?)?$/i.exec(given) ?? [];
+    const number = strictNumber(digits);
+    const size = (number ?? Number.NaN) * 1024 ** (BYTES[unit.toLowerCase()] ?? Number.NaN);
+    return Number.isSafeInteger(size) ? size : new Wrong(`must be ${about.wanted}`);
+  });
+}
+
+/** So many in a time; with `burst`, so many more at once. */
+export interface Rate {
+  limit: number;
+  windowMs: number;
+  burst?: number;
+}
+
+/** A rate: `10/s`, `5/15m` (five in fifteen minutes), `10/s burst 20`. */
+export function rate(): z.ZodType<Rate> {
+  return textSetting({ wanted: 'a rate such as 10/s, 5/15m or 10/s burst 20' }, (value) => {
+    const [, limitText, window = '', burstText] =
+      /^(\d+) ?\/ ?((?:\d+(?:\.\d+)?)?[a-z]{1,2})(?: +burst +(\d+))?$/.exec(value) ?? [];
+    const limit = strictNumber(limitText);
+    const burst = strictNumber(burstText);
+    const windowMs = toMilliseconds(/^\d/.test(window) ? window : `1${window}`);
+    if (limit === undefined || limit < 1 || windowMs === undefined || windowMs < 1) return undefined;
+    if (burstText === undefined) return { limit, windowMs };
+    return burst === undefined ? undefined : { limit, windowMs, burst };
+  });
+}

@@ -1,0 +1,153 @@
+import type { z } from 'zod';
+import type { SettingAbout } from './setting.js';
+
+/** One key of the schema: what `config` has to know of it besides parsing it. */
+export interface Field {
+  name: string;
+  schema: z.core.$ZodType;
+  /** `number` and `boolean` are read strictly from text, `json` is parsed; everything else reads the text itself. */
+  reads: 'text' | 'number' | 'boolean' | 'json';
+  /** What the value must be, such as `a port from 0 to 65535`. */
+  wanted: string;
+  description: string | undefined;
+  /** The schema fills it in, or does without it. */
+  optional: boolean;
+  default: unknown;
+  redacted: boolean;
+  about: SettingAbout | undefined;
+}
+
+/**
+ * Reads the fields of a zod object.
+ *
+ * @throws {TypeError} when it is none, or when a key is no name of an environment variable
+ */
+export function fieldsOf(caller: string, schema: z.ZodObject): Map<string, Field> {
+  const type: unknown = (schema as Partial<z.ZodObject> | undefined)?.def?.type;
+  if (type !== 'object') {
+    throw new TypeError(`${caller}: "schema" must be a zod object, such as z.object({ PORT: port() })`);
+  }
+  const fields = new Map<string, Field>();
+  for (const [name, field] of Object.entries<z.core.$ZodType>(schema.shape)) {
+    requireVariableName(caller, name);
+    fields.set(name, fieldOf(name, field));
+  }
+  return fields;
+}
+
+function requireVariableName(caller: string, name: string): void {
+  if (/^[A-Z][A-Z0-9_]*$/.test(name)) return;
+  const better = name
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll(/[^A-Za-z0-9]+/g, '_')
+    .toUpperCase();
+  throw new TypeError(
+    `${caller}: the schema's keys must be names of environment variables, such as ${better}, got "${name}"`,
+  );
+}
+
+function fieldOf(name: string, schema: z.core.$ZodType): Field {
+  const layers = unwrapped(schema);
+  const leaf = layers.at(-1) ?? schema;
+  const meta: Meta = {};
+  for (const layer of layers.toReversed()) Object.assign(meta, metaOf(layer));
+  const { setting, secret, description } = meta;
+  const filled = layers.map((layer) => layer._zod.def).find((def) => 'defaultValue' in def);
+  return {
+    name,
+    schema,
+    reads: readsOf(leaf),
+    wanted: setting?.wanted ?? wantedOf(leaf),
+    description,
+    optional: layers.some((layer) =>
+      ['optional', 'default', 'prefault', 'catch'].includes(layer._zod.def.type),
+    ),
+    default: filled === undefined ? undefined : (filled as { defaultValue: unknown }).defaultValue,
+    redacted: secret ?? (holdsSecret(schema) || SECRET_NAME.test(name)),
+    about: setting,
+  };
+}
+
+interface Meta {
+  setting?: SettingAbout;
+  secret?: boolean;
+  description?: string;
+}
+
+function metaOf(schema: z.core.$ZodType): Meta {
+  // The schema's own zod knows it, also where the program has two copies of zod.
+  return ((schema as Partial<z.ZodType>).meta?.() ?? {}) as Meta;
+}
+
+/** Whoever calls a setting so means a secret, even where the schema does not say so. */
+const SECRET_NAME = /(?:^|_)(?:SECRETS?|PASSWORDS?|PASSWD|PASS|PASSPHRASE|TOKENS?|KEYS?|CREDENTIALS?)(?:_|$)/;
+
+/** A schema and what it wraps, from the outside in, as far as the one that reads what was found. */
+function unwrapped(schema: z.core.$ZodType): z.core.$ZodType[] {
+  const def = schema._zod.def as { innerType?: z.core.$ZodType; in?: z.core.$ZodType };
+  const inner = metaOf(schema).setting === undefined ? (def.innerType ?? def.in) : undefined;
+  return inner === undefined ? [schema] : [schema, ...unwrapped(inner)];
+}
+
+/** Whether it or anything within it is marked as secret: then all of it is. */
+function holdsSecret(schema: z.core.$ZodType, depth = 0): boolean {
+  // A recursive schema has no end.
+  if (depth > 8) return false;
+  const meta = metaOf(schema);
+  if (meta.secret ?? meta.setting?.secret !== undefined) return true;
+  return partsOf(schema).some((part) => holdsSecret(part, depth + 1));
+}
+
+function partsOf(schema: z.core.$ZodType): z.core.$ZodType[] {
+  const def = schema._zod.def as {
+    innerType?: z.core.$ZodType;
+    in?: z.core.$ZodType;
+    out?: z.core.$ZodType;
+    element?: z.core.$ZodType;
+    valueType?: z.core.$ZodType;
+    options?: z.core.$ZodType[];
+    items?: z.core.$ZodType[];
+    shape?: Record<string, z.core.$ZodType>;
+  };
+  const parts = [def.innerType, def.in, def.out, def.element, def.valueType];
+  return [...parts, ...(def.options ?? []), ...(def.items ?? []), ...Object.values(def.shape ?? {})].filter(
+    (part) => part !== undefined,
+  );
+}
+
+const READS: Readonly<Record<string, Field['reads']>> = {
+  number: 'number',
+  boolean: 'boolean',
+  object: 'json',
+  array: 'json',
+  record: 'json',
+  tuple: 'json',
+};
+
+function readsOf(leaf: z.core.$ZodType): Field['reads'] {
+  return READS[leaf._zod.def.type] ?? 'text';
+}
+
+function wantedOf(leaf: z.core.$ZodType): string {
+  const values = leaf._zod.values;
+  if (values !== undefined) return `one of ${[...values].map(String).join(', ')}`;
+  const { type, format } = leaf._zod.def as { type: string; format?: string };
+  const { minValue, maxValue } = leaf as Partial<z.ZodNumber>;
+  if (readsOf(leaf) === 'number') return `a number${boundsOf(minValue, maxValue)}`;
+  if (type === 'boolean') return 'on or off';
+  if (type === 'string') return format === undefined ? 'text' : `text of the form ${format}`;
+  return readsOf(leaf) === 'json'
+    ? `JSON, an ${type === 'array' || type === 'tuple' ? 'array' : 'object'}`
+    : 'a value';
+}
+
+function boundsOf(min: number | null | undefined, max: number | null | undefined): string {
+  if (isBound(min) && isBound(max)) return ` from ${min} to ${max}`;
+  if (isBound(min)) return ` of at least ${min}`;
+  return isBound(max) ? ` of at most ${max}` : '';
+}
+
+/** zod says infinity, or the last safe integer, where there is none. */
+function isBound(bound: number | null | undefined): bound is number {
+  return typeof bound === 'number' && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
+}
