@@ -84,6 +84,8 @@ export interface UpstreamRequest {
 /** A breaker of an upstream changed its state. */
 export interface BreakerState {
   upstream: string;
+  /** Origin of the server, where each server has a breaker of its own. */
+  server?: string | undefined;
   route: string;
   state: 'closed' | 'open' | 'half_open';
   previous: 'closed' | 'open' | 'half_open';

@@ -1,0 +1,140 @@
+import type { Application, RequestHandler } from 'express';
+
+/** A path as it was given to `app.get` or `app.use`. */
+export type PathPart = string | RegExp;
+
+/** A route and one of the ways to it. */
+export interface FoundRoute {
+  /** Express' Route, what `req.route` names. */
+  readonly route: Route;
+  /** The mount paths from the outside in, then one of the route's own paths. */
+  readonly parts: readonly PathPart[];
+}
+
+/** What is read of Express' Route. */
+export interface Route {
+  readonly path: PathPart | readonly PathPart[];
+  /** One layer a handler; without a method it is for all of them. */
+  readonly stack: readonly { readonly method?: string | undefined; readonly handle: RequestHandler }[];
+}
+
+/** What is read of a layer of Express' router. */
+interface Layer {
+  readonly handle: RequestHandler;
+  readonly route?: Route | undefined;
+  /** Where it is mounted, since router 2.3. */
+  readonly rawPath?: PathPart | readonly PathPart[] | undefined;
+  /** Whether it is mounted at `/`. */
+  readonly slash?: boolean;
+}
+
+/** Stands for a mount path that Express has not kept (routers before 2.3). */
+export const UNKNOWN_MOUNT = '/*';
+
+const declaredMounts = new WeakMap<RequestHandler, readonly RequestHandler[]>();
+
+let declarations = 0;
+
+/**
+ * Tells which routers a middleware passes requests on to, so that their routes are found although
+ * Express sees only a function. Telling it again replaces what was told before.
+ *
+ * @example
+ * const whenOpen = (req, res, next) => (isOpen() ? router(req, res, next) : next());
+ * declareMount(whenOpen, router);
+ * app.use('/api/v1', whenOpen);
+ */
+export function declareMount(middleware: RequestHandler, ...routers: RequestHandler[]): void {
+  declaredMounts.set(middleware, routers);
+  declarations += 1;
+}
+
+/** Grows with every declared mount. */
+export function mountDeclarations(): number {
+  return declarations;
+}
+
+/** Finds every route below an app or router in the order in which Express tries them. */
+export function* findRoutes(root: Application | RequestHandler): Generator<FoundRoute> {
+  yield* below(stackOf(root), [], []);
+}
+
+function* below(
+  stack: readonly Layer[],
+  mounts: readonly PathPart[],
+  outer: readonly (readonly Layer[])[],
+): Generator<FoundRoute> {
+  // A router mounted in itself would be walked for ever.
+  if (outer.includes(stack)) return;
+
+  for (const layer of stack) {
+    if (layer.route !== undefined) {
+      for (const path of list(layer.route.path)) yield { route: layer.route, parts: [...mounts, path] };
+      continue;
+    }
+    for (const inner of stacksBehind(layer.handle)) {
+      for (const mount of mountsOf(layer)) {
+        yield* below(inner, [...mounts, mount], [...outer, stack]);
+      }
+    }
+  }
+}
+
+/** Its own layers, and those of the routers that it was declared to pass requests on to. */
+function* stacksBehind(
+  handle: RequestHandler,
+  seen: Set<RequestHandler> = new Set(),
+): Generator<readonly Layer[]> {
+  if (seen.has(handle)) return;
+  seen.add(handle);
+
+  yield stackOf(appBehind(handle) ?? handle);
+  for (const inner of declaredMounts.get(handle) ?? []) yield* stacksBehind(inner, seen);
+}
+
+function mountsOf(layer: Layer): readonly PathPart[] {
+  if (layer.rawPath !== undefined) return list(layer.rawPath);
+  return layer.slash === true ? ['/'] : [UNKNOWN_MOUNT];
+}
+
+function list(paths: PathPart | readonly PathPart[]): readonly PathPart[] {
+  return typeof paths === 'string' || paths instanceof RegExp ? [paths] : paths.flat(Infinity);
+}
+
+/** The layers of an app or a router; none for any other function. */
+function stackOf(handle: unknown): readonly Layer[] {
+  const router: unknown = property(handle, 'router') ?? handle;
+  const stack = property(router, 'stack');
+  return Array.isArray(stack) ? stack : [];
+}
+
+/**
+ * The app behind the function under which Express mounts it. The function tells nobody, but the app
+ * begins a request by making its own `app.request` the prototype.
+ */
+function appBehind(handle: RequestHandler): unknown {
+  if (handle.name !== 'mounted_app') return undefined;
+
+  let app: unknown;
+  const request = new Proxy(
+    {},
+    {
+      setPrototypeOf(_target, prototype) {
+        app = property(prototype, 'app');
+        // Ends it there, with a TypeError.
+        return false;
+      },
+    },
+  );
+  try {
+    Reflect.apply(handle, undefined, [request, { setHeader: () => undefined }, () => undefined]);
+  } catch {
+    // As intended; or it is no app of Express', and has no routes to find.
+  }
+  return app;
+}
+
+function property(of: unknown, name: string): unknown {
+  if ((typeof of !== 'object' && typeof of !== 'function') || of === null) return undefined;
+  return Reflect.get(of, name);
+}

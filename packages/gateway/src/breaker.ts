@@ -1,0 +1,194 @@
+import {
+  circuitBreaker,
+  CircuitState,
+  CountBreaker,
+  DelegateBackoff,
+  handleWhenResult,
+  isBrokenCircuitError,
+  SamplingBreaker,
+  type IBreaker,
+} from 'cockatiel';
+
+/** When the breaker of a server and route opens, and for how long. */
+export interface BreakerOptions {
+  /**
+   * Opens when more than this share of the calls within `windowMs` failed. Above 0, below 1.
+   * @default 0.5
+   */
+  failureRate?: number | undefined;
+  /**
+   * Length of the window, in milliseconds.
+   * @default 10_000
+   */
+  windowMs?: number | undefined;
+  /**
+   * With fewer calls in the window, the rate opens nothing.
+   * @default 20
+   */
+  minimumRequests?: number | undefined;
+  /**
+   * Opens, at any rate of calls, when this many of the last `ofRequests` failed.
+   * @default 5
+   */
+  failures?: number | undefined;
+  /** @default 10 */
+  ofRequests?: number | undefined;
+  /**
+   * A call that takes longer counts as failed, though its answer is used. By default none does.
+   */
+  slowCallMs?: number | undefined;
+  /**
+   * How long it stays open at first, in milliseconds; twice as long after each probe that fails.
+   * @default 5_000
+   */
+  openMs?: number | undefined;
+  /** @default 30_000 */
+  maxOpenMs?: number | undefined;
+}
+
+/** {@link BreakerOptions}, with the defaults. */
+export interface BreakerSettings {
+  failureRate: number;
+  windowMs: number;
+  minimumRequests: number;
+  failures: number;
+  ofRequests: number;
+  slowCallMs: number;
+  openMs: number;
+  maxOpenMs: number;
+}
+
+export type BreakerStateName = 'closed' | 'open' | 'half_open';
+
+/** What a call says about the server: it works, it does not, or nothing. */
+export type Verdict = 'ok' | 'failed' | 'neutral';
+
+/** Guards the calls of one route to one server. */
+export interface Breaker {
+  state(): BreakerStateName;
+  /** Until when it lets no call through, in epoch milliseconds; 0 when it does. */
+  blockedUntil(): number;
+  /** Runs a call and counts its verdict. `undefined`: not run, the breaker is open. */
+  run<Outcome extends { verdict: Verdict }>(call: () => Promise<Outcome>): Promise<Outcome | undefined>;
+}
+
+/** How long callers are told to wait while the probe of a half-open breaker is under way. */
+const PROBE_MS = 1_000;
+
+/** @param onChange hears of every change of state */
+export function createBreaker(
+  settings: BreakerSettings,
+  onChange: (state: BreakerStateName, previous: BreakerStateName) => void,
+): Breaker {
+  let openUntil = 0;
+  const pauses = new DelegateBackoff(({ attempt }: { attempt: number }) => {
+    // Up to a fifth shorter, so that many processes do not probe in step.
+    const spread = 1 - Math.random() / 5;
+    const pause = Math.min(settings.maxOpenMs, settings.openMs * 2 ** (attempt - 1)) * spread;
+    // One more, since cockatiel reads the clock a moment later: what is let through here is let through there.
+    openUntil = Date.now() + pause + 1;
+    return pause;
+  });
+  const policy = circuitBreaker(
+    handleWhenResult((outcome) => (outcome as { verdict: Verdict }).verdict !== 'ok'),
+    { breaker: rateOrCount(settings), halfOpenAfter: pauses },
+  );
+
+  let current: BreakerStateName = 'closed';
+  policy.onStateChange((state) => {
+    const previous = current;
+    current = STATES[state];
+    if (current !== previous) onChange(current, previous);
+  });
+
+  return {
+    state: () => current,
+    blockedUntil() {
+      if (current === 'closed') return 0;
+      if (current === 'half_open') return Date.now() + PROBE_MS;
+      return Date.now() < openUntil ? openUntil : 0;
+    },
+    async run<Outcome extends { verdict: Verdict }>(
+      call: () => Promise<Outcome>,
+    ): Promise<Outcome | undefined> {
+      // A second call would wait for the probe; the caller has better places to go.
+      if (current === 'half_open') return undefined;
+      try {
+        return await policy.execute(async () => {
+          // Cockatiel calls this before it says that it is half-open.
+          const probing = current !== 'closed';
+          const outcome = await call();
+          // Thrown, since cockatiel counts every value. A probe that says nothing leaves it open, though:
+          // an error that is not handled would close it.
+          if (outcome.verdict === 'neutral' && !probing) throw new NotCounted(outcome);
+          return outcome;
+        });
+      } catch (error) {
+        if (error instanceof NotCounted) return error.outcome as Outcome;
+        if (isBrokenCircuitError(error)) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+const STATES: Readonly<Record<CircuitState, BreakerStateName>> = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.Open]: 'open',
+  [CircuitState.HalfOpen]: 'half_open',
+  [CircuitState.Isolated]: 'open',
+};
+
+class NotCounted extends Error {
+  readonly outcome: unknown;
+
+  constructor(outcome: unknown) {
+    super('not counted');
+    this.outcome = outcome;
+  }
+}
+
+/** Opens by whichever speaks first: the rate sees a busy server fail in part, the count a quiet one fail. */
+function rateOrCount(settings: BreakerSettings): IBreaker {
+  let rate = rateBreaker(settings);
+  let count = countBreaker(settings);
+  let lastCallAt = Date.now();
+
+  function noteCall(): void {
+    const now = Date.now();
+    // SamplingBreaker drops at most one slot a call, so that a pause would leave old calls in its window.
+    if (now - lastCallAt > settings.windowMs) rate = rateBreaker(settings);
+    lastCallAt = now;
+  }
+
+  return {
+    state: undefined,
+    success(state) {
+      noteCall();
+      if (state === CircuitState.HalfOpen) count = countBreaker(settings);
+      rate.success(state);
+      count.success(state);
+    },
+    failure(state) {
+      noteCall();
+      const byRate = rate.failure(state);
+      const byCount = count.failure(state);
+      return byRate || byCount;
+    },
+  };
+}
+
+function rateBreaker({ failureRate, windowMs, minimumRequests }: BreakerSettings): IBreaker {
+  return new SamplingBreaker({
+    threshold: failureRate,
+    duration: windowMs,
+    minimumRps: minimumRequests / (windowMs / 1_000),
+  });
+}
+
+function countBreaker({ failures, ofRequests }: BreakerSettings): IBreaker {
+  const breaker = new CountBreaker({ threshold: (failures - 0.5) / ofRequests, size: ofRequests });
+  // As if all had gone well before the first call: "5 of the last 10" then needs no ten calls to be heard.
+  for (let call = 0; call < ofRequests; call += 1) breaker.success(CircuitState.Closed);
+  return breaker;
+}

@@ -1,0 +1,277 @@
+import type { ConnectionOptions } from 'node:tls';
+import type { BreakerOptions, BreakerSettings } from './breaker.js';
+import { requireKnownNames, requireNumber, requireObject, type NumberBounds } from './option-checks.js';
+import type { RetryBudgetOptions } from './retry-budget.js';
+import { serverAddresses, type ServerAddress } from './server-address.js';
+
+/** Options of one upstream. */
+export interface UpstreamOptions {
+  /**
+   * Where its servers are: http or https, with a path prefix if need be. A user name and password in a
+   * URL are sent as `Authorization: Basic` and shown nowhere.
+   */
+  urls: string | URL | readonly (string | URL)[];
+  /**
+   * `preference`: the first that works, in order. `balance`: the one with the fewest requests under way.
+   * @default 'preference'
+   */
+  mode?: 'preference' | 'balance' | undefined;
+  /**
+   * How long one attempt may take, until the last byte of the body, in milliseconds.
+   * @default 10_000
+   */
+  timeoutMs?: number | undefined;
+  /**
+   * How long a call may take with all its attempts, in milliseconds. By default `timeoutMs` for each attempt.
+   */
+  deadlineMs?: number | undefined;
+  /**
+   * How long making a connection may take, in milliseconds.
+   * @default 2_000
+   */
+  connectTimeoutMs?: number | undefined;
+  /** Attempts after the first. By default 2, or as many as it takes to ask each server once. */
+  retries?: number | undefined;
+  /** How much load retries may add. */
+  retryBudget?: RetryBudgetOptions | undefined;
+  /** When to stop calling a route of a server; `false` for never. */
+  breaker?: BreakerOptions | false | undefined;
+  /** When to take a server out of the rotation; `false` for never. */
+  ejection?: EjectionOptions | false | undefined;
+  /** Asks each server in the background how it is. By default it does not. */
+  health?: HealthOptions | undefined;
+  /**
+   * Largest body that is taken, as it comes and decompressed.
+   * @default 10_485_760
+   */
+  maxResponseBytes?: number | undefined;
+  /**
+   * Connections to each server; further requests wait for one.
+   * @default 100
+   */
+  maxConnections?: number | undefined;
+  /** Sent with each request, such as an API key. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** For https, as `tls.connect` takes them. */
+  tls?: TlsOptions | undefined;
+}
+
+/** How to prove who is who. */
+export type TlsOptions = Pick<
+  ConnectionOptions,
+  'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized' | 'minVersion' | 'ciphers'
+>;
+
+/** When a server leaves the rotation. The last one that is in stays in. */
+export interface EjectionOptions {
+  /**
+   * Failures in a row, on whatever route.
+   * @default 5
+   */
+  failures?: number | undefined;
+  /**
+   * How long it is out at first, in milliseconds; twice as long each time that its trial fails. Then one
+   * request is let through, and decides.
+   * @default 10_000
+   */
+  pauseMs?: number | undefined;
+  /** @default 60_000 */
+  maxPauseMs?: number | undefined;
+}
+
+/** How servers are asked how they are. */
+export interface HealthOptions {
+  /**
+   * Answers 2xx or 3xx when the server is well. Of several, the next is asked where one is not found.
+   * @default '/'
+   */
+  path?: string | readonly string[] | undefined;
+  /**
+   * @default 5_000
+   */
+  everyMs?: number | undefined;
+  /** @default 1_000 */
+  timeoutMs?: number | undefined;
+  /**
+   * Failed checks in a row that take a server out of the rotation; one that passes puts it back.
+   * @default 2
+   */
+  failures?: number | undefined;
+}
+
+/** {@link UpstreamOptions}, checked, with the defaults. */
+export interface UpstreamSettings {
+  name: string;
+  addresses: readonly ServerAddress[];
+  mode: 'preference' | 'balance';
+  timeoutMs: number;
+  deadlineMs: number;
+  connectTimeoutMs: number;
+  retries: number;
+  retryBudget: { ratio: number; minPerSecond: number; windowMs: number };
+  breaker: BreakerSettings | undefined;
+  ejection: { failures: number; pauseMs: number; maxPauseMs: number } | undefined;
+  health: { paths: readonly string[]; everyMs: number | undefined; timeoutMs: number; failures: number };
+  maxResponseBytes: number;
+  maxConnections: number;
+  headers: Readonly<Record<string, string>>;
+  tls: TlsOptions | undefined;
+}
+
+const NAMES: readonly (keyof UpstreamOptions)[] = [
+  'urls',
+  'mode',
+  'timeoutMs',
+  'deadlineMs',
+  'connectTimeoutMs',
+  'retries',
+  'retryBudget',
+  'breaker',
+  'ejection',
+  'health',
+  'maxResponseBytes',
+  'maxConnections',
+  'headers',
+  'tls',
+];
+
+/** What `setTimeout` can count to. */
+const DURATION: NumberBounds = { above: 0, max: 2_147_483_647 };
+
+/**
+ * Fills in the defaults.
+ *
+ * @param at how messages begin, such as `upstreams: "searxng`
+ * @throws {TypeError} naming the bad option
+ */
+export function resolveOptions(name: string, options: UpstreamOptions, at: string): UpstreamSettings {
+  requireObject(at, '', options);
+  requireKnownNames(at, '', options, NAMES);
+  const addresses = serverAddresses(`${at}.urls`, options.urls);
+  const {
+    mode = 'preference',
+    timeoutMs = 10_000,
+    connectTimeoutMs = 2_000,
+    retries = Math.max(2, addresses.length - 1),
+    deadlineMs = timeoutMs * (retries + 1),
+    maxResponseBytes = 10_485_760,
+    maxConnections = 100,
+    headers = {},
+    tls,
+  } = options;
+
+  if (mode !== 'preference' && mode !== 'balance') {
+    throw new TypeError(`${at}.mode" must be "preference" or "balance", got ${String(mode)}`);
+  }
+  requireNumber(at, 'timeoutMs', timeoutMs, DURATION);
+  requireNumber(at, 'deadlineMs', deadlineMs, DURATION);
+  requireNumber(at, 'connectTimeoutMs', connectTimeoutMs, DURATION);
+  requireNumber(at, 'retries', retries, { integer: true, min: 0, max: 20 });
+  requireNumber(at, 'maxResponseBytes', maxResponseBytes, { integer: true, min: 1 });
+  requireNumber(at, 'maxConnections', maxConnections, { integer: true, min: 1 });
+  requireHeaders(at, headers);
+  if (tls !== undefined) requireObject(at, 'tls', tls);
+
+  return {
+    name,
+    addresses,
+    mode,
+    timeoutMs,
+    deadlineMs,
+    connectTimeoutMs,
+    retries,
+    retryBudget: resolveRetryBudget(at, options.retryBudget ?? {}),
+    breaker: options.breaker === false ? undefined : resolveBreaker(at, options.breaker ?? {}),
+    ejection: options.ejection === false ? undefined : resolveEjection(at, options.ejection ?? {}),
+    health: resolveHealth(at, options.health),
+    maxResponseBytes,
+    maxConnections,
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([field, value]) => [field.toLowerCase(), value]),
+    ),
+    tls,
+  };
+}
+
+function resolveRetryBudget(at: string, options: RetryBudgetOptions): UpstreamSettings['retryBudget'] {
+  const path = `${at}.retryBudget`;
+  requireObject(at, 'retryBudget', options);
+  requireKnownNames(path, '', options, ['ratio', 'minPerSecond', 'windowMs']);
+  const { ratio = 0.2, minPerSecond = 1, windowMs = 10_000 } = options;
+  requireNumber(path, 'ratio', ratio, { min: 0, max: 10 });
+  requireNumber(path, 'minPerSecond', minPerSecond, { min: 0 });
+  requireNumber(path, 'windowMs', windowMs, { min: 100 });
+  return { ratio, minPerSecond, windowMs };
+}
+
+function resolveBreaker(at: string, options: BreakerOptions): BreakerSettings {
+  const path = `${at}.breaker`;
+  const settings: BreakerSettings = {
+    failureRate: 0.5,
+    windowMs: 10_000,
+    minimumRequests: 20,
+    failures: 5,
+    ofRequests: 10,
+    slowCallMs: Infinity,
+    openMs: 5_000,
+    maxOpenMs: 30_000,
+  };
+  fillIn(at, 'breaker', settings, options);
+  requireNumber(path, 'failureRate', settings.failureRate, { above: 0, below: 1 });
+  requireNumber(path, 'windowMs', settings.windowMs, { min: 100 });
+  requireNumber(path, 'minimumRequests', settings.minimumRequests, { integer: true, min: 1 });
+  requireNumber(path, 'ofRequests', settings.ofRequests, { integer: true, min: 1, max: 10_000 });
+  requireNumber(path, 'failures', settings.failures, { integer: true, min: 1, max: settings.ofRequests });
+  requireNumber(path, 'slowCallMs', settings.slowCallMs, { above: 0 });
+  requireNumber(path, 'openMs', settings.openMs, DURATION);
+  requireNumber(path, 'maxOpenMs', settings.maxOpenMs, { min: settings.openMs });
+  return settings;
+}
+
+function resolveEjection(at: string, options: EjectionOptions): NonNullable<UpstreamSettings['ejection']> {
+  const path = `${at}.ejection`;
+  const settings = { failures: 5, pauseMs: 10_000, maxPauseMs: 60_000 };
+  fillIn(at, 'ejection', settings, options);
+  requireNumber(path, 'failures', settings.failures, { integer: true, min: 1 });
+  requireNumber(path, 'pauseMs', settings.pauseMs, DURATION);
+  requireNumber(path, 'maxPauseMs', settings.maxPauseMs, { min: settings.pauseMs });
+  return settings;
+}
+
+function resolveHealth(at: string, options: HealthOptions | undefined): UpstreamSettings['health'] {
+  const path = `${at}.health`;
+  const { path: paths = '/', ...times } = options ?? {};
+  const settings = { everyMs: 5_000, timeoutMs: 1_000, failures: 2 };
+  fillIn(at, 'health', settings, times);
+  const list = typeof paths === 'string' ? [paths] : paths;
+  if (list.length === 0 || list.some((each) => typeof each !== 'string' || !each.startsWith('/'))) {
+    throw new TypeError(`${path}.path" must be a path that begins with "/", got ${String(paths)}`);
+  }
+  requireNumber(path, 'everyMs', settings.everyMs, { ...DURATION, min: 10 });
+  requireNumber(path, 'timeoutMs', settings.timeoutMs, DURATION);
+  requireNumber(path, 'failures', settings.failures, { integer: true, min: 1 });
+  return { ...settings, paths: list, everyMs: options === undefined ? undefined : settings.everyMs };
+}
+
+/** Overwrites the defaults in `settings`. An option that is `undefined` counts as left out. */
+function fillIn<Settings extends object>(
+  at: string,
+  group: string,
+  settings: Settings,
+  options: { [Name in keyof Settings]?: Settings[Name] | undefined },
+): void {
+  requireObject(at, group, options);
+  requireKnownNames(`${at}.${group}`, '', options, Object.keys(settings));
+  for (const [option, value] of Object.entries(options)) {
+    if (value !== undefined) Object.assign(settings, { [option]: value });
+  }
+}
+
+function requireHeaders(at: string, headers: unknown): void {
+  requireObject(at, 'headers', headers);
+  for (const [field, value] of Object.entries(headers)) {
+    // Not shown: it may well be a key.
+    if (typeof value !== 'string')
+      throw new TypeError(`${at}.headers.${field}" must be a string, got ${typeof value}`);
+  }
+}

@@ -1,0 +1,181 @@
+import { once } from 'node:events';
+import { get } from 'node:http';
+import express, { type Response } from 'express';
+import { describe, expect, it } from 'vitest';
+import { deadline, requestContext } from '@signalbox/context';
+import { assertNeverHangs, listen } from '@signalbox/testing';
+import { signals, type UpstreamRequest } from '@signalbox/signals';
+import {
+  errorOf,
+  goodServer,
+  hangingServer,
+  sendJson,
+  until,
+  upstream,
+  upstreamServer,
+} from './upstream-server.js';
+
+/** A server that never answers, and tells when its request was given up. */
+async function watchedServer(): Promise<{ url: string; arrived(): number; givenUp(): number }> {
+  let arrived = 0;
+  let givenUp = 0;
+  const { url } = await upstreamServer((_req, res) => {
+    arrived += 1;
+    res.on('close', () => {
+      givenUp += 1;
+    });
+  });
+  return { url, arrived: () => arrived, givenUp: () => givenUp };
+}
+
+describe('deadlines', () => {
+  it('bound the whole call, whatever the number of attempts', async () => {
+    const servers = [await hangingServer(), await hangingServer(), await hangingServer()];
+    const service = upstream({
+      urls: servers.map(({ url }) => url),
+      timeoutMs: 150,
+      deadlineMs: 250,
+      retries: 2,
+    });
+    const problem = await errorOf(assertNeverHangs(() => service.json({ path: '/' }), { withinMs: 1_500 }));
+
+    expect(problem).toMatchObject({ status: 504, code: 'upstream_timeout' });
+    expect(servers.map(({ seen }) => seen.length)).toEqual([1, 1, 0]);
+  });
+
+  it('may be shorter for one call', async () => {
+    const { url } = await hangingServer();
+    const service = upstream({ urls: url, timeoutMs: 10_000 });
+    const problem = await errorOf(service.json({ path: '/', deadlineMs: 100 }));
+    expect(problem).toMatchObject({ code: 'upstream_timeout' });
+  });
+
+  it('that are spent before the call end it unasked', async () => {
+    const server = await goodServer();
+    const problem = await errorOf(upstream({ urls: server.url }).json({ path: '/', deadlineMs: -5 }));
+    expect(problem).toMatchObject({
+      code: 'upstream_timeout',
+      message: 'upstream "service": no time left to ask (0 ms)',
+    });
+    expect(server.seen).toHaveLength(0);
+  });
+
+  it('hold for requests that wait for a connection, too', async () => {
+    const { url, seen } = await hangingServer();
+    const service = upstream({ urls: url, timeoutMs: 300, maxConnections: 1, retries: 0, breaker: false });
+    const problems = await Promise.all([1, 2, 3].map(() => errorOf(service.json({ path: '/' }))));
+
+    expect(problems.map(({ code }) => code)).toEqual(Array(3).fill('upstream_timeout'));
+    expect(seen).toHaveLength(1);
+  });
+
+  it('are told as such in signals', async () => {
+    const { url } = await hangingServer();
+    const heard: UpstreamRequest[] = [];
+    const stop = signals.upstreamRequest.subscribe((event) => void heard.push(event));
+    await errorOf(
+      upstream({ urls: url, timeoutMs: 100, retries: 0 }).json({ path: '/a?q=1', route: 'find' }),
+    );
+    stop();
+
+    expect(heard).toEqual([
+      {
+        upstream: 'service',
+        server: url,
+        route: 'find',
+        attempt: 1,
+        outcome: 'timeout',
+        status: undefined,
+        durationMs: expect.any(Number) as number,
+      },
+    ]);
+  });
+});
+
+describe('a caller that leaves', () => {
+  it('ends the work at the upstream, and gets its own reason', async () => {
+    const server = await watchedServer();
+    const service = upstream({ urls: server.url });
+    const control = new AbortController();
+    const reason = new Error('changed my mind');
+    const problem = errorOf(service.json({ path: '/', signal: control.signal }));
+    await until(() => server.arrived() === 1);
+
+    control.abort(reason);
+    expect(await problem).toBe(reason);
+    await until(() => server.givenUp() === 1);
+    expect(service.state()).toMatchObject({ inFlight: 0, servers: [{ consecutiveFailures: 0 }] });
+  });
+
+  it('before the call gets no request sent', async () => {
+    const server = await goodServer();
+    const reason = new Error('never mind');
+    const problem = await errorOf(upstream({ urls: server.url }).json({ signal: AbortSignal.abort(reason) }));
+    expect(problem).toBe(reason);
+    expect(server.seen).toHaveLength(0);
+  });
+
+  it('is not waited for between two attempts', async () => {
+    const { url } = await upstreamServer((_req, res) => res.writeHead(503, { 'retry-after': '30' }).end());
+    const service = upstream({ urls: url, timeoutMs: 60_000 });
+    const control = new AbortController();
+    const problem = errorOf(service.json({ path: '/', signal: control.signal }));
+    await until(() => service.state().servers[0]?.state === 'resting');
+
+    control.abort();
+    expect(await assertNeverHangs(() => problem)).toMatchObject({ name: 'AbortError' });
+  });
+
+  it('is the client of the running request, unless told otherwise', async () => {
+    const server = await watchedServer();
+    const service = upstream({ urls: server.url });
+    const app = express();
+    app.use(requestContext());
+    let problem: unknown;
+    app.get('/', async () => {
+      problem = await errorOf(service.json({ path: '/' }));
+    });
+
+    const request = get(await listen(app)).on('error', () => undefined);
+    await until(() => server.arrived() === 1);
+    request.destroy();
+    await until(() => server.givenUp() === 1);
+    await until(() => problem !== undefined);
+    expect(problem).toMatchObject({ status: 499 });
+  });
+
+  it('because of the deadline of its request counts against the server', async () => {
+    const { url } = await hangingServer();
+    const service = upstream({ urls: url, timeoutMs: 1_000, retries: 0 });
+    const app = express();
+    app.use(requestContext(), deadline(200));
+    app.get('/', async (_req, res: Response) => {
+      await errorOf(service.json({ path: '/' }));
+      if (!res.headersSent) res.end();
+    });
+    app.use((_error: Error, _req: express.Request, res: Response, _next: express.NextFunction) =>
+      res.status(504).end(),
+    );
+
+    const response = await fetch(await listen(app));
+    await response.arrayBuffer();
+    await until(() => service.state().servers[0]?.consecutiveFailures === 1);
+  });
+});
+
+describe('the trace of the running request', () => {
+  it('is continued at the upstream', async () => {
+    const server = await upstreamServer((_req, res) => sendJson(res, {}));
+    const service = upstream({ urls: server.url });
+    const app = express();
+    app.use(requestContext());
+    app.get('/', async (_req, res) => void res.json(await service.json({ path: '/' })));
+    const url = await listen(app);
+
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const request = get(url, { headers: { traceparent } });
+    const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream];
+    response.resume();
+    expect(server.seen[0]?.headers['traceparent']).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-/);
+  });
+});

@@ -1,0 +1,364 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fallback, searxng, type Searxng, type SearxngOptions } from '@signalbox/gateway';
+import {
+  closedPort,
+  errorOf,
+  failingServer,
+  hangingServer,
+  sendJson,
+  upstreamServer,
+  type UpstreamServer,
+} from './upstream-server.js';
+
+const RESULT = {
+  url: 'https://expressjs.com/',
+  title: 'Express',
+  content: 'A web framework',
+  engine: 'wiki',
+  engines: ['wiki', 'web'],
+  score: 1.5,
+  category: 'general',
+  publishedDate: null,
+};
+
+const FOUND = {
+  query: 'express',
+  number_of_results: 1200,
+  results: [RESULT],
+  answers: [],
+  corrections: [],
+  infoboxes: [],
+  suggestions: ['express js'],
+  unresponsive_engines: [],
+};
+
+type Handle = (req: IncomingMessage, res: ServerResponse, url: URL) => void;
+
+/** Answers as SearXNG does: the paths it has, and 404 for the others. */
+async function instance(found: unknown = FOUND, own: Record<string, Handle> = {}): Promise<UpstreamServer> {
+  const paths: Record<string, Handle> = {
+    '/healthz': (_req, res) => res.end('OK'),
+    '/search': (_req, res, url) => {
+      if (url.searchParams.get('q') === '') sendJson(res, { error: 'No query' }, 400);
+      else sendJson(res, found);
+    },
+    ...own,
+  };
+  return upstreamServer((req, res) => {
+    const url = new URL(req.url ?? '', 'http://instance');
+    const handle = paths[url.pathname];
+    if (handle === undefined) res.writeHead(404).end();
+    else handle(req, res, url);
+  });
+}
+
+const forbidden: Handle = (_req, res) =>
+  res.writeHead(403, { 'content-type': 'text/html' }).end('<h1>Forbidden</h1>');
+const REFUSES =
+  'answered 403: the instance refuses format=json: add json to search.formats in its settings.yml';
+
+function engine(...urls: string[]): Searxng {
+  return engineWith({ urls });
+}
+
+function engineWith(options: SearxngOptions): Searxng {
+  const made = searxng({ timeoutMs: 300, ...options });
+  onTestFinished(() => void made.close());
+  return made;
+}
+
+describe('search', () => {
+  it('gives results in a shape of its own', async () => {
+    const { url } = await instance();
+    expect(await engine(url).search({ q: 'express' })).toEqual({
+      results: [{ ...RESULT, publishedDate: undefined }],
+      total: 1200,
+      suggestions: ['express js'],
+      corrections: [],
+      answers: [],
+      unresponsiveEngines: [],
+    });
+  });
+
+  it('asks for JSON, page, categories, language, time range and safe search', async () => {
+    const server = await instance();
+    await engine(server.url).search({
+      q: 'a & b',
+      page: 2,
+      categories: ['general', 'it'],
+      language: 'de-CH',
+      timeRange: 'week',
+      safeSearch: 2,
+    });
+    const asked = new URL(server.seen[0]?.url ?? '', server.url);
+    expect(asked.pathname).toBe('/search');
+    expect(Object.fromEntries(asked.searchParams)).toEqual({
+      q: 'a & b',
+      format: 'json',
+      pageno: '2',
+      categories: 'general,it',
+      language: 'de-CH',
+      time_range: 'week',
+      safesearch: '2',
+    });
+  });
+
+  it('keeps the query out of the URL with method POST', async () => {
+    const server = await instance();
+    await engineWith({ urls: server.url, method: 'POST' }).search({ q: 'private words' });
+    expect(server.seen).toMatchObject([
+      { method: 'POST', url: '/search', body: 'q=private+words&format=json' },
+    ]);
+  });
+
+  it('finds the instance below a path', async () => {
+    const server = await upstreamServer((_req, res) => sendJson(res, FOUND));
+    await engine(`${server.url}/searx`).search({ q: 'express' });
+    expect(server.seen[0]?.url).toMatch(/^\/searx\/search\?q=express/);
+  });
+
+  it('explains an instance that refuses JSON', async () => {
+    const { url } = await instance(FOUND, { '/search': forbidden });
+    const problem = await errorOf(engine(url).search({ q: 'express' }));
+    expect(problem).toMatchObject({ status: 502, code: 'upstream_error', cause: { upstreamStatus: 403 } });
+    expect(problem.message).toContain(REFUSES);
+  });
+
+  it('refuses as invalid what is JSON, but no search result', async () => {
+    for (const answer of [[], 'text', 7, null, { results: 'none' }, { results: null }, {}]) {
+      const { url } = await instance(answer);
+      const problem = await errorOf(engine(url).search({ q: 'express' }));
+      expect(problem).toMatchObject({ code: 'upstream_invalid_response' });
+    }
+  });
+
+  it('takes an external bang, which leads elsewhere, for a mistake of the query', async () => {
+    const redirecting = await instance(FOUND, {
+      '/search': (_req, res) => res.writeHead(302, { location: 'https://w.example/' }).end(),
+    });
+    const other = await instance();
+    const two = engine(redirecting.url, other.url);
+    expect(await errorOf(two.search({ q: '!!w express' }))).toMatchObject({
+      status: 400,
+      code: 'external_bang',
+    });
+    expect(other.seen).toHaveLength(0);
+    expect((await two.search({ q: 'express' })).total).toBe(1200);
+  });
+
+  it('takes parameters that the instance does not know for a mistake of the query', async () => {
+    const { url } = await instance(FOUND, {
+      '/search': (_req, res) => sendJson(res, { error: 'Invalid value "abc" for parameter lang' }, 400),
+    });
+    const problem = await errorOf(engine(url).search({ q: 'express', language: 'abc' }));
+    expect(problem).toMatchObject({ status: 400, code: 'invalid_search' });
+    expect(problem.message).not.toContain('abc');
+  });
+
+  it('takes a 400 of something in front of the instance for what it is', async () => {
+    const { url } = await instance(FOUND, {
+      '/search': (_req, res) => res.writeHead(400).end('<h1>Bad host</h1>'),
+    });
+    expect(await errorOf(engine(url).search({ q: 'express' }))).toMatchObject({ code: 'upstream_error' });
+  });
+});
+
+describe('results', () => {
+  it('are taken only when they lead somewhere by http or https', async () => {
+    const bad = [
+      { ...RESULT, url: 'javascript:alert(1)' },
+      { ...RESULT, url: 'data:text/html,hi' },
+      { ...RESULT, url: 'not a url' },
+      { ...RESULT, url: 7 },
+      { ...RESULT, url: `https://a.example/${'a'.repeat(5_000)}` },
+      { title: 'no url' },
+      null,
+      'text',
+      [RESULT],
+    ];
+    const { url } = await instance({ ...FOUND, results: [...bad, RESULT] });
+    const { results } = await engine(url).search({ q: 'express' });
+    expect(results.map((result) => result.url)).toEqual([RESULT.url]);
+  });
+
+  it('are trimmed and bounded', async () => {
+    const wild = {
+      url: ' https://EXAMPLE.org/a b ',
+      title: `  two\n\u0000\u001blines  ${'x'.repeat(10_000)}`,
+      content: { html: '<b>' },
+      engine: 7,
+      engines: ['one', 2, '', 'x'.repeat(1_000)],
+      score: 'NaN',
+      publishedDate: '2024-05-01T00:00:00',
+    };
+    const { url } = await instance({
+      results: [wild],
+      number_of_results: -5,
+      suggestions: 'no',
+      answers: {},
+    });
+    const { results, ...rest } = await engine(url).search({ q: 'express' });
+    expect(results).toEqual([
+      {
+        url: 'https://example.org/a%20b',
+        title: `two lines ${'x'.repeat(490)}`,
+        content: '',
+        engine: 'one',
+        engines: ['one', 'x'.repeat(100)],
+        score: 0,
+        category: undefined,
+        publishedDate: '2024-05-01T00:00:00',
+      },
+    ]);
+    expect(rest).toEqual({
+      total: 1,
+      suggestions: [],
+      corrections: [],
+      answers: [],
+      unresponsiveEngines: [],
+    });
+  });
+
+  it('are cut between characters, not within one', async () => {
+    const { url } = await instance({ results: [{ ...RESULT, title: `${'x'.repeat(499)}😀` }] });
+    const { results } = await engine(url).search({ q: 'express' });
+    expect(results[0]?.title).toBe('x'.repeat(499));
+  });
+
+  it('have their host for a title when they have none', async () => {
+    const { url } = await instance({ results: [{ url: RESULT.url }] });
+    expect((await engine(url).search({ q: 'express' })).results[0]).toMatchObject({
+      title: 'expressjs.com',
+      content: '',
+    });
+  });
+
+  it('are at most as many as asked for', async () => {
+    const { url } = await instance({ results: Array.from({ length: 500 }, () => RESULT) });
+    expect((await engine(url).search({ q: 'express' })).results).toHaveLength(100);
+    expect((await engineWith({ urls: url, maxResults: 7 }).search({ q: 'express' })).results).toHaveLength(7);
+  });
+
+  it('come with answers and failed engines, in old shapes and new ones', async () => {
+    const { url } = await instance({
+      results: [RESULT],
+      answers: ['42', { answer: '43', url: null }, { text: 'no' }],
+      corrections: ['expresso'],
+      unresponsive_engines: [['bing', 'timeout'], ['qwant'], 'duck', [], [null, 'x']],
+    });
+    expect(await engine(url).search({ q: 'express' })).toMatchObject({
+      answers: ['42', '43'],
+      corrections: ['expresso'],
+      unresponsiveEngines: [
+        { engine: 'bing', error: 'timeout' },
+        { engine: 'qwant', error: '' },
+        { engine: 'duck', error: '' },
+      ],
+    });
+  });
+});
+
+describe('several instances', () => {
+  it('are asked in order of preference until one answers', async () => {
+    const good = await instance();
+    const urls = [
+      await closedPort(),
+      (await hangingServer()).url,
+      (await failingServer(500)).url,
+      (await instance(FOUND, { '/search': forbidden })).url,
+      (await instance(FOUND, { '/search': (_req, res) => res.end('<html>') })).url,
+      good.url,
+    ];
+    expect((await engine(...urls).search({ q: 'express' })).total).toBe(1200);
+    expect(good.seen).toHaveLength(1);
+  });
+
+  it('make up for one whose engines all failed', async () => {
+    const poor = await instance({ ...FOUND, results: [], unresponsive_engines: [['wiki', 'timeout']] });
+    const good = await instance();
+    expect((await engine(poor.url, good.url).search({ q: 'express' })).results).toHaveLength(1);
+    expect(await engine(poor.url).search({ q: 'express' })).toMatchObject({
+      results: [],
+      unresponsiveEngines: [{ engine: 'wiki', error: 'timeout' }],
+    });
+  });
+
+  it('are steps of a chain, named without their addresses', async () => {
+    const [bad, good] = [await failingServer(500), await instance()];
+    const steps = engine(bad.url, good.url).steps();
+    const chain = fallback(steps, { name: 'search' });
+    expect(await chain({ q: 'express' })).toMatchObject({
+      source: 'searxng-2',
+      degraded: true,
+      attempts: [
+        { name: 'searxng-1', outcome: 'error' },
+        { name: 'searxng-2', outcome: 'ok' },
+      ],
+      value: { total: 1200 },
+    });
+    expect(
+      engineWith({ urls: good.url, name: 'web' })
+        .steps()
+        .map(({ name }) => name),
+    ).toEqual(['web']);
+  });
+
+  it('that stay dead are passed over', async () => {
+    const [bad, good] = [await failingServer(500), await instance()];
+    const two = engine(bad.url, good.url);
+    for (let call = 0; call < 10; call += 1) await two.search({ q: 'express' });
+    expect(bad.seen).toHaveLength(5);
+    expect(two.state().servers[0]).toMatchObject({ state: 'ejected' });
+  });
+});
+
+describe('check', () => {
+  it('asks /healthz, and whether JSON is answered, without searching', async () => {
+    const server = await instance();
+    await engine(server.url).check();
+    expect(server.seen.map(({ url }) => url)).toEqual(['/healthz', '/search?q=&format=json']);
+  });
+
+  it('does without /healthz, which old instances do not have', async () => {
+    const notThere: Handle = (_req, res) => res.writeHead(404).end();
+    const { url } = await instance(FOUND, { '/healthz': notThere, '/': (_req, res) => res.end('<html>') });
+    expect(await engine(url).check()).toMatchObject({ servers: [{ healthy: true }] });
+  });
+
+  it.each<[string, Record<string, Handle>, string]>([
+    ['refuses JSON', { '/search': forbidden }, REFUSES],
+    [
+      'is no instance at all',
+      { '/healthz': (_req, res) => res.writeHead(404).end() },
+      'answered 404 to its health check',
+    ],
+    ['is ill', { '/healthz': (_req, res) => res.writeHead(503).end() }, 'answered 503'],
+  ])('fails for a server that %s', async (_what, own, words) => {
+    const { url } = await instance(FOUND, own);
+    const problem = await errorOf(engine(url).check());
+    expect(problem).toMatchObject({ status: 503, code: 'upstream_unavailable' });
+    expect(problem.message).toContain(words);
+  });
+});
+
+describe('searxng, at construction,', () => {
+  it.each<[object, string]>([
+    [{}, 'searxng: "options.urls" must be a URL or a list of at least one, got undefined'],
+    [{ urls: 'gopher://a' }, 'searxng: "options.urls" must begin with http:// or https://, got "gopher://a"'],
+    [{ urls: 'http://a', method: 'get' }, 'searxng: "method" must be "GET" or "POST", got get'],
+    [{ urls: 'http://a', name: 7 }, 'searxng: "options.name" must be a name, got 7'],
+    [
+      { urls: 'http://a', maxResults: 0 },
+      'searxng: "options.maxResults" must be an integer at least 1, got 0',
+    ],
+    [{ urls: 'http://a', health: { path: '/' } }, '"options.health" has an unknown option "path"'],
+    [
+      { urls: 'http://a', timeout: 1 },
+      'searxng: "options" has an unknown option "timeout"; did you mean "timeoutMs"?',
+    ],
+  ])('refuses %j', (options, message) => {
+    expect(() => searxng(options as SearxngOptions)).toThrow(TypeError);
+    expect(() => searxng(options as SearxngOptions)).toThrow(message);
+  });
+});

@@ -1,0 +1,77 @@
+import type { Request, Response } from 'express';
+import type { Logger } from 'pino';
+import { requireKnownNames, requireOption, requireSlowMs } from './check-options.js';
+import type { PrivacyOptions } from './visitor.js';
+
+export interface RequestLoggerOptions {
+  /**
+   * Where to log. Any pino logger will do; one of `createLogger` redacts what is logged by hand, too.
+   * @default the root logger
+   */
+  logger?: Logger | undefined;
+  /**
+   * A request that takes longer is also logged as a warning, in milliseconds. `Infinity` for never;
+   * `slowAfter(ms)` sets it for a route.
+   * @default 1_000
+   */
+  slowMs?: number | undefined;
+  /**
+   * Whether to keep address, user agent, path and query out of the log: a visitor is a keyed hash of the
+   * day, a path the template of its route.
+   * @default false
+   */
+  privacy?: boolean | PrivacyOptions | undefined;
+  /** Requests that leave no line unless they fail with a 5xx, beside those that say so themselves. */
+  ignore?: ((req: Request) => boolean) | undefined;
+  /** More fields for the line. Redacted as everything else. */
+  fields?: ((req: Request, res: Response) => Readonly<Record<string, unknown>>) | undefined;
+}
+
+export interface ResolvedRequestLoggerOptions {
+  logger: Logger | undefined;
+  slowMs: number;
+  privacy: PrivacyOptions | undefined;
+  ignore: ((req: Request) => boolean) | undefined;
+  fields: ((req: Request, res: Response) => Readonly<Record<string, unknown>>) | undefined;
+}
+
+const NAMES = ['logger', 'slowMs', 'privacy', 'ignore', 'fields'] as const;
+
+/** Fills in the defaults, or throws a `TypeError` naming the bad option. */
+export function resolveRequestLoggerOptions(options: RequestLoggerOptions): ResolvedRequestLoggerOptions {
+  requireKnownNames('requestLogger', options, NAMES);
+  const { logger, slowMs = 1_000, privacy = false, ignore, fields } = options;
+
+  const isLogger = logger === undefined || typeof logger.child === 'function';
+  requireOption(isLogger, 'requestLogger: "logger"', 'a pino logger', logger);
+  requireSlowMs('requestLogger', slowMs);
+  for (const [name, fn] of Object.entries({ ignore, fields })) {
+    requireOption(
+      fn === undefined || typeof fn === 'function',
+      `requestLogger: "${name}"`,
+      'a function of the request',
+      fn,
+    );
+  }
+  return { logger, slowMs, privacy: resolvePrivacy(privacy), ignore, fields };
+}
+
+function resolvePrivacy(privacy: boolean | PrivacyOptions): PrivacyOptions | undefined {
+  const fits = typeof privacy === 'boolean' || (typeof privacy === 'object' && privacy !== null);
+  requireOption(fits, 'requestLogger: "privacy"', 'true, false or options', privacy);
+  if (typeof privacy === 'boolean') return privacy ? {} : undefined;
+
+  requireKnownNames('requestLogger', privacy, ['key', 'now']);
+  const { key, now } = privacy;
+  if (key !== undefined && Buffer.byteLength(key) < 32) {
+    // Not what came: it is a secret.
+    throw new TypeError('requestLogger: "privacy.key" must be at least 32 bytes long');
+  }
+  requireOption(
+    now === undefined || typeof now === 'function',
+    'requestLogger: "privacy.now"',
+    'a function',
+    now,
+  );
+  return privacy;
+}

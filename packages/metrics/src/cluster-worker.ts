@@ -1,0 +1,155 @@
+import type { Registry } from 'prom-client';
+import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js';
+import { readNow } from './instruments.js';
+import { pack, unpack } from './packing.js';
+import { completeness, type Scrape } from './scrape.js';
+import { lasting, takeSnapshot, type MetricSnapshot, type Sample } from './snapshot.js';
+
+/** A worker's part in the metrics of its cluster. There is one a process, for all its registries. */
+export interface WorkerLink {
+  /** Reads the whole app, or where the primary does not answer, `registry` alone. */
+  scrape(registry: Registry): Promise<Scrape>;
+  add(registry: Registry): void;
+  /** Tells the primary what was counted so far. After the last registry the link is closed. */
+  remove(registry: Registry): Promise<void>;
+}
+
+/** How often the primary is told, so that it knows what a worker had counted that dies without a word. */
+const PUSH_MS = 1_000;
+/** Pushing shall take no more than a hundredth of a worker's time. */
+const PUSH_SHARE = 0.01;
+/** The primary answers within 0.4 s by default; a scrape shall take less than one in all. */
+const PRIMARY_TIMEOUT_MS = 800;
+
+type Scraped = Extract<FromPrimary, { kind: 'scraped' }>;
+
+let link: WorkerLink | undefined;
+
+export function workerLink(): WorkerLink {
+  link ??= openLink();
+  return link;
+}
+
+function openLink(): WorkerLink {
+  const registries = new Set<Registry>();
+  const scrapes = pendingScrapes();
+  let last: MetricSnapshot[] = [];
+  let pushTimer: NodeJS.Timeout | undefined;
+
+  async function sendSnapshot(reply: { collect?: number; final?: boolean } = {}): Promise<void> {
+    try {
+      const snapshots = await Promise.all([...registries].map(takeSnapshot));
+      last = snapshots.flat();
+      await send({ signalbox: 'metrics', kind: 'snapshot', metrics: last.map(pack), ...reply });
+    } catch (error) {
+      // A collector of the app failed. The primary goes on with what it knows.
+      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  async function push(): Promise<void> {
+    const startedMs = performance.now();
+    await sendSnapshot();
+    const tookMs = performance.now() - startedMs;
+    clearTimeout(pushTimer);
+    if (registries.size === 0) return;
+    pushTimer = setTimeout(push, Math.max(PUSH_MS, tookMs / PUSH_SHARE)).unref();
+  }
+
+  function onMessage(message: unknown): void {
+    if (!isOurs(message)) return;
+    const ours = message as FromPrimary;
+    if (ours.kind === 'collect') void sendSnapshot({ collect: ours.collect });
+    else scrapes.answer(ours);
+  }
+
+  /** As the process exits only what is synchronous still happens. */
+  function onExit(): void {
+    const now = new Map([...registries].flatMap((registry) => [...readNow(registry)]));
+    void send({ signalbox: 'metrics', kind: 'snapshot', metrics: updated(lasting(last), now).map(pack) });
+  }
+
+  function open(): void {
+    process.on('message', onMessage);
+    process.on('exit', onExit);
+    void push();
+  }
+
+  function close(): void {
+    clearTimeout(pushTimer);
+    process.off('message', onMessage);
+    process.off('exit', onExit);
+  }
+
+  return {
+    scrape: async (registry) => (await scrapes.ask()) ?? scrapeAlone(registry),
+    add(registry) {
+      registries.add(registry);
+      if (registries.size === 1) open();
+    },
+    async remove(registry) {
+      if (!registries.has(registry)) return;
+      if (registries.size === 1) close();
+      await sendSnapshot({ final: registries.size === 1 });
+      registries.delete(registry);
+    },
+  };
+}
+
+/** `snapshot` with the samples of `now` where there are some. */
+function updated(snapshot: readonly MetricSnapshot[], now: ReadonlyMap<string, Sample[]>): MetricSnapshot[] {
+  return snapshot.map((metric) => ({ ...metric, values: now.get(metric.name) ?? metric.values }));
+}
+
+/** Asks the primary for the numbers of the whole app. */
+function pendingScrapes() {
+  let asked = 0;
+  const waiting = new Map<number, (answer: Scrape | undefined) => void>();
+
+  return {
+    /** Resolves with `undefined` when there is no answer in time. */
+    async ask(): Promise<Scrape | undefined> {
+      const id = ++asked;
+      const answered = new Promise<Scrape | undefined>((resolve) => {
+        const timer = setTimeout(() => settle(id, undefined), PRIMARY_TIMEOUT_MS);
+        waiting.set(id, (answer) => {
+          clearTimeout(timer);
+          resolve(answer);
+        });
+      });
+      const sent = await send({ signalbox: 'metrics', kind: 'scrape', scrape: id });
+      if (!sent) settle(id, undefined);
+      return answered;
+    },
+    answer({ scrape, metrics, workers, workersMissing }: Scraped): void {
+      settle(scrape, { metrics: metrics.map(unpack), scope: 'cluster', workers, workersMissing });
+    },
+  };
+
+  function settle(id: number, answer: Scrape | undefined): void {
+    waiting.get(id)?.(answer);
+    waiting.delete(id);
+  }
+}
+
+/** Resolves with whether the message could be handed to the channel. Never rejects. */
+function send(message: FromWorker): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) return resolve(false);
+    process.send(message, undefined, undefined, (error) => resolve(error === null));
+  });
+}
+
+let warned = false;
+
+async function scrapeAlone(registry: Registry): Promise<Scrape> {
+  if (!warned) {
+    warned = true;
+    process.emitWarning(
+      'metrics: the primary does not answer, so a scrape shows one worker only. Call clusterMetrics() in the primary.',
+      { code: 'SIGNALBOX_METRICS_ALONE' },
+    );
+  }
+  const metrics = await takeSnapshot(registry);
+  return { metrics: [...metrics, completeness(false)], scope: 'worker', workers: 1, workersMissing: 0 };
+}

@@ -1,0 +1,251 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { clusterMetrics } from '../src/index.js';
+import type { Exposition } from './read-metrics.js';
+import { scrape } from './scraping.js';
+
+interface AppProcess {
+  worker: number;
+  pid: number;
+  url: string;
+}
+
+interface AppCluster {
+  primary: AppProcess;
+  /** Starts a worker and waits until it listens. */
+  fork(): Promise<AppProcess>;
+  /** From now on the primary adds up. */
+  aggregate(): void;
+  /** Resolves when the primary has seen the worker exit. */
+  exited(worker: AppProcess): Promise<void>;
+}
+
+type FromPrimary = { worker: number; pid: number; port: number } | { exited: number };
+
+/** Starts a real app of several processes, which ends with the test. */
+async function startCluster(aggregate: 'at once' | 'later' = 'at once'): Promise<AppCluster> {
+  const program = fileURLToPath(new URL('fixtures/cluster-app.mjs', import.meta.url));
+  const child = fork(program, { env: { ...process.env, AGGREGATE: aggregate } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+
+  return {
+    primary: await nextProcess(child),
+    fork() {
+      const listening = nextProcess(child);
+      child.send('fork');
+      return listening;
+    },
+    aggregate: () => void child.send('aggregate'),
+    async exited({ worker }) {
+      await nextMessage(child, (message) => 'exited' in message && message.exited === worker);
+    },
+  };
+}
+
+async function nextProcess(child: ChildProcess): Promise<AppProcess> {
+  const message = await nextMessage(child, (message) => 'port' in message);
+  if (!('port' in message)) throw new Error('not reached');
+  const { worker, pid, port } = message;
+  return { worker, pid, url: `http://127.0.0.1:${port}` };
+}
+
+function nextMessage(child: ChildProcess, fits: (message: FromPrimary) => boolean): Promise<FromPrimary> {
+  return new Promise((resolve) => {
+    const onMessage = (message: unknown) => {
+      if (!fits(message as FromPrimary)) return;
+      child.off('message', onMessage);
+      resolve(message as FromPrimary);
+    };
+    child.on('message', onMessage);
+  });
+}
+
+async function work({ url }: AppProcess, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) await (await fetch(`${url}/work`)).text();
+}
+
+/** What the app says that it did of its work. */
+function workDone(seen: Exposition): number {
+  return seen.sum('http_requests_total', { route: '/work', app: 'shop' });
+}
+
+describe('metrics of a cluster', () => {
+  it('are those of the whole app, whoever is scraped', async () => {
+    const app = await startCluster();
+    const workers = [await app.fork(), await app.fork()] as const;
+    await work(workers[0], 3);
+    await work(workers[1], 2);
+
+    for (const { url } of [...workers, app.primary]) {
+      const seen = await scrape(url);
+      expect(workDone(seen)).toBe(5);
+      expect(seen.sum('http_request_duration_seconds_count', { route: '/work' })).toBe(5);
+      expect(seen.sum('http_request_duration_seconds_bucket', { route: '/work', le: '+Inf' })).toBe(5);
+      expect(seen.sum('app_sensors')).toBe(2);
+      expect(seen.sum('signalbox_workers')).toBe(2);
+      expect(seen.sum('signalbox_workers_missing')).toBe(0);
+      expect(seen.sum('signalbox_scrape_complete')).toBe(1);
+    }
+
+    const json = (await (await fetch(`${workers[0].url}/metrics.json`)).json()) as { cluster: unknown };
+    expect(json.cluster).toEqual({ scope: 'cluster', workers: 2, workers_missing: 0 });
+  });
+
+  // prom-client's own aggregation forgets what a worker counted as soon as it is gone.
+  it('keep what was counted by a worker that exits, up to its last request', async () => {
+    const app = await startCluster();
+    const [leaving, staying] = [await app.fork(), await app.fork()];
+    await work(leaving, 4);
+    await work(staying, 2);
+    expect(workDone(await scrape(staying.url))).toBe(6);
+
+    await work(leaving, 3);
+    const exited = app.exited(leaving);
+    await fetch(`${leaving.url}/exit`);
+    await exited;
+
+    const seen = await scrape(staying.url);
+    expect(workDone(seen)).toBe(9);
+    expect(seen.sum('http_request_duration_seconds_count', { route: '/work' })).toBe(9);
+    expect(seen.sum('http_requests_total', { route: '/exit' })).toBe(1);
+    expect(seen.sum('app_sensors'), 'its gauges go with it').toBe(1);
+    expect(seen.sum('signalbox_workers')).toBe(1);
+
+    const replacement = await app.fork();
+    await work(replacement, 1);
+    expect(workDone(await scrape(replacement.url))).toBe(10);
+  });
+
+  it('never fall when a worker is killed', async () => {
+    const app = await startCluster();
+    const [doomed, staying] = [await app.fork(), await app.fork()];
+    await work(doomed, 4);
+    await work(staying, 2);
+    expect(workDone(await scrape(staying.url))).toBe(6);
+
+    const exited = app.exited(doomed);
+    process.kill(doomed.pid, 'SIGKILL');
+    await exited;
+
+    const seen = await scrape(staying.url);
+    expect(workDone(seen)).toBe(6);
+    expect(seen.sum('signalbox_workers_missing')).toBe(0);
+  });
+
+  it('keep what a killed worker had told of its own accord, unscraped', async () => {
+    const app = await startCluster();
+    const doomed = await app.fork();
+    await work(doomed, 4);
+    // Two pushes later the primary knows, without having asked.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+
+    const exited = app.exited(doomed);
+    process.kill(doomed.pid, 'SIGKILL');
+    await exited;
+
+    expect(workDone(await scrape(app.primary.url))).toBe(4);
+  });
+
+  it('come without a stuck worker within a second, count it as last known, and are whole when it is back', async () => {
+    const app = await startCluster();
+    const [stuck, staying] = [await app.fork(), await app.fork()];
+    await work(stuck, 4);
+    await work(staying, 2);
+    expect(workDone(await scrape(staying.url))).toBe(6);
+
+    await fetch(`${stuck.url}/block/3000`);
+    const back = work(stuck, 1).then(() => 'back');
+    await work(staying, 1);
+    const scraping = scrape(staying.url);
+    expect(await Promise.race([scraping.then(() => 'scraped'), back])).toBe('scraped');
+
+    const seen = await scraping;
+    expect(workDone(seen)).toBe(7);
+    expect(seen.sum('signalbox_workers_missing')).toBe(1);
+    expect(seen.sum('signalbox_workers')).toBe(2);
+    expect(seen.sum('signalbox_scrape_complete')).toBe(0);
+
+    await back;
+    await expect.poll(async () => (await scrape(staying.url)).sum('signalbox_workers_missing')).toBe(0);
+    expect(workDone(await scrape(staying.url))).toBe(8);
+  });
+
+  it('take the last word of a worker that closes, and do not wait for it again', async () => {
+    const app = await startCluster();
+    const [leaving, staying] = [await app.fork(), await app.fork()];
+    await work(leaving, 4);
+
+    await fetch(`${leaving.url}/close`);
+
+    const seen = await scrape(staying.url);
+    expect(workDone(seen)).toBe(4);
+    expect(seen.sum('signalbox_workers_missing')).toBe(0);
+
+    const gone = expect.poll(async () => (await scrape(staying.url)).sum('signalbox_workers')).toBe(1);
+    await fetch(`${leaving.url}/disconnect`);
+    await gone;
+    expect(workDone(await scrape(staying.url))).toBe(4);
+  });
+
+  it('only ever rise while workers come and go', async () => {
+    const app = await startCluster();
+    const staying = await app.fork();
+    let leaving = await app.fork();
+    const readings: number[] = [];
+    let done = false;
+    const watching = (async () => {
+      while (!done) readings.push(workDone(await scrape(staying.url)));
+    })();
+
+    for (let round = 0; round < 4; round++) {
+      await work(leaving, 5);
+      await work(staying, 1);
+      const exited = app.exited(leaving);
+      if (round % 2 === 0) process.kill(leaving.pid, 'SIGKILL');
+      else await fetch(`${leaving.url}/exit`);
+      await exited;
+      leaving = await app.fork();
+    }
+    done = true;
+    await watching;
+
+    expect(readings.length).toBeGreaterThan(4);
+    expect(readings).toEqual(readings.toSorted((a, b) => a - b));
+  });
+
+  it('are those of one worker, who says so, where the primary does not add up', async () => {
+    const app = await startCluster('later');
+    const [first, second] = [await app.fork(), await app.fork()];
+    await work(first, 3);
+    await work(second, 2);
+
+    const alone = await scrape(first.url);
+    expect(workDone(alone)).toBe(3);
+    expect(alone.sum('signalbox_scrape_complete')).toBe(0);
+    expect(alone.find('signalbox_workers')).toEqual([]);
+
+    app.aggregate();
+    await expect.poll(async () => workDone(await scrape(first.url))).toBe(5);
+    expect((await scrape(second.url)).sum('signalbox_scrape_complete')).toBe(1);
+  });
+});
+
+describe('clusterMetrics', () => {
+  it('may be called twice, and closed twice', async () => {
+    const [first, second] = [clusterMetrics(), clusterMetrics()];
+
+    expect(first.registry).toBe(second.registry);
+    await first.close();
+    await first.close();
+    await second.close();
+  });
+
+  it.each([
+    [{ timeoutMs: 0 }, 'clusterMetrics: "timeoutMs" must be a number above 0 and at most 700, got 0'],
+    [{ timeoutMs: 5_000 }, 'clusterMetrics: "timeoutMs" must be a number above 0 and at most 700, got 5000'],
+    [{ maxSeries: 0 }, 'clusterMetrics: "maxSeries" must be an integer of at least 2, got 0'],
+  ])('refuses %j', (options, message) => {
+    expect(() => clusterMetrics(options)).toThrow(message);
+  });
+});

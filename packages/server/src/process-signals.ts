@@ -1,0 +1,50 @@
+import { constants } from 'node:os';
+import { leave } from './leave.js';
+import type { Closable } from './open-servers.js';
+
+/** A terminal's Ctrl-C reaches the process twice where npm started it: from the terminal, and from npm. */
+const SAME_KEYSTROKE_MS = 100;
+
+const watched = new Set<Closable>();
+let ending: { readonly signal: string; readonly since: number } | undefined;
+
+/**
+ * Drains the server and ends the process on SIGTERM or SIGINT; a second one ends it at once. The process has
+ * listeners only while there are servers to drain.
+ *
+ * @returns a function that takes the server out again
+ */
+export function drainOnSignals(server: Closable): () => void {
+  if (watched.size === 0) {
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  }
+  watched.add(server);
+
+  return () => {
+    // Once the process is ending, the listeners stay for its last moments.
+    if (!watched.delete(server) || watched.size > 0 || ending !== undefined) return;
+    process.off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal);
+  };
+}
+
+function onSignal(signal: 'SIGTERM' | 'SIGINT'): void {
+  if (ending === undefined) {
+    ending = { signal, since: performance.now() };
+    void endProcess(signal);
+  } else if (!isSameKeystroke(signal, ending)) {
+    process.exit(128 + constants.signals[signal]);
+  }
+}
+
+function isSameKeystroke(signal: string, first: { signal: string; since: number }): boolean {
+  return (
+    signal === 'SIGINT' && first.signal === 'SIGINT' && performance.now() - first.since < SAME_KEYSTROKE_MS
+  );
+}
+
+async function endProcess(signal: string): Promise<void> {
+  const reports = await Promise.all([...watched].map((server) => server.close({ reason: signal })));
+  leave(reports.every(({ clean }) => clean) ? 0 : 1);
+}

@@ -1,0 +1,78 @@
+import { IncomingMessage as NodeRequest, ServerResponse as NodeResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** The part of an Express app that matters here: what it makes of every request and response. */
+export interface ExpressPrototypes {
+  /** `app.request` */
+  readonly request: object;
+  /** `app.response` */
+  readonly response: object;
+}
+
+/** Options for `http.createServer`, `https.createServer` and `http2.createSecureServer` with `allowHTTP1`. */
+export interface RequestClasses {
+  readonly IncomingMessage: typeof NodeRequest;
+  readonly ServerResponse: typeof NodeResponse;
+  readonly Http1IncomingMessage: typeof NodeRequest;
+  readonly Http1ServerResponse: typeof NodeResponse;
+}
+
+/** Node's constructors are plain functions, which may be called on an object that exists already. */
+interface Initializer {
+  call(self: object, ...args: readonly unknown[]): void;
+}
+const initRequest: Initializer = NodeRequest;
+const initResponse: Initializer = NodeResponse;
+
+/**
+ * Classes whose instances are born as the requests and responses of `app`.
+ *
+ * Express puts its own prototype under every request and response with `Object.setPrototypeOf`, which
+ * costs V8 its fast property access for as long as they live. Here they have that prototype from the
+ * start, and setting it again to what it is changes nothing. `instanceof` and `constructor.name` stay
+ * as they are, because `app.request` itself descends from Node's class and names it as its constructor.
+ *
+ * @example
+ * https.createServer({ key, cert, ...requestClasses(app) }, app);
+ */
+export function requestClasses(app: ExpressPrototypes): RequestClasses {
+  // Functions and not classes: `Reflect.construct`, which `super()` amounts to, makes it slower than
+  // what it is to cure. They are made here, because every app has prototypes, and so classes, of its own. Their
+  // names are Node's, since V8 shows them in stack traces: `at ServerResponse.send`.
+  // oxlint-disable-next-line unicorn/consistent-function-scoping
+  function IncomingMessage(this: object, socket: Socket): void {
+    initRequest.call(this, socket);
+  }
+  IncomingMessage.prototype = app.request;
+
+  // oxlint-disable-next-line unicorn/consistent-function-scoping
+  function ServerResponse(this: object, req: NodeRequest, options: object | undefined): void {
+    initResponse.call(this, req, options);
+  }
+  ServerResponse.prototype = app.response;
+
+  // Static members are inherited, as `extends` would have it.
+  const requestClass: typeof NodeRequest = Object.setPrototypeOf(IncomingMessage, NodeRequest);
+  const responseClass: typeof NodeResponse = Object.setPrototypeOf(ServerResponse, NodeResponse);
+  return {
+    IncomingMessage: requestClass,
+    ServerResponse: responseClass,
+    Http1IncomingMessage: requestClass,
+    Http1ServerResponse: responseClass,
+  };
+}
+
+/** Whether `app` has prototypes of its own, as Express apps do and plain listeners do not. */
+export function hasPrototypes(app: object): app is ExpressPrototypes {
+  return (
+    'request' in app &&
+    'response' in app &&
+    app.request instanceof NodeRequest &&
+    app.response instanceof NodeResponse
+  );
+}
+
+/** From Node 24 on, V8 gets over `Object.setPrototypeOf` by itself, and the cure costs a little. */
+export function prototypesPayOff(nodeVersion: string = process.versions.node): boolean {
+  return Number.parseInt(nodeVersion, 10) < 24;
+}

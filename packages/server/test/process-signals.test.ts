@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { eventually, rawConnection, runProgram } from './support.js';
+
+// These run `fixtures/server.mjs` on the built package, as a user's program would.
+describe('a process that serves', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'drains on %s, closes its resources and exits with 0',
+    async (signal) => {
+      const { child, firstLine: url, exited } = await runProgram('server.mjs');
+      const slow = fetch(`${url}?afterMs=200`);
+      await (await fetch(url)).text();
+      child.kill(signal);
+
+      const response = await slow;
+      expect(response.headers.get('connection')).toBe('close');
+      expect(await response.text()).toBe('answered');
+      const { code, lines } = await exited;
+      expect(code).toBe(0);
+      expect(lines).toEqual([
+        'closed io',
+        'closed queue',
+        'closed pool',
+        expect.stringMatching(/^info drained in \d+ ms$/),
+        'closed log',
+        'exit 0',
+      ]);
+    },
+  );
+
+  it('exits with 1 when it had to abandon a request', async () => {
+    const {
+      child,
+      firstLine: url,
+      exited,
+    } = await runProgram('server.mjs', {
+      DRAIN: '{"httpMs":300,"lingerMs":0}',
+    });
+    const lost = expect(fetch(`${url}?afterMs=60000`)).rejects.toThrow('fetch failed');
+    await (await fetch(url)).text();
+    child.kill('SIGTERM');
+    await lost;
+    const { code, lines } = await exited;
+    expect(code).toBe(1);
+    expect(lines).toContainEqual(expect.stringMatching(/^warn drained .* abandon 1 unanswered request$/));
+    expect(lines).toContain('closed pool');
+  });
+
+  it('exits with 1 when a resource hangs, and has closed the others', async () => {
+    const { child, exited } = await runProgram('server.mjs', { HANGS: '1' });
+    child.kill('SIGTERM');
+    const { code, lines } = await exited;
+    expect(code).toBe(1);
+    expect(lines).toEqual([
+      'closed io',
+      'closed queue',
+      'closed pool',
+      expect.stringMatching(/^warn drained .* abandon the resource stuck$/),
+      'closed log',
+      'exit 1',
+    ]);
+  });
+
+  it('exits with 0 after it has cut an event stream', async () => {
+    const {
+      child,
+      firstLine: url,
+      exited,
+    } = await runProgram('server.mjs', {
+      DRAIN: '{"socketsMs":200,"lingerMs":0}',
+    });
+    const stream = await fetch(`${url}/events`);
+    const cut = expect(stream.text()).rejects.toThrow('terminated');
+    child.kill('SIGTERM');
+    await cut;
+    expect((await exited).code).toBe(0);
+  });
+
+  it('exits although something forgotten keeps it busy', async () => {
+    const { child, exited } = await runProgram('server.mjs', { FORGETS: '1' });
+    child.kill('SIGTERM');
+    const { code, lines } = await exited;
+    expect(code).toBe(0);
+    expect(lines.at(-1)).toBe('exit 0');
+  });
+
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('exits at once on a second %s', async (signal, expected) => {
+    const { child, firstLine: url, lines, exited } = await runProgram('server.mjs');
+    const lost = expect(fetch(`${url}?afterMs=60000`)).rejects.toThrow('fetch failed');
+    await (await fetch(url)).text();
+    child.kill('SIGTERM');
+    await refused(url);
+    child.kill(signal);
+
+    await lost;
+    expect((await exited).code).toBe(expected);
+    expect(lines).toEqual([`exit ${expected}`]);
+  });
+
+  it('takes the same Ctrl-C that arrives twice for one', async () => {
+    const { child, exited } = await runProgram('server.mjs');
+    child.kill('SIGINT');
+    child.kill('SIGINT');
+    expect((await exited).code).toBe(0);
+  });
+
+  it('closes idle connections and still answers on them meanwhile', async () => {
+    const { child, firstLine: url, exited } = await runProgram('server.mjs', { DRAIN: '{"lingerMs":400}' });
+    const connection = await rawConnection(url);
+    connection.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await eventually(() => connection.received().includes('answered'));
+    child.kill('SIGTERM');
+    await refused(url);
+    connection.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const { text } = await connection.ended();
+    expect(text.match(/answered/g)).toHaveLength(2);
+    expect((await exited).code).toBe(0);
+  });
+});
+
+/** Resolves when nobody listens there any more. */
+async function refused(url: string): Promise<void> {
+  await eventually(async () => {
+    try {
+      (await rawConnection(url)).socket.destroy();
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}

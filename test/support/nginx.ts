@@ -1,0 +1,101 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { temporaryFolder, type TemporaryFolder } from './keeper.js';
+import { onFreePort } from './ports.js';
+import { answersHttp, startProgram } from './program.js';
+import { requireProgram } from './system-packages.js';
+
+/** Where a configuration finds itself. */
+export interface NginxPlace {
+  port: number;
+  /** A folder of its own, for files that the configuration names. */
+  folder: string;
+}
+
+export interface NginxServer {
+  readonly port: number;
+  readonly url: string;
+  readonly folder: string;
+  /** Its error log. */
+  output(): string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts nginx on a free port of loopback.
+ *
+ * @param configuration makes what stands inside `http { }`; it has to listen on `127.0.0.1:${port}`
+ *
+ * @example
+ * const nginx = await startNginx(({ port }) => `
+ *   server { listen 127.0.0.1:${port}; location / { proxy_pass ${url}; } }
+ * `);
+ */
+export async function startNginx(configuration: (place: NginxPlace) => string): Promise<NginxServer> {
+  const program = await requireProgram('nginx');
+  return onFreePort(async (port) => {
+    const folder = temporaryFolder('nginx');
+    try {
+      const file = writeConfiguration(folder, configuration({ port, folder: folder.path }));
+      const url = `http://127.0.0.1:${port}`;
+      const nginx = await startProgram(program, commandLine(folder, file), {
+        name: 'nginx',
+        ready: () => answersHttp(url),
+      });
+      return {
+        port,
+        url,
+        folder: folder.path,
+        output: () => nginx.output(),
+        async stop() {
+          await nginx.stop();
+          folder.remove();
+        },
+      };
+    } catch (error) {
+      folder.remove();
+      throw error;
+    }
+  });
+}
+
+/** Runs `nginx -t` over what stands inside `http { }`; rejects with nginx's own words where something is wrong. */
+export async function checkNginx(http: string): Promise<void> {
+  const program = await requireProgram('nginx');
+  const folder = temporaryFolder('nginx');
+  try {
+    const file = writeConfiguration(folder, http);
+    await promisify(execFile)(program, ['-t', '-q', ...commandLine(folder, file)]);
+  } finally {
+    folder.remove();
+  }
+}
+
+function commandLine(folder: TemporaryFolder, file: string): string[] {
+  return ['-p', folder.path, '-e', 'stderr', '-c', file];
+}
+
+function writeConfiguration(folder: TemporaryFolder, http: string): string {
+  mkdirSync(join(folder.path, 'temp'));
+  const file = join(folder.path, 'nginx.conf');
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  writeFileSync(
+    file,
+    `
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr;
+${process.getuid?.() === 0 ? "# The folder is root's alone.\nuser root;" : ''}
+events { worker_connections 512; }
+http {
+  access_log off;
+  ${paths.map((path) => `${path}_temp_path temp/${path};`).join('\n  ')}
+${http}
+}
+`,
+  );
+  return file;
+}

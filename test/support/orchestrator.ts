@@ -1,0 +1,42 @@
+import { fileURLToPath } from 'node:url';
+import { startProgram, type Program } from './program.js';
+
+const main = fileURLToPath(new URL('../../examples/orchestrator/dist/main.js', import.meta.url));
+
+export interface RunningOrchestrator {
+  readonly url: string;
+  readonly program: Program;
+  /** The JSON lines of its log so far. */
+  log(): Record<string, unknown>[];
+}
+
+/** Starts the compiled orchestrator on a free port, with nothing set but what is given. */
+export async function startOrchestrator(
+  env: Readonly<Record<string, string | undefined>> = {},
+): Promise<RunningOrchestrator> {
+  const program = await runOrchestrator({ PORT: '0', ...env });
+  const [, url = ''] = await program.waitFor(/listening on (http:\/\/[\d.]+:\d+)/);
+  return {
+    url,
+    program,
+    log: () =>
+      program
+        .stdout()
+        .split('\n')
+        .filter((line) => line.startsWith('{') && line.endsWith('}'))
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
+}
+
+/** Starts it without waiting for anything, for what ends before it listens. */
+export function runOrchestrator(
+  env: Readonly<Record<string, string | undefined>>,
+  args: readonly string[] = [],
+): Promise<Program> {
+  return startProgram(process.execPath, [main, ...args], {
+    name: 'orchestrator',
+    // Elsewhere than the folder of a developer's .env.
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    env: { NODE_ENV: 'test', ...env },
+  });
+}

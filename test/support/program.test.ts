@@ -1,0 +1,150 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { transformWithEsbuild } from 'vite';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from './keeper.js';
+import { freePort, onFreePort } from './ports.js';
+import { startProgram, waitUntil } from './program.js';
+
+const node = (source: string, options = {}) => startProgram(process.execPath, ['-e', source], options);
+
+/** A program of its own, as a test process is one, that starts a child and makes a folder. */
+async function compiledOwner(): Promise<string> {
+  const { path } = temporaryFolder('owner');
+  for (const name of ['keeper', 'program']) {
+    const source = readFileSync(new URL(`${name}.ts`, import.meta.url), 'utf8');
+    writeFileSync(join(path, `${name}.js`), (await transformWithEsbuild(source, `${name}.ts`)).code);
+  }
+  writeFileSync(join(path, 'package.json'), '{ "type": "module" }');
+  writeFileSync(
+    join(path, 'owner.js'),
+    `import { temporaryFolder } from './keeper.js';
+     import { startProgram } from './program.js';
+     const folder = temporaryFolder('owned');
+     const child = await startProgram('sleep', ['60']);
+     console.log('child ' + child.pid + ' in ' + folder.path);`,
+  );
+  return join(path, 'owner.js');
+}
+
+/** Whether it runs. An orphan that has ended may stay a zombie until the system's first process looks after it. */
+function isAlive(pid: number): boolean {
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
+  return /^[^Z]/.test(stdout.trim());
+}
+
+describe('startProgram', () => {
+  it('waits for a line of output, keeps what was written and tells how it ended', async () => {
+    const program = await node(
+      'console.log("ready at 7"); console.error("oh"); setTimeout(() => process.exit(3), 20)',
+      {
+        ready: /ready/,
+      },
+    );
+    expect((await program.waitFor(/ready at (\d+)/))[1]).toBe('7');
+    expect(await program.exited).toEqual({ code: 3, signal: null });
+    expect(program.stdout()).toBe('ready at 7\n');
+    expect(program.stderr()).toBe('oh\n');
+  });
+
+  it('waits for a URL to answer', async () => {
+    const port = await freePort();
+    const program = await node(
+      `setTimeout(() => require('http').createServer((q, s) => s.end('hi')).listen(${port}, '127.0.0.1'), 50)`,
+      { ready: `http://127.0.0.1:${port}/` },
+    );
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('hi');
+    expect(await program.stop()).toEqual({ code: null, signal: 'SIGTERM' });
+    expect(await program.stop()).toEqual({ code: null, signal: 'SIGTERM' });
+  });
+
+  it.each([
+    [
+      'ends before it is ready',
+      'console.log("no luck"); process.exit(2)',
+      /^node ended with exit code 2.*no luck/s,
+    ],
+    [
+      'is not ready in time',
+      'console.log("hm"); setInterval(() => {}, 1000)',
+      /^node was not ready within 300 ms.*hm/s,
+    ],
+  ])('says so, with the output, when a program %s', async (_what, source, message) => {
+    const options = { name: 'node', ready: async () => false, readyTimeoutMs: 300 };
+    await expect(node(source, options)).rejects.toThrow(message);
+  });
+
+  it('says so when there is no such program', async () => {
+    await expect(startProgram('/no/such/program', [])).rejects.toThrow(
+      '/no/such/program could not be started: spawn /no/such/program ENOENT',
+    );
+  });
+
+  it('ends a program that does not listen to SIGTERM, and one that is stopped', async () => {
+    const deaf = await node(
+      'process.on("SIGTERM", () => {}); console.log("up"); setInterval(() => {}, 1000)',
+      {
+        ready: /up/,
+      },
+    );
+    expect(await deaf.stop(50)).toEqual({ code: null, signal: 'SIGKILL' });
+
+    const frozen = await node('console.log("up"); setInterval(() => {}, 1000)', { ready: /up/ });
+    frozen.signal('SIGSTOP');
+    expect(await frozen.stop()).toEqual({ code: null, signal: 'SIGTERM' });
+  });
+
+  it('ends what the program has started, too', async () => {
+    const parent = await node(
+      `const child = require('child_process').spawn('sleep', ['60']); console.log('child ' + child.pid); setInterval(() => {}, 1000)`,
+      { ready: /child \d+/ },
+    );
+    const child = Number((await parent.waitFor(/child (\d+)/))[1]);
+    expect(isAlive(child)).toBe(true);
+    await parent.kill();
+    expect(await waitUntil(() => !isAlive(child))).toBe(true);
+  });
+
+  it('leaves neither programs nor folders behind when the test process itself is killed', async () => {
+    const program = await compiledOwner();
+    const owner = await startProgram(process.execPath, [program], { ready: /child \d+ in \S+/ });
+    const [, pid, folder = ''] = await owner.waitFor(/child (\d+) in (\S+)/);
+    const child = Number(pid);
+    expect([isAlive(child), existsSync(folder)]).toEqual([true, true]);
+
+    owner.signal('SIGKILL');
+    expect(await waitUntil(() => !isAlive(child) && !existsSync(folder))).toBe(true);
+  });
+});
+
+describe('onFreePort', () => {
+  it('tries another port when somebody was faster', async () => {
+    const taken = createServer();
+    const ports: number[] = [];
+    const port = await onFreePort(async (free) => {
+      ports.push(free);
+      if (ports.length === 1) {
+        await new Promise<void>((resolve) => taken.listen(free, '127.0.0.1', resolve));
+        await startOn(free);
+      }
+      return free;
+    });
+    expect(ports).toHaveLength(2);
+    expect(port).toBe(ports[1]);
+    taken.close();
+  });
+
+  it('passes any other failure on', async () => {
+    await expect(onFreePort(() => Promise.reject(new Error('out of luck')))).rejects.toThrow('out of luck');
+  });
+});
+
+function startOn(port: number): Promise<void> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+}

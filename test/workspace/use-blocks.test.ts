@@ -1,0 +1,107 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startProgram } from '../support/program.js';
+import { runToEnd } from './consumer.js';
+import { firstBlockUnder } from './markdown.js';
+import { packages, root, type Package } from './workspace.js';
+
+/** How long a program that stays alive is watched for errors. */
+const WATCH_MS = 1_500;
+
+/**
+ * A folder in which a program finds every package of the workspace, compiled as it is published, and whatever a
+ * README may tell its reader to install.
+ */
+function makeFolder(): string {
+  mkdirSync(join(root, 'test/.run'), { recursive: true });
+  const folder = mkdtempSync(join(root, 'test/.run/use-'));
+  mkdirSync(join(folder, 'node_modules/@signalbox'), { recursive: true });
+  for (const { short, folder: target } of packages) {
+    symlinkSync(target, join(folder, 'node_modules/@signalbox', short));
+  }
+  return folder;
+}
+
+/** Puts the package's own dependencies, development ones too, beside the program. */
+function linkDependencies(folder: string, from: string): void {
+  const modules = join(from, 'node_modules');
+  if (!existsSync(modules)) return;
+  for (const entry of readdirSync(modules)) {
+    if (entry === '@signalbox' || entry.startsWith('.')) continue;
+    const names = entry.startsWith('@')
+      ? readdirSync(join(modules, entry)).map((name) => `${entry}/${name}`)
+      : [entry];
+    for (const name of names) {
+      const link = join(folder, 'node_modules', name);
+      if (existsSync(link)) continue;
+      mkdirSync(join(link, '..'), { recursive: true });
+      symlinkSync(join(modules, name), link);
+    }
+  }
+}
+
+let folder = '';
+beforeAll(() => {
+  folder = makeFolder();
+  for (const { folder: from } of packages) linkDependencies(folder, from);
+  linkDependencies(folder, join(root, 'test'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.concurrent('the first program of a README', () => {
+  it.each(packages.map((each) => [each.name, each] as const))(
+    'of %s runs when it is pasted',
+    { timeout: 20_000 },
+    async (name, each) => {
+      const file = join(folder, `${each.short}.mjs`);
+      writeFileSync(file, useBlock(each));
+      const program = await startProgram(process.execPath, [file], {
+        name: `the program in the README of ${name}`,
+        cwd: folder,
+        env: { PORT: '0', NODE_ENV: undefined, VITEST: undefined, NODE_OPTIONS: undefined },
+      });
+      const watched = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), WATCH_MS));
+      const exit = await Promise.race([program.exited, watched]);
+      // Either it came to its end, or it serves until it is told to stop.
+      if (exit) expect(exit, program.output()).toEqual({ code: 0, signal: null });
+      else expect(await program.stop(5_000), program.output()).not.toMatchObject({ signal: 'SIGKILL' });
+      expect(program.stderr()).not.toMatch(/error|warning|unhandled|exception/i);
+    },
+  );
+
+  it('is right in the eyes of a strict TypeScript, whichever the package', { timeout: 60_000 }, async () => {
+    for (const each of packages) writeFileSync(join(folder, `${each.short}.mts`), useBlock(each));
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023'],
+      types: ['node'],
+      strict: true,
+      skipLibCheck: true,
+      noEmit: true,
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.mts'] }));
+    await runToEnd(join(root, 'node_modules/.bin/tsc'), ['-p', folder], folder);
+  });
+});
+
+function useBlock({ name, folder: from }: Package): string {
+  const block = firstBlockUnder(readFileSync(join(from, 'README.md'), 'utf8'), 'Use', ['ts', 'js']);
+  if (block === undefined) throw new Error(`The README of ${name} has no block of code under "## Use"`);
+  if (block.includes('listen(') && !/process\.env\.PORT|listen\(0\b/.test(block)) {
+    throw new Error(
+      `The program in the README of ${name} listens on a fixed port; let it honour process.env.PORT`,
+    );
+  }
+  return block;
+}
