@@ -153,7 +153,7 @@ class Join {
     const suspects = answered === undefined ? pending : [answered];
     const names = suspects.map((member) => `"${nameOf(member)}"`).join(' or ');
     return new InternalServerError(
-      `inParallel: ${names} answered the request by itself; a member has to call next, or next(error) to refuse`,
+      `inParallel: ${names || 'a member'} answered the request by itself; a member has to call next, or next(error) to refuse`,
       { code: 'answered_in_parallel', cause },
     );
   }

@@ -25,6 +25,7 @@ export interface Modules {
   /**
    * Resolves when every module is ready, or has failed once, or waits for one that has. Rejects when a critical
    * module is not among the ready ones; then there are no more tries. `close()` resolves it, too.
+   * Unhandled, the rejection ends the process, as a boot that has failed should.
    */
   readonly ready: Promise<void>;
   /** How it stands with the modules, in their order. */

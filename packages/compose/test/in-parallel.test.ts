@@ -2,12 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import * as fc from 'fast-check';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { inParallel } from '@signalbox/compose';
 import { currentRequest, deadline, requestContext } from '@signalbox/context';
 import { errorHandler, ForbiddenError, TooManyRequestsError, UnauthorizedError } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
+import { eventually } from './support.js';
 
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const pass: RequestHandler = (_req, _res, next) => next();
@@ -155,7 +155,7 @@ describe('inParallel', () => {
 
     const response = await fetch(await listen(app));
     expect(await response.json()).toEqual({ handled: 1 });
-    await vi.waitFor(() => expect(warnings).toHaveLength(3));
+    await eventually(() => expect(warnings).toHaveLength(3));
     const said = warnings.map(({ message }) => message.split('\n')[0]);
     expect(said).toContainEqual(
       expect.stringContaining('failed after it had called next: Error: afterwards'),
@@ -239,7 +239,7 @@ describe('a member that answers by itself', () => {
 
     expect(response.status).toBe(418);
     expect(await response.json()).toEqual({ by: 'member' });
-    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    await eventually(() => expect(errors).toHaveLength(1));
     expect(errors[0]).toMatchObject({ status: 500, code: 'answered_in_parallel' });
     expect(errors[0]?.message).toContain(`inParallel: "${culprit.name}" answered the request by itself`);
   });
@@ -247,7 +247,7 @@ describe('a member that answers by itself', () => {
   it('is one of several names where they were all awaited', async () => {
     const { app, errors } = appWith(inParallel(pass, answersLater, function neverDone() {}));
     expect((await fetch(await listen(app))).status).toBe(418);
-    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    await eventually(() => expect(errors).toHaveLength(1));
     expect(errors[0]?.message).toContain(
       `"${answersLater.name}" or "neverDone" answered the request by itself`,
     );
@@ -336,76 +336,5 @@ describe('a client that goes away', () => {
     expect(await typeOf(response)).toBe('deadline_exceeded');
     release?.();
     expect(errors).toHaveLength(1);
-  });
-});
-
-describe('any mix of outcomes and delays', () => {
-  type Outcome = 'pass' | 'refuse' | 'throw' | 'reject' | 'twice';
-  interface Plan {
-    outcome: Outcome;
-    /** `undefined` is at once, 0 a microtask, anything else a timer. */
-    delayMs: number | undefined;
-  }
-
-  function memberOf({ outcome, delayMs }: Plan, index: number): RequestHandler {
-    const refusal = new ForbiddenError(undefined, { details: index });
-    const act = (next: (error?: unknown) => void): void => {
-      if (outcome === 'throw' || outcome === 'reject') throw refusal;
-      next(outcome === 'refuse' ? refusal : undefined);
-      if (outcome === 'twice') next();
-    };
-    if (delayMs === undefined && outcome !== 'reject') return (_req, _res, next) => act(next);
-    return async (_req, _res, next) => {
-      if (delayMs !== undefined && delayMs > 0) await after(delayMs);
-      act(next);
-    };
-  }
-
-  it('ends as the members would have one after the other, with one answer', async () => {
-    let members: RequestHandler[] = [];
-    let handled = 0;
-    const app = express();
-    // Built for every request, so that one server serves all the cases.
-    app.use((req, res, next) => inParallel(members)(req, res, next));
-    app.use((_req, res) => {
-      handled += 1;
-      res.json('handled');
-    });
-    const tell: ErrorRequestHandler = (error: ForbiddenError, _req, res, _next) => {
-      handled += 1;
-      res.json(error.details);
-    };
-    app.use(tell);
-    const url = await listen(app);
-
-    const plan = fc.record<Plan>({
-      outcome: fc.constantFrom('pass', 'pass', 'pass', 'refuse', 'throw', 'reject', 'twice'),
-      delayMs: fc.constantFrom(undefined, undefined, 0, 1, 3, 6),
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(plan, { maxLength: 6 }), async (plans) => {
-        members = plans.map(memberOf);
-        handled = 0;
-        const first = plans.findIndex(({ outcome }) => outcome !== 'pass' && outcome !== 'twice');
-        const answer: unknown = await (await fetch(url)).json();
-        expect(answer).toBe(first === -1 ? 'handled' : first);
-        expect(handled).toBe(1);
-      }),
-      { numRuns: 80 },
-    );
-  });
-});
-
-describe('bad arguments', () => {
-  it('are refused at construction', () => {
-    const errorMiddleware: ErrorRequestHandler = (_error, _req, _res, _next) => undefined;
-    // @ts-expect-error: a text is no middleware
-    expect(() => inParallel(pass, 'x')).toThrow('inParallel: argument 2 must be a middleware, got x');
-    // @ts-expect-error: neither is an error handler
-    expect(() => inParallel(errorMiddleware)).toThrow(
-      'argument 1 must be a middleware, got an error handler',
-    );
-    expect(() => inParallel(express.Router())).toThrow('got a router or an app: mount it by itself');
-    expect(() => inParallel(express())).toThrow('got a router or an app: mount it by itself');
   });
 });
