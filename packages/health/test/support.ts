@@ -46,7 +46,7 @@ export function quick(name: string, run: CheckFunction, options: Parameters<type
 
 /** Waits until the condition holds. */
 export async function until(condition: () => boolean): Promise<void> {
-  await vi.waitUntil(condition, { timeout: 5_000, interval: 2 });
+  await vi.waitUntil(condition, { timeout: 10_000, interval: 2 });
 }
 
 /** Runs one function as a check until it has given its verdict. */

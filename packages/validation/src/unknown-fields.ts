@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { isJsonSchema, type JsonSchema, jsonSchemaOf, resolveRef, schemasIn } from './json-schema.js';
-import { isPlainObject } from './plain.js';
+import { isContainer, isPlainObject } from './plain.js';
 
 export type Path = readonly PropertyKey[];
 
@@ -77,14 +77,17 @@ function listUnknown(input: unknown, root: Shape, max: number): Path[] {
     const [value, shape, path] = next;
     if (Array.isArray(value)) {
       value.forEach((item: unknown, i) => {
-        const inner = shape.itemShape(i);
+        const inner = isContainer(item) ? shape.itemShape(i) : undefined;
         if (inner !== undefined) waiting.push([item, inner, [...path, i]]);
       });
     } else if (isPlainObject(value)) {
       for (const key of Object.keys(value)) {
         const inner = shape.fieldShape(key);
-        if (inner !== undefined) waiting.push([value[key], inner, [...path, key]]);
-        else if (!shape.isOpen && found.length < max) found.push([...path, key]);
+        if (inner === undefined) {
+          if (!shape.isOpen && found.length < max) found.push([...path, key]);
+        } else if (isContainer(value[key])) {
+          waiting.push([value[key], inner, [...path, key]]);
+        }
       }
     }
   }
@@ -130,16 +133,25 @@ function makeShape(
     for (const [name, field] of Object.entries(schema['properties'])) {
       const all = fields.get(name) ?? [];
       fields.set(name, all);
-      if (isJsonSchema(field)) all.push(field);
+      // `true` says as little as `{}`.
+      all.push(isJsonSchema(field) ? field : {});
     }
   }
   const items = schemas.map((schema) => schema['items']).filter(isJsonSchema);
+  const others = schemas.map((schema) => schema['additionalProperties']).filter(isJsonSchema);
+  // Made when first asked for: a recursive schema has no end.
+  const made = new Map<string, Shape>();
 
   return {
     isOpen: schemas.some(isOpen),
     fieldShape(name) {
+      const known = made.get(name);
+      if (known !== undefined) return known;
       const field = fields.get(name);
-      return field === undefined ? undefined : shapeOf(field);
+      if (field === undefined) return others.length === 0 ? undefined : shapeOf(others);
+      const shape = shapeOf(field);
+      made.set(name, shape);
+      return shape;
     },
     itemShape(index) {
       const listed = schemas.map((schema) => schemasIn(schema['prefixItems'])[index]).filter(isJsonSchema);

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 
 declare global {
   namespace Express {
@@ -46,7 +46,13 @@ export type ValidHandler<S extends Schemas> = (
 ) => unknown;
 
 /** The middleware that `validate(schemas)` returns, where it was given no handler. */
-export interface ValidationMiddleware<S extends Schemas> extends RequestHandler {
+export interface ValidationMiddleware<S extends Schemas> {
+  // Generic, unlike RequestHandler, so that the handlers after it keep the params that the path tells.
+  <P, ResBody, ReqBody, ReqQuery, Locals extends Record<string, unknown>>(
+    req: Request<P, ResBody, ReqBody, ReqQuery, Locals>,
+    res: Response<ResBody, Locals>,
+    next: NextFunction,
+  ): void | Promise<void>;
   /**
    * What this middleware has validated of the request.
    *

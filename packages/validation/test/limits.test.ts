@@ -18,7 +18,7 @@ describe('limits', () => {
     const refused = await ask([anything], '/', nested(33, 1));
     expect(refused).toMatchObject({ status: 422, code: 'validation_failed' });
     expect(refused.details).toEqual([
-      { in: 'body', pointer: `${'/0/a'.repeat(16)}`, message: 'Deeper than 32 levels' },
+      { in: 'body', pointer: '/0/a'.repeat(16), message: 'Deeper than 32 levels' },
     ]);
   });
 
