@@ -66,9 +66,9 @@ export interface Searxng {
    *
    * @throws {UpstreamUnavailableError} when none is well
    */
-  check(options?: HealthCheckOptions): Promise<UpstreamHealth>;
-  state(): UpstreamReport;
-  close(): Promise<void>;
+  readonly check: (options?: HealthCheckOptions) => Promise<UpstreamHealth>;
+  readonly state: () => UpstreamReport;
+  readonly close: () => Promise<void>;
 }
 
 /**

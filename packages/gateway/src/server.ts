@@ -2,6 +2,7 @@ import { signals } from '@signalbox/signals';
 import { Pool } from 'undici';
 import { createBreaker, type Breaker, type BreakerStateName, type Verdict } from './breaker.js';
 import type { UpstreamSettings } from './options.js';
+import { createRotation, type RotationReport } from './rotation.js';
 import type { ServerAddress } from './server-address.js';
 
 /** One server of an upstream: its connections, and what is known of its health. */
@@ -23,19 +24,11 @@ export interface Server {
 }
 
 /** A server, as an operator sees it. */
-export interface ServerReport {
+export interface ServerReport extends RotationReport {
   server: string;
-  /** `resting`: it said `Retry-After`. */
-  state: 'in' | 'ejected' | 'resting';
-  /** When it may be tried again, in epoch milliseconds; `undefined` when it may be now. */
-  until: number | undefined;
   inFlight: number;
   /** Open connections. */
   connections: number;
-  consecutiveFailures: number;
-  /** Outcome of the last health check, `undefined` before the first. */
-  healthy: boolean | undefined;
-  lastHealthError: string | undefined;
   breakers: { route: string; state: BreakerStateName; until: number | undefined }[];
 }
 
@@ -43,16 +36,13 @@ export interface ServerReport {
 const MAX_ROUTES = 100;
 const OTHER_ROUTES = '*';
 
-/** Tells how long to wait for a trial that another request has begun. */
-const TRIAL_MS = 1_000;
-
 /** @param isLast whether this server is the only one that is in: it then stays, whatever it does */
 export function createServer(
   address: ServerAddress,
   settings: UpstreamSettings,
   isLast: () => boolean,
 ): Server {
-  const { name: upstream, ejection, breaker: breakerSettings } = settings;
+  const { name: upstream, breaker: breakerSettings } = settings;
   const server = address.origin;
   const pool = new Pool(server, {
     connections: settings.maxConnections,
@@ -61,43 +51,11 @@ export function createServer(
     headersTimeout: 0,
     bodyTimeout: 0,
   });
+  const rotation = createRotation(settings, isLast, (state) => {
+    signals.upstreamServerState.publish({ upstream, server, state });
+  });
   const breakers = new Map<string, Breaker>();
-  const outAfterChecksMs = Math.max(ejection?.pauseMs ?? 0, 2 * (settings.health.everyMs ?? 5_000));
-
   let inFlight = 0;
-  let failures = 0;
-  let failedChecks = 0;
-  let lastCheck: { error: Error | undefined } | undefined;
-  let restUntil = 0;
-  /** 0: it is in. In the past: it is out, and may be tried. */
-  let outUntil = 0;
-  let ejections = 0;
-  /** Counts ejections and returns, so that calls that began before one say nothing after it. */
-  let era = 0;
-
-  function takeOut(pauseMs: number): void {
-    const wasIn = outUntil === 0;
-    outUntil = Math.max(outUntil, Date.now() + pauseMs);
-    era += 1;
-    if (wasIn) signals.upstreamServerState.publish({ upstream, server, state: 'ejected' });
-  }
-
-  function putBack(): void {
-    outUntil = 0;
-    ejections = 0;
-    failures = 0;
-    era += 1;
-    signals.upstreamServerState.publish({ upstream, server, state: 'in' });
-  }
-
-  function failed(): void {
-    failures += 1;
-    if (ejection === undefined) return;
-    const isTrial = outUntil > 0;
-    if (!isTrial && (failures < ejection.failures || isLast())) return;
-    takeOut(Math.min(ejection.maxPauseMs, ejection.pauseMs * 2 ** ejections));
-    ejections += 1;
-  }
 
   function breaker(route: string): Breaker | undefined {
     if (breakerSettings === undefined) return undefined;
@@ -111,14 +69,6 @@ export function createServer(
     return made;
   }
 
-  function outOrRestingUntil(): number {
-    const now = Date.now();
-    if (outUntil > now) return outUntil;
-    // The pause is over: one request at a time, until one went well.
-    if (outUntil > 0 && inFlight > 0) return now + TRIAL_MS;
-    return restUntil > now ? restUntil : 0;
-  }
-
   return {
     address,
     pool,
@@ -127,54 +77,29 @@ export function createServer(
       return inFlight;
     },
     get isIn() {
-      return outUntil === 0;
+      return rotation.isIn;
     },
-    blockedUntil(route) {
-      return Math.max(outOrRestingUntil(), breaker(route)?.blockedUntil() ?? 0);
-    },
+    blockedUntil: (route) => Math.max(rotation.blockedUntil(inFlight), breaker(route)?.blockedUntil() ?? 0),
     begin() {
-      const begunIn = era;
+      const end = rotation.begin();
       inFlight += 1;
       return (verdict) => {
         inFlight -= 1;
-        if (begunIn !== era) return;
-        if (verdict === 'failed') failed();
-        else if (verdict === 'ok' && outUntil > 0) putBack();
-        else if (verdict === 'ok') failures = 0;
+        end(verdict);
       };
     },
-    rest(ms) {
-      restUntil = Math.max(restUntil, Date.now() + ms);
-    },
-    checked(error) {
-      lastCheck = { error };
-      if (error === undefined) {
-        failedChecks = 0;
-        if (outUntil > 0) putBack();
-        return;
-      }
-      failedChecks += 1;
-      const isTolerated = failedChecks < settings.health.failures || (outUntil === 0 && isLast());
-      // Further checks that fail prolong it; should nobody check any more, a request tries the server.
-      if (!isTolerated) takeOut(outAfterChecksMs);
-    },
-    state() {
-      const until = outOrRestingUntil();
-      return {
-        server,
-        state: outUntil > 0 ? 'ejected' : until > 0 ? 'resting' : 'in',
-        until: until > 0 ? Math.round(until) : undefined,
-        inFlight,
-        connections: pool.stats.connected,
-        consecutiveFailures: failures,
-        healthy: lastCheck === undefined ? undefined : lastCheck.error === undefined,
-        lastHealthError: lastCheck?.error?.message,
-        breakers: [...breakers].map(([route, each]) => ({
-          route,
-          state: each.state(),
-          until: each.state() === 'open' ? Math.round(each.blockedUntil()) || undefined : undefined,
-        })),
-      };
-    },
+    rest: (ms) => rotation.rest(ms),
+    checked: (error) => rotation.checked(error),
+    state: () => ({
+      server,
+      ...rotation.state(inFlight),
+      inFlight,
+      connections: pool.stats.connected,
+      breakers: [...breakers].map(([route, each]) => ({
+        route,
+        state: each.state(),
+        until: each.state() === 'open' ? Math.round(each.blockedUntil()) || undefined : undefined,
+      })),
+    }),
   };
 }

@@ -47,11 +47,11 @@ export interface Upstream {
    *
    * @throws {UpstreamUnavailableError} when none is
    */
-  check(options?: HealthCheckOptions): Promise<UpstreamHealth>;
+  readonly check: (options?: HealthCheckOptions) => Promise<UpstreamHealth>;
   /** What an operator wants to see. */
-  state(): UpstreamReport;
-  /** Ends the background checks and, once the requests under way are done, the connections. */
-  close(): Promise<void>;
+  readonly state: () => UpstreamReport;
+  /** Ends the background checks and, once the requests under way are done, the connections. Can be repeated. */
+  readonly close: () => Promise<void>;
 }
 
 /** An upstream, as an operator sees it. */

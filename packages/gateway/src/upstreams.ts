@@ -7,9 +7,9 @@ export type Upstreams<Name extends string> = Readonly<Record<Name, Upstream>> & 
 
 export interface UpstreamsHandle {
   /** What an operator wants to see, of every upstream. */
-  state(): UpstreamReport[];
+  readonly state: () => UpstreamReport[];
   /** Closes every upstream. Calling it again returns the same promise. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const TAKEN: readonly string[] = ['state', 'close', 'then', '__proto__'];

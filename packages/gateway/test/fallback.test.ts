@@ -171,7 +171,9 @@ describe('fallback', () => {
   it('keeps within the deadline of the running request', async () => {
     const chain = fallback([hangs('a'), hangs('b')], { name: 'search', deadlineMs: 60_000 });
     const running = { deadline: performance.now() + 100 };
-    const problem = await errorOf(assertNeverHangs(() => runInContext(running, () => chain('q'))));
+    const problem = await errorOf(
+      assertNeverHangs(() => runInContext(running, () => chain('q')), { withinMs: 10_000 }),
+    );
     expect(problem).toMatchObject({ status: 504 });
   });
 });
@@ -180,7 +182,7 @@ describe('a chain without an answer', () => {
   it('fails with what tells most, and with every cause', async () => {
     const [refusing, hanging, dead] = [await failingServer(500), await hangingServer(), await closedPort()];
     const steps = [dead, hanging.url, refusing.url].map((url, index): FallbackStep<string, unknown> => {
-      const service = upstream({ urls: url, timeoutMs: 100, retries: 0 });
+      const service = upstream({ urls: url, timeoutMs: url === hanging.url ? 100 : 10_000, retries: 0 });
       return { name: `step-${index}`, run: (_input, context) => service.json({ ...context }) };
     });
     const problem = await errorOf(fallback(steps, { name: 'search' })('q'));
@@ -279,54 +281,6 @@ describe('any chain', () => {
       }),
       { numRuns: 40 },
     );
-  });
-});
-
-describe('fallback, at construction,', () => {
-  it.each<[string, unknown, object, string]>([
-    ['no steps', [], {}, 'fallback: "steps" must be a list of at least one'],
-    [
-      'a step without a name',
-      [{ run: () => 1 }],
-      {},
-      'fallback: "steps[0].name" must be a name, got undefined',
-    ],
-    [
-      'a step that cannot run',
-      [answers('a'), { name: 'b' }],
-      {},
-      'fallback: "steps[1].run" must be a function',
-    ],
-    ['a function for a step', [() => 1], {}, 'fallback: "steps[0]" must be an object'],
-    [
-      'two steps of one name',
-      [answers('a'), answers('a')],
-      {},
-      'fallback: "steps[1].name" is there twice: a',
-    ],
-    [
-      'a share above 1',
-      [{ ...answers('a'), share: 2 }],
-      {},
-      'fallback: "steps[0].share" must be a number above 0 and at most 1, got 2',
-    ],
-    [
-      'a misspelt option',
-      [{ ...answers('a'), timeout: 2 }],
-      {},
-      'unknown option "timeout"; did you mean "timeoutMs"?',
-    ],
-    ['no name', [answers('a')], { name: '' }, 'fallback: "options.name" must be a name, got \'\''],
-    [
-      'a deadline of 0',
-      [answers('a')],
-      { deadlineMs: 0 },
-      'fallback: "options.deadlineMs" must be a number above 0',
-    ],
-  ])('refuses %s', (_what, steps, options, message) => {
-    const make = (): unknown => fallback(steps as Step[], { name: 'search', ...options });
-    expect(make).toThrow(TypeError);
-    expect(make).toThrow(message);
   });
 });
 

@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { fallback, searxng, type Searxng, type SearxngOptions } from '@signalbox/gateway';
+import { describe, expect, it } from 'vitest';
+import { fallback, searxng, type SearxngOptions } from '@signalbox/gateway';
+import { engine, engineWith, FOUND, instance, RESULT, type Handle } from './searxng-instance.js';
 import {
   closedPort,
   errorOf,
@@ -8,65 +8,12 @@ import {
   hangingServer,
   sendJson,
   upstreamServer,
-  type UpstreamServer,
 } from './upstream-server.js';
-
-const RESULT = {
-  url: 'https://expressjs.com/',
-  title: 'Express',
-  content: 'A web framework',
-  engine: 'wiki',
-  engines: ['wiki', 'web'],
-  score: 1.5,
-  category: 'general',
-  publishedDate: null,
-};
-
-const FOUND = {
-  query: 'express',
-  number_of_results: 1200,
-  results: [RESULT],
-  answers: [],
-  corrections: [],
-  infoboxes: [],
-  suggestions: ['express js'],
-  unresponsive_engines: [],
-};
-
-type Handle = (req: IncomingMessage, res: ServerResponse, url: URL) => void;
-
-/** Answers as SearXNG does: the paths it has, and 404 for the others. */
-async function instance(found: unknown = FOUND, own: Record<string, Handle> = {}): Promise<UpstreamServer> {
-  const paths: Record<string, Handle> = {
-    '/healthz': (_req, res) => res.end('OK'),
-    '/search': (_req, res, url) => {
-      if (url.searchParams.get('q') === '') sendJson(res, { error: 'No query' }, 400);
-      else sendJson(res, found);
-    },
-    ...own,
-  };
-  return upstreamServer((req, res) => {
-    const url = new URL(req.url ?? '', 'http://instance');
-    const handle = paths[url.pathname];
-    if (handle === undefined) res.writeHead(404).end();
-    else handle(req, res, url);
-  });
-}
 
 const forbidden: Handle = (_req, res) =>
   res.writeHead(403, { 'content-type': 'text/html' }).end('<h1>Forbidden</h1>');
 const REFUSES =
   'answered 403: the instance refuses format=json: add json to search.formats in its settings.yml';
-
-function engine(...urls: string[]): Searxng {
-  return engineWith({ urls });
-}
-
-function engineWith(options: SearxngOptions): Searxng {
-  const made = searxng({ timeoutMs: 300, ...options });
-  onTestFinished(() => void made.close());
-  return made;
-}
 
 describe('search', () => {
   it('gives results in a shape of its own', async () => {
@@ -164,101 +111,6 @@ describe('search', () => {
   });
 });
 
-describe('results', () => {
-  it('are taken only when they lead somewhere by http or https', async () => {
-    const bad = [
-      { ...RESULT, url: 'javascript:alert(1)' },
-      { ...RESULT, url: 'data:text/html,hi' },
-      { ...RESULT, url: 'not a url' },
-      { ...RESULT, url: 7 },
-      { ...RESULT, url: `https://a.example/${'a'.repeat(5_000)}` },
-      { title: 'no url' },
-      null,
-      'text',
-      [RESULT],
-    ];
-    const { url } = await instance({ ...FOUND, results: [...bad, RESULT] });
-    const { results } = await engine(url).search({ q: 'express' });
-    expect(results.map((result) => result.url)).toEqual([RESULT.url]);
-  });
-
-  it('are trimmed and bounded', async () => {
-    const wild = {
-      url: ' https://EXAMPLE.org/a b ',
-      title: `  two\n\u0000\u001blines  ${'x'.repeat(10_000)}`,
-      content: { html: '<b>' },
-      engine: 7,
-      engines: ['one', 2, '', 'x'.repeat(1_000)],
-      score: 'NaN',
-      publishedDate: '2024-05-01T00:00:00',
-    };
-    const { url } = await instance({
-      results: [wild],
-      number_of_results: -5,
-      suggestions: 'no',
-      answers: {},
-    });
-    const { results, ...rest } = await engine(url).search({ q: 'express' });
-    expect(results).toEqual([
-      {
-        url: 'https://example.org/a%20b',
-        title: `two lines ${'x'.repeat(490)}`,
-        content: '',
-        engine: 'one',
-        engines: ['one', 'x'.repeat(100)],
-        score: 0,
-        category: undefined,
-        publishedDate: '2024-05-01T00:00:00',
-      },
-    ]);
-    expect(rest).toEqual({
-      total: 1,
-      suggestions: [],
-      corrections: [],
-      answers: [],
-      unresponsiveEngines: [],
-    });
-  });
-
-  it('are cut between characters, not within one', async () => {
-    const { url } = await instance({ results: [{ ...RESULT, title: `${'x'.repeat(499)}😀` }] });
-    const { results } = await engine(url).search({ q: 'express' });
-    expect(results[0]?.title).toBe('x'.repeat(499));
-  });
-
-  it('have their host for a title when they have none', async () => {
-    const { url } = await instance({ results: [{ url: RESULT.url }] });
-    expect((await engine(url).search({ q: 'express' })).results[0]).toMatchObject({
-      title: 'expressjs.com',
-      content: '',
-    });
-  });
-
-  it('are at most as many as asked for', async () => {
-    const { url } = await instance({ results: Array.from({ length: 500 }, () => RESULT) });
-    expect((await engine(url).search({ q: 'express' })).results).toHaveLength(100);
-    expect((await engineWith({ urls: url, maxResults: 7 }).search({ q: 'express' })).results).toHaveLength(7);
-  });
-
-  it('come with answers and failed engines, in old shapes and new ones', async () => {
-    const { url } = await instance({
-      results: [RESULT],
-      answers: ['42', { answer: '43', url: null }, { text: 'no' }],
-      corrections: ['expresso'],
-      unresponsive_engines: [['bing', 'timeout'], ['qwant'], 'duck', [], [null, 'x']],
-    });
-    expect(await engine(url).search({ q: 'express' })).toMatchObject({
-      answers: ['42', '43'],
-      corrections: ['expresso'],
-      unresponsiveEngines: [
-        { engine: 'bing', error: 'timeout' },
-        { engine: 'qwant', error: '' },
-        { engine: 'duck', error: '' },
-      ],
-    });
-  });
-});
-
 describe('several instances', () => {
   it('are asked in order of preference until one answers', async () => {
     const good = await instance();
@@ -270,7 +122,7 @@ describe('several instances', () => {
       (await instance(FOUND, { '/search': (_req, res) => res.end('<html>') })).url,
       good.url,
     ];
-    expect((await engine(...urls).search({ q: 'express' })).total).toBe(1200);
+    expect((await engineWith({ urls, timeoutMs: 500 }).search({ q: 'express' })).total).toBe(1200);
     expect(good.seen).toHaveLength(1);
   });
 

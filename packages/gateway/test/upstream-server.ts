@@ -110,16 +110,16 @@ export async function childServer(
 
 /** An upstream called `service`, closed when the test ends. */
 export function upstream(options: UpstreamOptions): Upstream {
-  const handle = upstreams({ service: options });
+  const { service, close } = upstreams({ service: options });
   // Not awaited: a test may leave a request that hangs until its deadline.
-  onTestFinished(() => void handle.close());
-  return handle.service;
+  onTestFinished(() => void close());
+  return service;
 }
 
-/** Waits for a condition, for at most two seconds. */
+/** Waits for a condition, for at most ten seconds. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let waited = 0; !condition(); waited += 10) {
-    if (waited > 2_000) throw new Error(`never came true: ${String(condition)}`);
+    if (waited > 10_000) throw new Error(`never came true: ${String(condition)}`);
     await sleep(10);
   }
 }

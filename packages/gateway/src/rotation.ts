@@ -1,0 +1,121 @@
+import type { Verdict } from './breaker.js';
+import type { UpstreamSettings } from './options.js';
+
+/** Whether a server is in the rotation: ejected by its failures or health checks, or resting by its own wish. */
+export interface Rotation {
+  readonly isIn: boolean;
+  /** Until when it should not be called, in epoch milliseconds; 0 when it may be. */
+  blockedUntil(inFlight: number): number;
+  /** A call begins; the returned function ends it with what it showed. */
+  begin(): (verdict: Verdict) => void;
+  /** The server asked to be left alone for a time. */
+  rest(ms: number): void;
+  /** A health check passed, or did not. */
+  checked(error: Error | undefined): void;
+  state(inFlight: number): RotationReport;
+}
+
+export interface RotationReport {
+  /** `resting`: it said `Retry-After`. */
+  state: 'in' | 'ejected' | 'resting';
+  /** When it may be tried again, in epoch milliseconds; `undefined` when it may be now. */
+  until: number | undefined;
+  consecutiveFailures: number;
+  /** Outcome of the last health check, `undefined` before the first. */
+  healthy: boolean | undefined;
+  lastHealthError: string | undefined;
+}
+
+/** Tells how long to wait for a trial that another request has begun. */
+const TRIAL_MS = 1_000;
+
+/** @param onChange hears when the server goes out and comes back */
+export function createRotation(
+  { ejection, health }: UpstreamSettings,
+  isLast: () => boolean,
+  onChange: (state: 'in' | 'ejected') => void,
+): Rotation {
+  const outAfterChecksMs = Math.max(ejection?.pauseMs ?? 0, 2 * (health.everyMs ?? 5_000));
+  let failures = 0;
+  let failedChecks = 0;
+  let lastCheck: { error: Error | undefined } | undefined;
+  let restUntil = 0;
+  /** 0: it is in. In the past: it is out, and may be tried. */
+  let outUntil = 0;
+  let ejections = 0;
+  /** Counts ejections and returns, so that calls that began before one say nothing after it. */
+  let era = 0;
+
+  function takeOut(pauseMs: number): void {
+    const wasIn = outUntil === 0;
+    outUntil = Math.max(outUntil, Date.now() + pauseMs);
+    era += 1;
+    if (wasIn) onChange('ejected');
+  }
+
+  function putBack(): void {
+    outUntil = 0;
+    ejections = 0;
+    failures = 0;
+    era += 1;
+    onChange('in');
+  }
+
+  function failed(): void {
+    failures += 1;
+    if (ejection === undefined) return;
+    const isTrial = outUntil > 0;
+    if (!isTrial && (failures < ejection.failures || isLast())) return;
+    takeOut(Math.min(ejection.maxPauseMs, ejection.pauseMs * 2 ** ejections));
+    ejections += 1;
+  }
+
+  function blockedUntil(inFlight: number): number {
+    const now = Date.now();
+    if (outUntil > now) return outUntil;
+    // The pause is over: one request at a time, until one went well.
+    if (outUntil > 0 && inFlight > 0) return now + TRIAL_MS;
+    return restUntil > now ? restUntil : 0;
+  }
+
+  return {
+    get isIn() {
+      return outUntil === 0;
+    },
+    blockedUntil,
+    begin() {
+      const begunIn = era;
+      return (verdict) => {
+        if (begunIn !== era) return;
+        if (verdict === 'failed') failed();
+        else if (verdict === 'ok' && outUntil > 0) putBack();
+        else if (verdict === 'ok') failures = 0;
+      };
+    },
+    rest(ms) {
+      restUntil = Math.max(restUntil, Date.now() + ms);
+    },
+    checked(error) {
+      lastCheck = { error };
+      if (error === undefined) {
+        failedChecks = 0;
+        if (outUntil > 0) putBack();
+        return;
+      }
+      failedChecks += 1;
+      const isTolerated = failedChecks < health.failures || (outUntil === 0 && isLast());
+      // Further checks that fail prolong it; should nobody check any more, a request tries the server.
+      if (!isTolerated) takeOut(outAfterChecksMs);
+    },
+    state(inFlight) {
+      const until = blockedUntil(inFlight);
+      return {
+        state: outUntil > 0 ? 'ejected' : until > 0 ? 'resting' : 'in',
+        until: until > 0 ? Math.round(until) : undefined,
+        consecutiveFailures: failures,
+        healthy: lastCheck === undefined ? undefined : lastCheck.error === undefined,
+        lastHealthError: lastCheck?.error?.message,
+      };
+    },
+  };
+}
