@@ -247,11 +247,13 @@ describe('operations', () => {
 
   it('counts requests by route, in Prometheus text and in JSON, with one series for all unknown paths', async () => {
     await search('q=counted');
+    await get('/livez');
     await Promise.all(Array.from({ length: 50 }, (_, n) => get(`/wp-admin/${n}.php`)));
 
     const text = await (await get('/metrics')).text();
     expect(text).toMatch(/http_requests_total\{method="GET",route="\/api\/v1\/search",status="200"\} \d+/);
     expect(text.match(/^http_requests_total\{.*route="unmatched",status="404".*$/gm)).toHaveLength(1);
+    expect(text).toMatch(/http_requests_total\{method="GET",route="\/livez",status="200"\} \d+/);
     expect(text).not.toContain('wp-admin');
     expect(await (await get('/metrics.json')).json()).toMatchObject({
       redis: { available: false },

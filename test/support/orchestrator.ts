@@ -15,7 +15,7 @@ export async function startOrchestrator(
   env: Readonly<Record<string, string | undefined>> = {},
 ): Promise<RunningOrchestrator> {
   const program = await runOrchestrator({ PORT: '0', ...env });
-  const [, url = ''] = await program.waitFor(/listening on (http:\/\/[\d.]+:\d+)/);
+  const [, url = ''] = await program.waitFor(/listening on (http:\/\/[\d.]+:\d+)/, 30_000);
   return {
     url,
     program,

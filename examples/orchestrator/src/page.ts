@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { facts } from '@signalbox/context';
 import express, { type RequestHandler, Router } from 'express';
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60;
@@ -17,6 +18,11 @@ export function page(folder: string): Router {
   );
 
   const router = Router();
+  // Files are no routes: for metrics and logs they are one.
+  router.use('/assets', (req, _res, next) => {
+    facts(req).route = '/assets';
+    next();
+  });
   router.use(
     `/assets/${hash}`,
     express.static(assets, { immutable: true, maxAge: YEAR_SECONDS * 1000, index: false, redirect: false }),

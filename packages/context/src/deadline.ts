@@ -81,6 +81,9 @@ export function remainingMs(scope: RequestScope | undefined = storage.getStore()
 /** How long an error handler may take before the work is given up, and a stream cut off, all the same. */
 const GRACE_MS = 100;
 
+/** After a stall all timers are due at once; each router on the error handler's way takes a turn. */
+const GRACE_TURNS = 20;
+
 /** How often one handler may fail after its deadline. */
 const LATE_ERRORS = 8;
 
@@ -102,8 +105,9 @@ function prepare(app: Application): void {
  * somebody's next request.
  */
 const dropLateErrors: ErrorRequestHandler = (error, req, res, next) => {
-  if (res.headersSent && knownScopeOf(req)?.expired !== undefined) return;
-  next(error);
+  const expired = knownScopeOf(req)?.expired;
+  const isDeadline = error === expired && !res.writableEnded && !res.destroyed;
+  if (expired === undefined || isDeadline || !res.headersSent) next(error);
 };
 
 function stopTimer(this: Response): void {
@@ -133,7 +137,7 @@ function refuse(req: Request, res: Response, scope: HttpScope, error: DeadlineEx
     else if (res.writableEnded) markReported(res, error);
     scope.abort(error);
   };
-  const grace = setTimeout(settle, GRACE_MS).unref();
+  const grace = setTimeout(afterTurns, GRACE_MS, GRACE_TURNS, settle).unref();
 
   if (!hasBegun) {
     guardLateWrites(res, settle);
@@ -142,6 +146,11 @@ function refuse(req: Request, res: Response, scope: HttpScope, error: DeadlineEx
   }
   // Express keeps the innermost router's `next` here, so that its own error handlers come first.
   req.next?.(error);
+}
+
+function afterTurns(turns: number, then: () => void): void {
+  if (turns === 0) then();
+  else setImmediate(afterTurns, turns - 1, then);
 }
 
 /**

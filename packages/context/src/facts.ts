@@ -19,6 +19,11 @@ export interface Facts {
   slowMs?: number | undefined;
   /** Its deadline expired. */
   timedOut?: boolean | undefined;
+  /**
+   * Stands for the template of a route where a middleware answers without one, such as `/assets`. Like a
+   * template it has no value of the request's in it.
+   */
+  route?: string | undefined;
   /** Template of the prefix under which the module that answers is mounted, such as `/api/:tenant`. */
   prefix?: string | undefined;
 }

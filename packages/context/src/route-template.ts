@@ -35,11 +35,12 @@ const indexes = new WeakMap<App, RouteIndex>();
  * It is known once the route's handlers run, and from then on: in error handlers, and when the response
  * is finished.
  *
- * @returns `undefined` while, or when, no route has matched
+ * @returns what a middleware that answers without a route has put into `facts(req).route`, else `undefined`, while,
+ * or when, no route has matched
  */
 export function routeTemplate(req: Request): string | undefined {
   const route: Route | undefined = req.route;
-  if (route === undefined) return undefined;
+  if (route === undefined) return knownScopeOf(req)?.facts.route;
 
   const candidates = candidatesOf(req.app, route);
   const [first] = candidates;

@@ -1,16 +1,23 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import type { Facts } from './facts.js';
 import { RequestAbortedError, type DeadlineExceededError } from './errors.js';
 import { continueTrace, type Trace } from './trace.js';
 import { uuidV7 } from './uuid-v7.js';
 
+/** pino-http declares `id` on Node's own request: two types that differ would not compile together. */
+type RequestId = IncomingMessage extends { id: infer Id } ? Id : string;
+
 declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how Express lets its types be augmented
   namespace Express {
     interface Request {
-      /** The request's id, set by `requestContext()`. */
-      id: string;
+      /**
+       * The request's id, set by `requestContext()`. A string; where pino-http's types are in the
+       * program, of their wider type.
+       */
+      id: RequestId;
       /** Where the request stands in a distributed trace. Needs `requestContext()`. */
       readonly trace: Trace;
       /**
@@ -139,6 +146,7 @@ export function newFacts(): Facts {
     silent: undefined,
     slowMs: undefined,
     timedOut: undefined,
+    route: undefined,
     prefix: undefined,
   };
 }

@@ -77,6 +77,12 @@ describe('a handler that answers or fails after its deadline', () => {
     expect(stderr).toBe('');
   });
 
+  it("is logged by Express' own final handler where there is no other, also after a stream was cut off", async () => {
+    await expect((await fetch(`${url}/begun`)).text()).rejects.toThrow('terminated');
+
+    await expect.poll(() => stderr).toMatch(/^DeadlineExceededError: The request took longer than 30 ms$/m);
+  });
+
   it("does no harm either where Express' own final handler answers, which logs what fails late", async () => {
     const outcomes = await Promise.all(whats.map((what) => outcomeOf(`/unhandled${what}`)));
 

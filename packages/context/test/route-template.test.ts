@@ -61,6 +61,15 @@ describe('routeTemplate', () => {
     expect(await templateOf(app, path)).toBe(template);
   });
 
+  it('is what a middleware has named itself that answers without a route', async () => {
+    app.use('/assets', (req, res) => {
+      facts(req).route = '/assets';
+      res.send(routeTemplate(req));
+    });
+
+    expect(await (await fetch(`${await listen(app)}/assets/a.css`)).text()).toBe('/assets');
+  });
+
   it('is known in the handler already', async () => {
     app.get('/users/:id', (req, res) => {
       res.send(routeTemplate(req));

@@ -49,7 +49,9 @@ export function probesMiddleware(known: Known, liveness: Liveness): RequestHandl
 }
 
 function answer(probe: Probe, req: Request, res: Response, next: NextFunction): void | Promise<void> {
-  facts(req).silent = true;
+  const known = facts(req);
+  known.silent = true;
+  known.route = probe.path;
   res.setHeader('Cache-Control', 'no-store');
   if (req.method === 'GET' || req.method === 'HEAD') return probe.answer(req, res, next);
   next(new MethodNotAllowedError(['GET', 'HEAD']));

@@ -56,10 +56,15 @@ const lateFailures = {
   nextRouter: (_req, _res, next) => next('router'),
 };
 
-const happened = new EventEmitter();
+const happenings = new EventEmitter().setMaxListeners(0);
+const happened = new Set();
 
 /** Tells, a little later, that the late deed is done. */
-const done = (req) => setTimeout(() => happened.emit(req.originalUrl), 10);
+const done = (req) =>
+  setTimeout(() => {
+    happened.add(req.originalUrl);
+    happenings.emit(req.originalUrl);
+  }, 10);
 
 /** Too late is once the answer is out, or once its connection is free again. */
 const moments = ['finish', 'close'];
@@ -107,13 +112,17 @@ const inTime = deadline(30);
 const app = express();
 app.use(requestContext());
 app.get('/ping', (_req, res) => res.send('pong'));
-app.get('/after', (req, res) => happened.once(req.query.url, () => res.send('happened')));
+app.get('/after', async (req, res) => {
+  if (!happened.has(req.query.url)) await once(happenings, req.query.url);
+  res.send('happened');
+});
 app.use('/plain', inTime, handlers);
 app.use('/nested', inTime, Router().use(handlers, errorHandler('inner')));
 app.use('/mounted', express().use(inTime, handlers));
 app.use(errorHandler('outer'));
 // Its errors meet none but Express' own handler.
 app.use('/unhandled', inTime, handlers);
+app.get('/begun', inTime, (_req, res) => void res.write('begun'));
 
 const server = app.listen(0, '127.0.0.1', () => {
   const whats = handlers.stack.map((layer) => layer.route.path);
