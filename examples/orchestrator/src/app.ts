@@ -39,6 +39,8 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
 
   const app = express();
   app.disable('x-powered-by');
+  // An ETag hashes every answer. What may be kept has one that was made once: the page, and files.
+  app.disable('etag');
   app.set('trust proxy', proxyTrust(settings.TRUST_PROXY));
 
   app.use(requestContext());

@@ -35,8 +35,10 @@ export function page(folder: string): Router {
 }
 
 function sendPage(html: Buffer): RequestHandler {
+  const etag = `W/"${createHash('sha256').update(html).digest('base64url').slice(0, 22)}"`;
+
   return function pageMiddleware(_req, res) {
-    res.set('Cache-Control', 'no-cache').type('html').send(html);
+    res.set({ 'Cache-Control': 'no-cache', ETag: etag }).type('html').send(html);
   };
 }
 

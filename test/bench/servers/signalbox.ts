@@ -11,6 +11,8 @@ import helmet from 'helmet';
 const logger = createLogger();
 
 const app = express();
+app.disable('x-powered-by');
+app.disable('etag');
 app.use(requestContext());
 app.use(requestLogger({ logger }));
 app.use(metrics());
