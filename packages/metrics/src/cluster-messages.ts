@@ -16,6 +16,8 @@ export type FromWorker =
 
 /** What the primary tells a worker. */
 export type FromPrimary =
+  /** There is somebody who adds up. Sent once, after a worker's first snapshot. */
+  | { signalbox: 'metrics'; kind: 'welcome' }
   /** Send a snapshot. */
   | { signalbox: 'metrics'; kind: 'collect'; collect: number }
   /** The answer to `scrape`. */

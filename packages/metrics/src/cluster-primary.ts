@@ -1,9 +1,10 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Registry } from 'prom-client';
 import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js';
+import { lasting, merge } from './merging.js';
 import { pack, unpack, type PackedMetric } from './packing.js';
 import { completeness, gaugeOf, type Scrape } from './scrape.js';
-import { lasting, mergeSnapshots, takeSnapshot, type MetricSnapshot } from './snapshot.js';
+import { takeSnapshot } from './snapshot.js';
 
 /** The primary's part in the metrics of its cluster. */
 export interface Aggregator {
@@ -12,6 +13,13 @@ export interface Aggregator {
   /** Whose metrics are the primary's own share. */
   readonly registries: Set<Registry>;
   close(): void;
+}
+
+/** The numbers of all, as they are sent to the worker that asked. */
+interface Gathered {
+  metrics: PackedMetric[];
+  workers: number;
+  workersMissing: number;
 }
 
 /**
@@ -26,12 +34,15 @@ export function aggregator(timeoutMs: number): Aggregator {
   /** Workers that have said their last word, but are still there. */
   const silent = new Set<number>();
   const rounds = collectionRounds(timeoutMs);
-  const dead = deadWorkers();
+  /** What the workers had counted that are gone. */
+  let dead: PackedMetric[] = [];
+  const gone = new Set<number>();
 
   function onMessage(worker: Worker, message: unknown): void {
-    if (!isOurs(message) || dead.has(worker.id)) return;
+    if (!isOurs(message) || gone.has(worker.id)) return;
     const ours = message as FromWorker;
     if (ours.kind === 'scrape') return void answer(worker, ours.scrape);
+    if (!known.has(worker.id)) send(worker, { signalbox: 'metrics', kind: 'welcome' });
     known.set(worker.id, ours.metrics);
     if (ours.final === true) {
       silent.add(worker.id);
@@ -44,86 +55,54 @@ export function aggregator(timeoutMs: number): Aggregator {
 
   /** The channel is closed, and what came through it has been read. */
   function onDisconnect(worker: Worker): void {
-    dead.add(worker.id, known.get(worker.id));
+    dead = merge([dead, lasting(known.get(worker.id) ?? [])]);
+    gone.add(worker.id);
     known.delete(worker.id);
     silent.delete(worker.id);
     rounds.left(worker.id);
   }
 
-  async function answer(worker: Worker, id: number): Promise<void> {
-    try {
-      const { metrics, workers, workersMissing } = await scrape();
-      const packed = metrics.map(pack);
-      send(worker, {
-        signalbox: 'metrics',
-        kind: 'scraped',
-        scrape: id,
-        metrics: packed,
-        workers,
-        workersMissing,
-      });
-    } catch (error) {
-      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  async function scrape(): Promise<Scrape> {
-    const missing = await rounds.collect([...known.keys()].filter((id) => !silent.has(id)));
+  async function gather(): Promise<Gathered> {
+    const asked = [...known.keys()].filter((id) => !silent.has(id));
+    const [missing] = await Promise.all([rounds.collect(asked), introduced]);
     const own = await Promise.all([...registries].map(takeSnapshot));
     // Both in one go: a worker that leaves now is counted once, as alive or as dead.
-    const workers = [...known.values()].map((metrics) => metrics.map(unpack));
-    const metrics = await mergeSnapshots([...own, ...workers, ...dead.snapshots()]);
-    metrics.push(
-      gaugeOf('signalbox_workers', 'Workers that are counted.', workers.length),
+    const metrics = merge([...own.map((snapshot) => snapshot.map(pack)), ...known.values(), dead]);
+    const said = [
+      gaugeOf('signalbox_workers', 'Workers that are counted.', known.size),
       gaugeOf(
         'signalbox_workers_missing',
         'Workers that did not answer and are counted as last known.',
         missing,
       ),
       completeness(missing === 0),
-    );
-    return { metrics, scope: 'cluster', workers: workers.length, workersMissing: missing };
+    ];
+    return { metrics: [...metrics, ...said.map(pack)], workers: known.size, workersMissing: missing };
+  }
+
+  async function answer(worker: Worker, scrape: number): Promise<void> {
+    try {
+      send(worker, { signalbox: 'metrics', kind: 'scraped', scrape, ...(await gather()) });
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   cluster.on('message', onMessage);
   cluster.on('disconnect', onDisconnect);
   // Those that started before us introduced themselves to nobody.
-  rounds.introduce();
+  const introduced = rounds.collect(Object.keys(cluster.workers ?? {}).map(Number));
 
   return {
-    scrape,
+    async scrape() {
+      const { metrics, ...counts } = await gather();
+      return { metrics: metrics.map(unpack), scope: 'cluster', ...counts };
+    },
     registries,
     close() {
       cluster.off('message', onMessage);
       cluster.off('disconnect', onDisconnect);
     },
-  };
-}
-
-/** What the workers had counted that are gone, gathered into one snapshot now and then. */
-function deadWorkers() {
-  const COMPACT_FROM = 8;
-  const ids = new Set<number>();
-  const kept: MetricSnapshot[][] = [];
-  let compacting = false;
-
-  async function compact(): Promise<void> {
-    compacting = true;
-    const many = [...kept];
-    const one = await mergeSnapshots(many);
-    kept.splice(0, many.length, one);
-    compacting = false;
-  }
-
-  return {
-    has: (worker: number) => ids.has(worker),
-    add(worker: number, last: PackedMetric[] | undefined): void {
-      ids.add(worker);
-      if (last === undefined) return;
-      kept.push(lasting(last.map(unpack)));
-      if (kept.length >= COMPACT_FROM && !compacting) void compact();
-    },
-    snapshots: (): readonly MetricSnapshot[][] => kept,
   };
 }
 
@@ -163,9 +142,6 @@ function collectionRounds(timeoutMs: number) {
     },
     left(worker: number): void {
       for (const round of rounds.values()) arrived(round, worker);
-    },
-    introduce(): void {
-      ask(Object.keys(cluster.workers ?? {}).map(Number), ++last);
     },
   };
 }

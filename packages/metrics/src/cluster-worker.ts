@@ -1,13 +1,19 @@
+import { ServiceUnavailableError } from '@signalbox/errors';
 import type { Registry } from 'prom-client';
 import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js';
 import { readNow } from './instruments.js';
+import { lasting } from './merging.js';
 import { pack, unpack } from './packing.js';
 import { completeness, type Scrape } from './scrape.js';
-import { lasting, takeSnapshot, type MetricSnapshot, type Sample } from './snapshot.js';
+import { takeSnapshot, type MetricSnapshot, type Sample } from './snapshot.js';
 
 /** A worker's part in the metrics of its cluster. There is one a process, for all its registries. */
 export interface WorkerLink {
-  /** Reads the whole app, or where the primary does not answer, `registry` alone. */
+  /**
+   * Reads the whole app; where no primary adds up, `registry` alone.
+   *
+   * Rejects when the primary is there, but does not answer: without the others the counters would seem to fall.
+   */
   scrape(registry: Registry): Promise<Scrape>;
   add(registry: Registry): void;
   /** Tells the primary what was counted so far. After the last registry the link is closed. */
@@ -33,24 +39,37 @@ export function workerLink(): WorkerLink {
 function openLink(): WorkerLink {
   const registries = new Set<Registry>();
   const scrapes = pendingScrapes();
-  let last: MetricSnapshot[] = [];
+  let last: RegistrySnapshot[] = [];
+  let sending: Promise<unknown> = Promise.resolve();
   let pushTimer: NodeJS.Timeout | undefined;
+  let hasPrimary = false;
 
-  async function sendSnapshot(reply: { collect?: number; final?: boolean } = {}): Promise<void> {
+  /** One after the other, so that no older numbers arrive after newer ones. Resolves with how long packing took. */
+  function sendSnapshot(reply: { collect?: number; final?: boolean } = {}): Promise<number> {
+    const sent = sending.then(() => sendSnapshotNow(reply));
+    sending = sent;
+    return sent;
+  }
+
+  async function sendSnapshotNow(reply: { collect?: number; final?: boolean }): Promise<number> {
     try {
-      const snapshots = await Promise.all([...registries].map(takeSnapshot));
-      last = snapshots.flat();
-      await send({ signalbox: 'metrics', kind: 'snapshot', metrics: last.map(pack), ...reply });
+      last = await Promise.all(
+        [...registries].map(async (registry) => ({ registry, snapshot: await takeSnapshot(registry) })),
+      );
+      const startedMs = performance.now();
+      const metrics = last.flatMap(({ snapshot }) => snapshot.map(pack));
+      const tookMs = performance.now() - startedMs;
+      await send({ signalbox: 'metrics', kind: 'snapshot', metrics, ...reply });
+      return tookMs;
     } catch (error) {
       // A collector of the app failed. The primary goes on with what it knows.
       process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+      return 0;
     }
   }
 
   async function push(): Promise<void> {
-    const startedMs = performance.now();
-    await sendSnapshot();
-    const tookMs = performance.now() - startedMs;
+    const tookMs = await sendSnapshot();
     clearTimeout(pushTimer);
     if (registries.size === 0) return;
     pushTimer = setTimeout(push, Math.max(PUSH_MS, tookMs / PUSH_SHARE)).unref();
@@ -59,14 +78,15 @@ function openLink(): WorkerLink {
   function onMessage(message: unknown): void {
     if (!isOurs(message)) return;
     const ours = message as FromPrimary;
+    hasPrimary = true;
     if (ours.kind === 'collect') void sendSnapshot({ collect: ours.collect });
-    else scrapes.answer(ours);
+    if (ours.kind === 'scraped') scrapes.answer(ours);
   }
 
   /** As the process exits only what is synchronous still happens. */
   function onExit(): void {
-    const now = new Map([...registries].flatMap((registry) => [...readNow(registry)]));
-    void send({ signalbox: 'metrics', kind: 'snapshot', metrics: updated(lasting(last), now).map(pack) });
+    const metrics = lasting(last.flatMap(updated).map(pack));
+    void send({ signalbox: 'metrics', kind: 'snapshot', metrics });
   }
 
   function open(): void {
@@ -82,7 +102,15 @@ function openLink(): WorkerLink {
   }
 
   return {
-    scrape: async (registry) => (await scrapes.ask()) ?? scrapeAlone(registry),
+    async scrape(registry) {
+      const whole = await scrapes.ask();
+      if (whole !== undefined) return whole;
+      if (!hasPrimary) return scrapeAlone(registry);
+      throw new ServiceUnavailableError('The primary process does not answer.', {
+        code: 'metrics_incomplete',
+        retryAfterSeconds: 1,
+      });
+    },
     add(registry) {
       registries.add(registry);
       if (registries.size === 1) open();
@@ -96,9 +124,22 @@ function openLink(): WorkerLink {
   };
 }
 
-/** `snapshot` with the samples of `now` where there are some. */
-function updated(snapshot: readonly MetricSnapshot[], now: ReadonlyMap<string, Sample[]>): MetricSnapshot[] {
-  return snapshot.map((metric) => ({ ...metric, values: now.get(metric.name) ?? metric.values }));
+interface RegistrySnapshot {
+  readonly registry: Registry;
+  readonly snapshot: readonly MetricSnapshot[];
+}
+
+/** The snapshot, with what can be read now in place of what was read then. */
+function updated({ registry, snapshot }: RegistrySnapshot): MetricSnapshot[] {
+  const now = readNow(registry);
+  // A gauge without labels of its own shows the registry's default labels, which `now` knows nothing of.
+  const inFlight = snapshot.find(({ name }) => name === 'http_requests_in_flight');
+  const defaults = inFlight?.values[0]?.labels ?? {};
+  const labelled = (sample: Sample): Sample => ({ ...sample, labels: { ...defaults, ...sample.labels } });
+  return snapshot.map((metric) => {
+    const values = now.get(metric.name)?.map(labelled);
+    return values === undefined ? metric : { ...metric, values };
+  });
 }
 
 /** Asks the primary for the numbers of the whole app. */

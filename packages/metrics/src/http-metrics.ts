@@ -76,7 +76,7 @@ export function httpMetrics(options: HttpMetricsOptions): HttpMetrics {
     const { req, res } = exchange;
     const { method } = req;
     const finished = res.writableFinished;
-    const status = finished ? res.statusCode : cutOffStatus(res);
+    const status = finished ? res.statusCode : cutOffStatus(exchange);
     const cell = answered.of(methodLabel(method), routeTemplate(req) ?? 'unmatched', status);
     cell.requests += 1;
     cell.seconds.add((performance.now() - exchange.startedMs) / 1000);
@@ -191,8 +191,10 @@ function connectionQueue() {
 }
 
 /** 499, as nginx has it, when the client left early; 500 when the response was cut off by an error of ours. */
-function cutOffStatus(res: Response): number {
-  return res.errored === null || res.errored === undefined ? 499 : 500;
+function cutOffStatus({ res, socket }: Exchange): number {
+  // `res.destroy(error)` destroys the connection with it. Node 24 gives responses that wait an error as well.
+  const isOurs = res.errored !== null && res.errored !== undefined && res.errored === socket.errored;
+  return isOurs ? 500 : 499;
 }
 
 /** The content's length as announced; for chunked content, what came over the connection meanwhile. */

@@ -4,7 +4,6 @@ import {
   Histogram,
   type Aggregator,
   type MetricObjectWithValues,
-  type MetricValueWithName,
   type Registry,
 } from 'prom-client';
 import { series, type Cell, type Series } from './series.js';
@@ -76,7 +75,8 @@ export function readNow(registry: Registry): Map<string, Sample[]> {
 }
 
 type CounterSettings = ConstructorParameters<typeof Counter>[0];
-type CounterValues = MetricObjectWithValues<Sample>;
+type HistogramSettings = ConstructorParameters<typeof Histogram>[0];
+type Values = MetricObjectWithValues<Sample>;
 
 /** A counter that is read from cells. */
 class CellCounter extends Counter {
@@ -95,7 +95,7 @@ class CellCounter extends Counter {
     return cells.map(({ labels, value }) => ({ labels, value: value - (this.#before.get(labels) ?? 0) }));
   }
 
-  override async get(): Promise<CounterValues> {
+  override async get(): Promise<Values> {
     return { ...(await super.get()), values: this.samples() };
   }
 
@@ -104,9 +104,6 @@ class CellCounter extends Counter {
     for (const { labels, value } of this.kept?.() ?? []) this.#before.set(labels, value);
   }
 }
-
-type HistogramSettings = ConstructorParameters<typeof Histogram>[0];
-type HistogramValues = MetricObjectWithValues<MetricValueWithName<string>>;
 
 /**
  * A histogram that is read from tallies. prom-client has no way to add to a bucket but `observe`, once for
@@ -133,12 +130,12 @@ class TallyHistogram extends Histogram {
     return cells.flatMap((cell) => this.#samplesOf(cell));
   }
 
-  override async get(): Promise<HistogramValues> {
+  override async get(): Promise<Values> {
     return { ...(await this.#empty.get()), values: this.samples() };
   }
 
   /** What `registry.metrics()` calls in place of `get` where there is one; the parent's knows no tallies. */
-  getForPromString(): Promise<HistogramValues> {
+  getForPromString(): Promise<Values> {
     return this.get();
   }
 

@@ -113,7 +113,7 @@ export function requireRegistry(caller: string, registry: unknown): void {
     throw new TypeError(`${caller}: "registry" must be a Registry of prom-client, got ${String(registry)}`);
 }
 
-export function requireBoolean(caller: string, option: string, value: unknown): void {
+function requireBoolean(caller: string, option: string, value: unknown): void {
   if (typeof value === 'boolean') return;
   throw new TypeError(`${caller}: "${option}" must be true or false, got ${String(value)}`);
 }

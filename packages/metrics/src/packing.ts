@@ -2,45 +2,37 @@ import type { MetricSnapshot, Sample } from './snapshot.js';
 
 /**
  * A metric as it travels between processes. A histogram of twelve buckets has fifteen samples for each label
- * set, all with the same labels; here they are one row. That is a tenth of the size: small enough for what a
- * process sends as it exits, which must fit into the channel's buffer.
+ * set, all with the same labels; here they are one row. That is a tenth of the size, small enough for what a
+ * process sends as it exits, which must fit into the channel's buffer, and quick to add up.
  */
 export interface PackedMetric {
   about: Omit<MetricSnapshot, 'values'>;
   /** What the numbers of a row are: the sample's name where it has its own, and its bucket or quantile. */
-  columns: [metricName: string | null, part: string | number | null][];
-  rows: [labels: Sample['labels'], numbers: (number | null)[]][];
+  columns: Column[];
+  rows: Row[];
 }
+
+export type Column = [metricName: string | null, part: string | number | null];
+
+/** A number that a row does not have is `null`. */
+export type Row = [labels: Sample['labels'], numbers: (number | null)[]];
 
 export function pack({ values, ...about }: MetricSnapshot): PackedMetric {
   const part = partLabel(about.type);
-  const columns = new Map<string, number>();
-  const rows = new Map<string, (number | null)[]>();
-  const packed: PackedMetric = { about, columns: [], rows: [] };
+  const columns = new ColumnIndex();
+  const rows = new Map<string, Row>();
+  let row: Row | undefined;
 
   for (const { metricName, labels, value } of values) {
     if (!Number.isFinite(value)) continue; // JSON has no NaN and no infinity.
-    const { [part]: partValue, ...rest } = labels;
-
-    const columnKey = `${metricName} ${partValue}`;
-    let column = columns.get(columnKey);
-    if (column === undefined) {
-      column = columns.size;
-      columns.set(columnKey, column);
-      packed.columns.push([metricName ?? null, partValue ?? null]);
+    // The samples of a label set come one after the other.
+    if (row === undefined || !haveSameLabels(row[0], labels, part)) {
+      const { [part]: _, ...own } = labels;
+      row = rowOf(rows, own);
     }
-
-    const rowKey = JSON.stringify(rest);
-    let row = rows.get(rowKey);
-    if (row === undefined) {
-      row = [];
-      rows.set(rowKey, row);
-      packed.rows.push([rest, row]);
-    }
-    // What is skipped becomes `null` on the way.
-    row[column] = value;
+    row[1][columns.of([metricName ?? null, labels[part] ?? null])] = value;
   }
-  return packed;
+  return { about, columns: columns.list, rows: [...rows.values()] };
 }
 
 export function unpack({ about, columns, rows }: PackedMetric): MetricSnapshot {
@@ -55,6 +47,50 @@ export function unpack({ about, columns, rows }: PackedMetric): MetricSnapshot {
     }
   }
   return { ...about, values };
+}
+
+/** Gives each column its place, in the order in which they come. */
+export class ColumnIndex {
+  readonly list: Column[] = [];
+  readonly #places = new Map<string, number>();
+
+  of(column: Column): number {
+    const key = `${column[0]} ${column[1]}`;
+    const place = this.#places.get(key) ?? this.list.length;
+    if (place === this.list.length) {
+      this.#places.set(key, place);
+      this.list.push(column);
+    }
+    return place;
+  }
+}
+
+/** The row of these labels, whatever order they are in; an empty one where there is none yet. */
+export function rowOf(rows: Map<string, Row>, labels: Sample['labels']): Row {
+  const key = Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .toSorted(byText)
+    .join('');
+  let row = rows.get(key);
+  if (row === undefined) {
+    row = [labels, []];
+    rows.set(key, row);
+  }
+  return row;
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
+
+function haveSameLabels(row: Sample['labels'], labels: Sample['labels'], part: string): boolean {
+  let count = 0;
+  for (const name in labels) {
+    if (name === part) continue;
+    if (row[name] !== labels[name]) return false;
+    count += 1;
+  }
+  return Object.keys(row).length === count;
 }
 
 /** The label that tells the samples of one label set apart. Other types have one sample each. */

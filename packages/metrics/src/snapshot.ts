@@ -1,4 +1,4 @@
-import { AggregatorRegistry, type Aggregator, type MetricValueWithName, type Registry } from 'prom-client';
+import type { Aggregator, MetricValueWithName, Registry } from 'prom-client';
 
 /** One number of a metric, as `registry.getMetricsAsJSON()` has it. */
 export type Sample = MetricValueWithName<string>;
@@ -23,23 +23,4 @@ export async function takeSnapshot(registry: Registry): Promise<MetricSnapshot[]
     aggregator,
     values,
   }));
-}
-
-/** Joins the metrics of several processes, each metric by its own aggregator. */
-export async function mergeSnapshots(
-  snapshots: readonly (readonly MetricSnapshot[])[],
-): Promise<MetricSnapshot[]> {
-  return takeSnapshot(AggregatorRegistry.aggregate([...snapshots]));
-}
-
-/**
- * What must outlive the process that counted it: counters and histograms, and of summaries what is not a
- * quantile.
- */
-export function lasting(snapshot: readonly MetricSnapshot[]): MetricSnapshot[] {
-  return snapshot.flatMap((metric) => {
-    if (metric.type === 'gauge') return [];
-    if (metric.type !== 'summary') return [metric];
-    return [{ ...metric, values: metric.values.filter(({ labels }) => labels['quantile'] === undefined) }];
-  });
 }

@@ -1,7 +1,19 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import express, { type Express } from 'express';
+import { Registry } from 'prom-client';
 import { expect } from 'vitest';
+import { metrics, metricsEndpoint, type MetricsOptions } from '../src/index.js';
 import { readPrometheus, type Exposition } from './read-metrics.js';
+
+/** An app whose requests are measured; the process and the features are left to other tests. */
+export function measuredApp(options: MetricsOptions = {}): Express {
+  const registry = options.registry ?? new Registry();
+  const app = express();
+  app.get('/metrics', metricsEndpoint({ registry }));
+  app.use(metrics({ process: false, features: false, ...options, registry }));
+  return app;
+}
 
 /** Scrapes an app, and checks the form of what it says. */
 export async function scrape(url: string, path = '/metrics'): Promise<Exposition> {
