@@ -35,8 +35,8 @@ export function continueTrace(traceparent?: string, tracestate?: string): Trace 
   const isValid = caller !== undefined && !(caller['version'] === '00' && caller['rest'] !== undefined);
 
   // Without a valid traceparent its companion means nothing (section 3.3).
-  if (!isValid) return trace(randomHex(16), undefined, SAMPLED, undefined);
-  return trace(
+  if (!isValid) return new OwnTrace(randomHex(16), undefined, SAMPLED, undefined);
+  return new OwnTrace(
     caller['traceId'] ?? '',
     caller['parentId'],
     Number.parseInt(caller['flags'] ?? '', 16) & KNOWN_FLAGS,
@@ -49,19 +49,35 @@ export function childOf(parent: Trace): Trace {
   return continueTrace(parent.traceparent, parent.tracestate);
 }
 
-function trace(
-  traceId: string,
-  parentId: string | undefined,
-  flags: number,
-  tracestate: string | undefined,
-): Trace {
-  const spanId = randomHex(8);
-  return {
-    traceId,
-    spanId,
-    parentId,
-    sampled: (flags & SAMPLED) !== 0,
-    traceparent: `00-${traceId}-${spanId}-0${flags}`,
-    tracestate,
-  };
+/** The span has no id before somebody asks for it: most requests are only logged, by their trace. */
+class OwnTrace implements Trace {
+  readonly traceId: string;
+  readonly parentId: string | undefined;
+  readonly tracestate: string | undefined;
+  private readonly flags: number;
+  private ownSpanId: string | undefined = undefined;
+
+  constructor(traceId: string, parentId: string | undefined, flags: number, tracestate: string | undefined) {
+    this.traceId = traceId;
+    this.parentId = parentId;
+    this.flags = flags;
+    this.tracestate = tracestate;
+  }
+
+  get spanId(): string {
+    return (this.ownSpanId ??= randomHex(8));
+  }
+
+  get sampled(): boolean {
+    return (this.flags & SAMPLED) !== 0;
+  }
+
+  get traceparent(): string {
+    return `00-${this.traceId}-${this.spanId}-0${this.flags}`;
+  }
+
+  toJSON(): Trace {
+    const { traceId, spanId, parentId, sampled, traceparent, tracestate } = this;
+    return { traceId, spanId, parentId, sampled, traceparent, tracestate };
+  }
 }

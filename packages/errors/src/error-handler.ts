@@ -5,6 +5,7 @@ import { resolveOptions, type ErrorHandlerOptions, type ResolvedOptions } from '
 import { CONTENT_TYPES, renderEnvelope, renderHtml, renderProblem, renderText } from './render.js';
 import type { ErrorContext, ErrorFormat } from './render.js';
 import { reportError, stackOf } from './report.js';
+import { timestamp } from './timestamp.js';
 
 /**
  * The one place where errors become responses. Mount it last.
@@ -70,7 +71,7 @@ function contextOf(req: Request, error: unknown, failure: Failure, options: Reso
   const query = req.originalUrl.indexOf('?');
   const id = (req as { id?: unknown }).id;
   return {
-    timestamp: new Date().toISOString(),
+    timestamp: timestamp(),
     path: query === -1 ? req.originalUrl : req.originalUrl.slice(0, query),
     method: req.method,
     requestId: typeof id === 'string' || typeof id === 'number' ? String(id) : undefined,
@@ -118,13 +119,17 @@ function prepareHeaders(res: Response, failure: Failure, { noStore, keepCookies 
 
   if (noStore && failure.status !== 404 && failure.status !== 410) {
     res.setHeader('Cache-Control', 'no-store');
-  } else if (/\bpublic\b|s-maxage|max-age|immutable/i.test(String(res.getHeader('Cache-Control') ?? ''))) {
+  } else if (isKept(res.getHeader('Cache-Control'))) {
     res.removeHeader('Cache-Control');
   }
   for (const name in failure.headers) {
     const value = failure.headers[name];
     if (value !== undefined) res.setHeader(name, value);
   }
+}
+
+function isKept(cacheControl: string | number | string[] | undefined): boolean {
+  return cacheControl !== undefined && /\bpublic\b|s-maxage|max-age|immutable/i.test(String(cacheControl));
 }
 
 function keepOnlyCookies(res: Response, names: readonly string[]): void {
@@ -134,14 +139,22 @@ function keepOnlyCookies(res: Response, names: readonly string[]): void {
   else res.removeHeader('Set-Cookie');
 }
 
+/** `res.vary` parses what is there; most often that is nothing, or `Origin` from CORS. */
+function varyByAccept(res: Response): void {
+  const vary = res.getHeader('Vary');
+  if (vary === undefined) res.setHeader('Vary', 'Accept');
+  else if (vary === 'Origin') res.setHeader('Vary', 'Origin, Accept');
+  else res.vary('Accept');
+}
+
 /** Not `res.send`: an error wants no ETag and no freshness check. */
 function send(req: Request, res: Response, status: number, contentType: string, body: string): void {
   res.statusCode = status;
   // An unset reason phrase follows the status; one that the failed handler set would not.
   res.statusMessage = '';
-  res.vary('Accept');
+  varyByAccept(res);
   res.setHeader('Content-Type', contentType);
-  res.setHeader('X-Content-Type-Options', 'nosniff');
+  if (!res.hasHeader('X-Content-Type-Options')) res.setHeader('X-Content-Type-Options', 'nosniff');
   res.setHeader('Content-Length', Buffer.byteLength(body));
   if (req.method === 'HEAD') res.end();
   else res.end(body);

@@ -1,4 +1,5 @@
 import { failureOf } from './failure.js';
+import { timestamp } from './timestamp.js';
 import { errorObjectOf, type ErrorObject } from './render.js';
 
 /**
@@ -9,5 +10,5 @@ export function toErrorObject(
   error: unknown,
   { requestId }: { requestId?: string | undefined } = {},
 ): ErrorObject {
-  return errorObjectOf(failureOf(error), { timestamp: new Date().toISOString(), requestId });
+  return errorObjectOf(failureOf(error), { timestamp: timestamp(), requestId });
 }

@@ -1,4 +1,4 @@
-import { HttpError } from './http-error.js';
+import { HttpError, NO_PAYLOAD } from './http-error.js';
 import { codeOfStatus, titleOfStatus } from './status.js';
 
 /** What an error means for the response, whatever it was thrown by. */
@@ -13,7 +13,7 @@ export interface Failure {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
+const NO_HEADERS: Readonly<Record<string, never>> = Object.freeze({});
 
 /** What a foreign error may bring along. Every field is unproven: errors are made by anybody. */
 interface ForeignError {
@@ -34,9 +34,9 @@ interface ForeignError {
 /** Finds out what `error` means: as an {@link HttpError} says, as a known library's error, by `status`, or 500. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof HttpError) {
-    const message = error.expose ? error.message : titleOfStatus(error.status);
     const { status, code, details, headers, payload } = error;
-    return { status, code, message, details: error.expose ? details : undefined, headers, payload };
+    if (error.expose) return { status, code, message: error.message, details, headers, payload };
+    return { status, code, message: titleOfStatus(status), details: undefined, headers, payload };
   }
   if (typeof error !== 'object' || error === null) return failure(500);
 
@@ -67,8 +67,8 @@ function failure(status: number, code?: string, message?: string, more?: Partial
     code: code ?? codeOfStatus(status),
     message: message ?? titleOfStatus(status),
     details: undefined,
-    headers: NOTHING,
-    payload: NOTHING,
+    headers: NO_HEADERS,
+    payload: NO_PAYLOAD,
     ...more,
   };
 }
@@ -151,7 +151,7 @@ function fromStatus(error: ForeignError): Failure | undefined {
 }
 
 function headersOf(headers: unknown): Failure['headers'] {
-  if (typeof headers !== 'object' || headers === null) return NOTHING;
+  if (typeof headers !== 'object' || headers === null) return NO_HEADERS;
   const fields = Object.entries(headers).filter(
     (field): field is [string, string] => typeof field[1] === 'string',
   );

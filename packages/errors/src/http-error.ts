@@ -16,18 +16,24 @@ export interface HttpErrorOptions extends ErrorOptions {
   expose?: boolean | undefined;
 }
 
+const NO_HEADERS: Readonly<Record<string, never>> = Object.freeze({});
+
+/** Of an error that has none, to be told by identity. */
+export const NO_PAYLOAD: Readonly<Record<string, never>> = Object.freeze({});
+
 /** An error that knows which HTTP response it stands for. Pass it to `next()` or throw it. */
 export class HttpError extends Error {
+  // Declared only: a field that is also initialized is written twice, and errors are made at the rate of a scan.
   /** HTTP status code, 400 to 599. */
-  readonly status: number;
+  declare readonly status: number;
   /** The same as `status`; http-errors, body-parser and Express read either. */
-  readonly statusCode: number;
+  declare readonly statusCode: number;
   /** Stable machine-readable string in snake_case. */
-  readonly code: string;
-  readonly details: unknown;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
-  readonly payload: Readonly<Record<string, unknown>>;
-  readonly expose: boolean;
+  declare readonly code: string;
+  declare readonly details: unknown;
+  declare readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  declare readonly payload: Readonly<Record<string, unknown>>;
+  declare readonly expose: boolean;
 
   /** @throws {TypeError} when `status` is not an integer from 400 to 599 */
   constructor(status: number, message?: string, options: HttpErrorOptions = {}) {
@@ -37,8 +43,8 @@ export class HttpError extends Error {
     const {
       code = codeOfStatus(status),
       details,
-      headers = {},
-      payload = {},
+      headers = NO_HEADERS,
+      payload = NO_PAYLOAD,
       expose = status < 500,
       cause,
     } = options;

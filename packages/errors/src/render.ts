@@ -1,5 +1,6 @@
 import escapeHtml from 'escape-html';
 import type { Failure } from './failure.js';
+import { NO_PAYLOAD } from './http-error.js';
 import { titleOfStatus } from './status.js';
 
 /** Where an error happened, as far as the caller may know. */
@@ -55,7 +56,9 @@ export function errorObjectOf(failure: Failure, context: ErrorContext): ErrorObj
 }
 
 export function renderEnvelope(failure: Failure, context: ErrorContext): string {
-  return JSON.stringify({ ...failure.payload, error: errorObjectOf(failure, context) });
+  const error = errorObjectOf(failure, context);
+  // Most have no payload, and an object of one known shape is made and written faster.
+  return JSON.stringify(failure.payload === NO_PAYLOAD ? { error } : { ...failure.payload, error });
 }
 
 /** RFC 9457 section 3.1. Extension members (section 3.2) carry what the envelope has beyond it. */
