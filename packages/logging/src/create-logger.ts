@@ -2,8 +2,13 @@ import { IncomingMessage } from 'node:http';
 import { pino, type Bindings, type ChildLoggerOptions, type LogFn, type Logger } from 'pino';
 import { lineWriter } from './line-writer.js';
 import { setInternals } from './logger-internals.js';
-import { resolveLoggerOptions, type LoggerOptions, type ResolvedLoggerOptions } from './logger-options.js';
-import { prettySink } from './pretty-sink.js';
+import {
+  resolveLoggerOptions,
+  type LogDestination,
+  type LoggerOptions,
+  type ResolvedLoggerOptions,
+} from './logger-options.js';
+import { changedLines, prettifier } from './pretty.js';
 import { redactor, type Redactor } from './redact.js';
 import { forgetRootLogger, rootLogger, setRootLogger } from './root-logger.js';
 import { rotatingFile } from './rotating-file.js';
@@ -41,7 +46,9 @@ export type RootLogger = Logger & LoggerHandle;
 export function createLogger(options: LoggerOptions = {}): RootLogger {
   const resolved = resolveLoggerOptions(options);
   const secrets = redactor(resolved.redact);
-  const writer = resolved.destination === undefined ? lineWriter(openSink(resolved)) : undefined;
+  const { destination, pretty } = resolved;
+  const writer = destination === undefined ? lineWriter(openSink(resolved)) : undefined;
+  const stream = destination !== undefined && pretty ? prettyDestination(destination, resolved) : destination;
   let trusted: object | undefined;
   let isTrusted = false;
 
@@ -61,7 +68,7 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
       },
       hooks: { logMethod },
     },
-    writer ?? resolved.destination,
+    writer ?? stream,
   );
 
   /** pino comes here after the formatter, with the message of the same line. */
@@ -100,7 +107,12 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
 
 function openSink({ file, pretty, colorize }: ResolvedLoggerOptions): TextSink {
   const target = file === undefined ? sink(1) : rotatingFile(file);
-  return pretty ? prettySink(target, colorize) : target;
+  return pretty ? changedLines(target, prettifier(colorize)) : target;
+}
+
+function prettyDestination(destination: LogDestination, { colorize }: ResolvedLoggerOptions): LogDestination {
+  const prettify = prettifier(colorize);
+  return { write: (line) => destination.write(prettify(line)) };
 }
 
 /** The two methods of pino by which fields come to stand on every line of a logger. */

@@ -15,8 +15,11 @@ export interface LineWriter {
   close(): Promise<void>;
 }
 
-/** Gathered text is written at this length, whatever the turn. Docker's own buffer is as large. */
-const MAX_GATHERED = 16_384;
+/**
+ * No more is gathered for one write. Up to PIPE_BUF, which is as large, a write to a pipe is whole or
+ * not at all (pipe(7)), so that processes that share a pipe do not tear each other's lines.
+ */
+const MAX_GATHERED = 4_096;
 
 /**
  * Writes each line at once, except for those that were announced with `gatherNext`, which are held
@@ -39,10 +42,10 @@ export function lineWriter(sink: TextSink): LineWriter {
   }
 
   function hold(line: string): void {
+    if (held.length + line.length > MAX_GATHERED) flushSync();
     if (held === '') runAtExit(flushSync);
     held += line;
-    if (held.length >= MAX_GATHERED) flushSync();
-    else if (!isScheduled) schedule();
+    if (!isScheduled) schedule();
   }
 
   function schedule(): void {

@@ -12,8 +12,9 @@ const HEADER_LINE =
   /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-csrf-token)(["']?\s{0,4}[:=]\s{0,4})[^\r\n]+/gi;
 const CREDENTIALS = /\b(bearer|basic) +[\w.~+/=-]{16,}/gi;
 const JWT = /\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g;
-const PARAMETER = /([?&])([^\s?&=#"<>]{1,64})=[^\s&#"<>]+/g;
+const PARAMETER = /([?&#])([^\s?&=#"<>]{1,64})=[^\s&#"<>]+/g;
 const ASSIGNMENT = /([;\s]|^)([^\s?&;=#"'<>]{1,64})=[^\s&;"<>]+/g;
+const FORM = /^[\w.%+[\]-]{1,64}=/;
 const JSON_MEMBER = /"([^"\\\s]{1,64})"(\s{0,4}:\s{0,4})"(?:[^"\\]|\\.)*(?:"|$)/g;
 
 /**
@@ -24,9 +25,7 @@ export function redactText(text: string, names: SensitiveNames): string {
   const short = text.length <= MAX_TEXT ? text : cut(text);
   if (!SUSPICIOUS.test(short)) return short;
 
-  // As a whole it is a URL: parsed rather than searched, since its values may hold any character.
-  const target = short.includes('?') && !/\s/.test(short) ? redactTarget(short, names) : short;
-  return target
+  return redactWhole(short, names)
     .replace(USERINFO, `://${CENSOR}@`)
     .replace(HEADER_LINE, `$1$2${CENSOR}`)
     .replace(CREDENTIALS, `$1 ${CENSOR}`)
@@ -42,15 +41,27 @@ export function redactText(text: string, names: SensitiveNames): string {
     );
 }
 
+/**
+ * Where the whole text is a URL or a form it is parsed rather than searched, since its values may hold
+ * any character.
+ */
+function redactWhole(text: string, names: SensitiveNames): string {
+  if (/\s/.test(text)) return text;
+  if (text.includes('?')) return redactTarget(text, names);
+  return FORM.test(text) ? redactTarget(`?${text}`, names).slice(1) : text;
+}
+
 /** A request's target with the values of secret parameters taken out. */
 export function redactTarget(target: string, names: SensitiveNames): string {
   const start = target.indexOf('?');
   if (start === -1) return target;
 
+  const hash = target.indexOf('#', start);
+  const stop = hash === -1 ? target.length : hash;
   let result = target.slice(0, start + 1);
-  for (let from = start + 1; from <= target.length; ) {
+  for (let from = start + 1; from <= stop; ) {
     const ampersand = target.indexOf('&', from);
-    const end = ampersand === -1 ? target.length : ampersand;
+    const end = ampersand === -1 || ampersand > stop ? stop : ampersand;
     const equals = target.indexOf('=', from);
     const hasValue = equals !== -1 && equals < end;
     const name = target.slice(from, hasValue ? equals : end);
@@ -59,7 +70,7 @@ export function redactTarget(target: string, names: SensitiveNames): string {
     result += hasValue && names.isSecretParameter(name) ? `${name}=${CENSOR}` : target.slice(from, end);
     from = end + 1;
   }
-  return result;
+  return result + target.slice(stop);
 }
 
 function cut(text: string): string {

@@ -86,8 +86,18 @@ export function requestWriter(
 
   function urlOf(url: string, route: string | undefined): string {
     if (route !== undefined && hasSecretInPath(route)) return route;
-    const target = redactor.target(url);
-    return target.length <= MAX_URL ? target : `${target.slice(0, MAX_URL)}…`;
+    return shown(redactor.target(url));
+  }
+
+  function pathOf(url: string): string {
+    const end = url.indexOf('?');
+    return shown(end === -1 ? url : url.slice(0, end));
+  }
+
+  /** A proxy's request line has a whole URL, with user and password perhaps (RFC 9112 section 3.2.2). */
+  function shown(url: string): string {
+    const safe = url.startsWith('/') ? url : redactor.text(url);
+    return safe.length <= MAX_URL ? safe : `${safe.slice(0, MAX_URL)}…`;
   }
 
   return { title, line };
@@ -97,9 +107,4 @@ export function requestWriter(
 function traceIdOf(req: Request): string | undefined {
   const { trace } = req as { trace?: Request['trace'] };
   return trace?.traceId;
-}
-
-function pathOf(url: string): string {
-  const end = url.indexOf('?');
-  return end === -1 ? url : url.slice(0, end);
 }

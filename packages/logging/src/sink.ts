@@ -17,9 +17,12 @@ export interface TextSink {
 /** Kept in memory while the disk is full or nobody reads the pipe; what comes after is dropped. */
 const MAX_KEPT_BYTES = 4_194_304;
 
+/** What is kept is written in pieces that a pipe takes whole or not at all (pipe(7)). */
+const PIPE_BUF = 4_096;
+
 const RETRY_MS = 50;
 
-/** A reader that is slow gets a second at the end, in tries 100 ms apart. */
+/** At the end a reader may pause for a second, in tries 100 ms apart. */
 const LAST_TRIES = 10;
 
 /** The reader is gone for good; nobody is left to tell. */
@@ -37,6 +40,7 @@ export function sink(dest: string | number): TextSink {
   if (dest === 1 && isPipe(dest)) void process.stdout;
 
   let lastTries = LAST_TRIES;
+  let leftBefore = Number.POSITIVE_INFINITY;
   let failure: NodeJS.ErrnoException | undefined;
   let failedNow = false;
   let isGone = false;
@@ -49,10 +53,17 @@ export function sink(dest: string | number): TextSink {
     sync: true,
     mkdir: true,
     maxLength: MAX_KEPT_BYTES,
-    retryEAGAIN: () => isExiting() && lastTries-- > 0,
+    maxWrite: PIPE_BUF,
+    retryEAGAIN: (_error, writing, waiting) => isExiting() && mayTryAgain(writing + waiting),
   });
   stream.on('error', fail);
   stream.on('drop', drop);
+
+  function mayTryAgain(leftBytes: number): boolean {
+    if (leftBytes < leftBefore) lastTries = LAST_TRIES;
+    leftBefore = leftBytes;
+    return lastTries-- > 0;
+  }
 
   function fail(error: NodeJS.ErrnoException): void {
     failedNow = true;
