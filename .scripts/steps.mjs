@@ -146,10 +146,10 @@ export function compile(projects, options) {
 /**
  * Runs a program in the root folder and says whether it exited with 0. What it prints goes to our stderr, what it
  * prints on stdout to `options.stdout` if that is given, and everything to `options.output`, if that is: a function.
- * A signal that ends this process ends the program too.
+ * It is ended after `options.limitMs`, and by a signal that ends this process.
  */
 export async function run(command, args, options = {}) {
-  const { env, output, stdout = 2 } = options;
+  const { env, output, stdout = 2, limitMs } = options;
   const isWindows = process.platform === 'win32';
   const child = spawn(command, args, {
     cwd: root,
@@ -165,12 +165,16 @@ export async function run(command, args, options = {}) {
     child.stderr.setEncoding('utf8').on('data', output);
   }
 
-  const pass = (signal) => {
+  const kill = (signal) => {
     if (isWindows || child.pid === undefined) child.kill(signal);
     else process.kill(-child.pid, signal);
+  };
+  const pass = (signal) => {
+    kill(signal);
     child.once('close', () => process.exit(signal === 'SIGINT' ? 130 : 143));
   };
   process.on('SIGINT', pass).on('SIGTERM', pass);
+  const timer = limitMs && setTimeout(() => kill('SIGKILL'), limitMs);
   try {
     const code = await new Promise((resolve, reject) => {
       child.once('error', reject).once('close', resolve);
@@ -182,6 +186,7 @@ export async function run(command, args, options = {}) {
       `The program "${command}" is not on the PATH. It comes with Node: install Node with npm.`,
     );
   } finally {
+    clearTimeout(timer);
     process.off('SIGINT', pass).off('SIGTERM', pass);
   }
 }

@@ -7,11 +7,14 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { compile, compiledFolders, install, root, run, runCommand, say, StepError } from './steps.mjs';
+import { compile, compiledFolders, install, root, run, runCommand, say } from './steps.mjs';
 
 const full = process.argv.includes('--full');
 const filters = process.argv.slice(2).filter((argument) => argument !== '--full');
 const results = join(root, 'test/.run/results.json');
+const running = join(root, 'test/.run/running.txt');
+/** Far more than they take: who is still running then will not end by itself. */
+const limitMinutes = full ? 80 : 30;
 
 /**
  * What must hold besides the tests; each counts as one.
@@ -20,7 +23,7 @@ const results = join(root, 'test/.run/results.json');
  */
 const gates = [
   ['the packages and examples compile', (output) => compile(compiledFolders(), { output })],
-  ['the tests type-check', (output) => compile(['test'], { output })],
+  ['the tests type-check', (output) => compile(['test', 'test/tsconfig.programs.json'], { output })],
   [
     'oxlint finds nothing',
     (output) => tool('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings'], output),
@@ -69,17 +72,27 @@ async function installServers() {
 
 async function runTests() {
   mkdirSync(join(root, 'test/.run'), { recursive: true });
-  rmSync(results, { force: true });
+  for (const file of [results, running]) rmSync(file, { force: true });
   say(full ? 'Running every test' : 'Running the tests (npm run test:full runs the long ones too)');
 
-  const args = ['run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json'];
+  const reporters = ['default', 'json', join(root, '.scripts/running-reporter.mjs')];
+  const args = ['run', '--config', 'test/vitest.config.ts', ...reporters.map((name) => `--reporter=${name}`)];
   const ok = await run(
     process.execPath,
     [join(root, 'node_modules/vitest/vitest.mjs'), ...args, `--outputFile.json=${results}`, ...filters],
-    { env: full ? { SIGNALBOX_FULL: '1' } : {}, output: (text) => process.stdout.write(text) },
+    {
+      env: { SIGNALBOX_RUNNING_FILES: running, ...(full && { SIGNALBOX_FULL: '1' }) },
+      output: (text) => process.stdout.write(text),
+      limitMs: limitMinutes * 60_000,
+    },
   );
-  if (!existsSync(results)) throw new StepError('The tests did not run; the reason stands above.');
-  return countTests(JSON.parse(readFileSync(results, 'utf8')), ok);
+  if (existsSync(results)) return countTests(JSON.parse(readFileSync(results, 'utf8')), ok);
+
+  const files = existsSync(running) ? readFileSync(running, 'utf8') : '';
+  process.stdout.write(
+    `✗ the tests did not come to an end${files && `; these were running, one of them hangs:\n${files}`}\n`,
+  );
+  return { passed: 0, failed: 1 };
 }
 
 /** Adds up what vitest reports, and what it reports only by its exit code. */

@@ -12,7 +12,12 @@ export default defineConfig({
   },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', 'test/.run/**', ...(isFullRun ? [] : ['**/*.full.test.ts'])],
+    exclude: [
+      '**/node_modules/**',
+      '**/dist/**',
+      'test/.run/**',
+      ...(isFullRun ? [] : ['**/*.full.test.ts']),
+    ],
     testTimeout: 15_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

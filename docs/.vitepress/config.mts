@@ -1,6 +1,19 @@
 import { defineConfig } from 'vitepress';
 
+/** What lies outside docs/ is read in the repository. */
+const repository = 'https://github.com/signalbox/signalbox/blob/main/';
+
 export default defineConfig({
+  markdown: {
+    config(md) {
+      md.core.ruler.push('links-out-of-the-docs', (state) => {
+        for (const token of state.tokens.flatMap(({ children }) => children ?? [])) {
+          const out = /^(?:\.\.\/)+((?:packages|examples|test)\/.+)$/.exec(token.attrGet('href') ?? '');
+          if (out) token.attrSet('href', repository + out[1]);
+        }
+      });
+    },
+  },
   title: 'Signalbox',
   description: 'The production layer of an Express 5 app, as a set of small packages',
   cleanUrls: true,

@@ -42,8 +42,13 @@ interface Load {
 
 async function load(url: string, seconds: number): Promise<Load> {
   const { stdout } = await run('taskset', [
-    ...['-c', '1', process.execPath, loadProgram],
-    ...[url, String(seconds), values.connections],
+    '-c',
+    '1',
+    process.execPath,
+    loadProgram,
+    url,
+    String(seconds),
+    values.connections,
   ]);
   return JSON.parse(stdout) as Load;
 }

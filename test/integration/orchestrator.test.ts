@@ -46,7 +46,7 @@ describe('GET /api/v1/search', () => {
       expect(score).toBeGreaterThan(0);
     }
     expect(results.map(({ score }) => score)).toEqual(
-      results.map(({ score }) => score).sort((a, b) => b - a),
+      results.map(({ score }) => score).toSorted((a, b) => b - a),
     );
     expect(results.map(({ title }) => title)).toContain('express');
     expect(meta).toMatchObject({
@@ -125,7 +125,7 @@ describe('GET /api/v1/search', () => {
   it.each(['\u0000', '"; drop table', '../../etc/passwd', '🦊', '%', 'a*b(c)[d', '-', 'AND', 'constructor'])(
     'takes %j for what it is: a query',
     async (q) => {
-      const response = await get(`/api/v1/search?${new URLSearchParams({ q })}`);
+      const response = await get(`/api/v1/search?${new URLSearchParams({ q }).toString()}`);
       expect(response.status).toBe(200);
     },
   );
@@ -353,7 +353,7 @@ describe('the start', () => {
     const program = await runOrchestrator({ PORT: port });
 
     expect((await program.exited).code).toBe(1);
-    expect(program.stderr()).toContain(`${port}`);
+    expect(program.stderr()).toContain(port);
     expect(program.stderr()).toContain('in use');
     expect(program.stderr()).not.toContain('    at ');
   });

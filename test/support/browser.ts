@@ -12,14 +12,14 @@ export interface Visitor {
   /** What went wrong in its pages so far: uncaught errors, console errors, refused by a policy, failed requests. */
   readonly errors: readonly string[];
   /** Takes a picture into test/.run/screenshots and returns its path. */
-  screenshot(name: string): Promise<string>;
-  close(): Promise<void>;
+  readonly screenshot: (name: string) => Promise<string>;
+  readonly close: () => Promise<void>;
 }
 
 export interface TestBrowser {
   /** Opens a page as somebody who has never been here. */
-  visit(url?: string, options?: BrowserContextOptions): Promise<Visitor>;
-  close(): Promise<void>;
+  readonly visit: (url?: string, options?: BrowserContextOptions) => Promise<Visitor>;
+  readonly close: () => Promise<void>;
 }
 
 /**

@@ -59,6 +59,7 @@ async function echoBehindProxy(): Promise<FaultProxy> {
   return proxy;
 }
 
+/** Long enough for what must not arrive to have arrived. */
 const silence = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('startFaultProxy', () => {

@@ -14,7 +14,7 @@ export interface ProgramOptions {
   ready?: RegExp | string | (() => Promise<boolean>) | undefined;
   /**
    * How long it may take until then, in milliseconds.
-   * @default 15_000
+   * @default 30_000
    */
   readyTimeoutMs?: number | undefined;
   /** Run as this user and group, by number. */
@@ -59,7 +59,7 @@ export async function startProgram(
   args: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Program> {
-  const { name = command, ready, readyTimeoutMs = 15_000 } = options;
+  const { name = command, ready, readyTimeoutMs = 30_000 } = options;
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },

@@ -120,7 +120,7 @@ export async function redisCommand(
     ['-e', '-h', '127.0.0.1', '-p', String(port), ...words],
     {
       env: { ...process.env, REDISCLI_AUTH: password },
-      timeout: 10_000,
+      timeout: 30_000,
     },
   );
   return stdout.trimEnd();

@@ -67,7 +67,6 @@ export async function startSearx(options: SearxOptions = {}): Promise<SearxServe
       cwd: folder.path,
       env: { SEARX_SETTINGS_PATH: settings, PYTHONPATH: undefined, PYTHONHOME: undefined },
       ready: /Running on http:\/\/127\.0\.0\.1:\d+/,
-      readyTimeoutMs: 30_000,
     });
     const [, url = ''] = await program.waitFor(/Running on (http:\/\/127\.0\.0\.1:\d+)/);
     return {

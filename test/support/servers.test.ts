@@ -7,6 +7,9 @@ import { checkNginx, startNginx } from './nginx.js';
 import { startPostgres } from './postgres.js';
 import { startSearx } from './searx.js';
 
+/** Real programs on a machine that may be busy. */
+const patience = { timeout: 60_000 };
+
 const pages: Record<string, string> = {
   '/': '<!doctype html><title>Fine</title><h1>Fine</h1>',
   '/broken': '<!doctype html><script>console.error("said so"); nowhere()</script>',
@@ -25,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-describe('startNginx', () => {
+describe('startNginx', patience, () => {
   it('serves by the configuration that it is given, and leaves nothing behind', async () => {
     const nginx = await startNginx(
       ({ port }) => `server { listen 127.0.0.1:${port}; location / { proxy_pass ${url}; } }`,
@@ -45,7 +48,7 @@ describe('startNginx', () => {
   });
 });
 
-describe('startPostgres', () => {
+describe('startPostgres', patience, () => {
   it('takes connections on a free port, and again with its data after it was killed', async () => {
     const postgres = await startPostgres({ settings: { max_connections: '7' } });
     expect(await sayHello(postgres.port)).toBe('R');
@@ -74,7 +77,7 @@ function sayHello(port: number): Promise<string> {
   });
 }
 
-describe('launchBrowser', () => {
+describe('launchBrowser', patience, () => {
   let browser: TestBrowser;
   beforeAll(async () => {
     browser = await launchBrowser();
@@ -107,7 +110,7 @@ describe('launchBrowser', () => {
   });
 });
 
-describe('startSearx', () => {
+describe('startSearx', patience, () => {
   it('finds its documents and answers as JSON', async () => {
     const searx = await startSearx({
       documents: [{ title: 'On trains', url: 'https://example.com/trains', content: 'Signals and boxes' }],

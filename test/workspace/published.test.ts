@@ -9,7 +9,7 @@ import { packages, root } from './workspace.js';
 let tarballs = new Map<string, string>();
 beforeAll(async () => {
   tarballs = await packAll(temporaryFolder('tarballs').path);
-});
+}, 120_000);
 
 const tool = (name: string): string => join(root, 'node_modules/.bin', name);
 const tarballOf = (name: string): string => tarballs.get(name) ?? '';

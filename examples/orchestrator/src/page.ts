@@ -44,7 +44,7 @@ function sendPage(html: Buffer): RequestHandler {
 
 function hashOf(folder: string): string {
   const hash = createHash('sha256');
-  for (const name of readdirSync(folder).sort()) {
+  for (const name of readdirSync(folder).toSorted()) {
     hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
   }
   return hash.digest('base64url').slice(0, 12);

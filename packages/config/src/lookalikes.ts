@@ -39,7 +39,7 @@ export function findFindings(layer: Layer, known: KnownNames, isSet: (name: stri
 }
 
 /** Every name in the program's own file that is not a setting. */
-export function findUnknown(layer: Layer, known: KnownNames): ConfigProblem[] {
+function findUnknown(layer: Layer, known: KnownNames): ConfigProblem[] {
   return [...layer.values.keys()]
     .filter((name) => !known.has(name) && name !== '$schema')
     .map((name) => {

@@ -6,7 +6,7 @@ const SECRET_PARAMETER =
   /([?&;][^=&#;]{0,64}(?:password|token|secret|key|signature|sig|auth)[^=&#;]{0,64}=)[^&#;]*/gi;
 
 /** `text` without the user, password and secret-like parameters of the URLs in it. */
-export function redactUrl(text: string): string {
+function redactUrl(text: string): string {
   const withoutUser = text.includes('@') ? text.replace(USERINFO, `$1${REDACTED}@`) : text;
   return withoutUser.replace(SECRET_PARAMETER, `$1${REDACTED}`);
 }

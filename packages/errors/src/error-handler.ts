@@ -4,7 +4,7 @@ import { acceptedFormat } from './negotiate.js';
 import { resolveOptions, type ErrorHandlerOptions, type ResolvedOptions } from './options.js';
 import { CONTENT_TYPES, renderEnvelope, renderHtml, renderProblem, renderText } from './render.js';
 import type { ErrorContext, ErrorFormat } from './render.js';
-import { reportError, stackOf } from './report.js';
+import { noteRefusal, reportError, stackOf } from './report.js';
 import { timestamp } from './timestamp.js';
 
 /**
@@ -48,6 +48,7 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorRequestHan
     }
 
     if (failure.status >= 500 || res.headersSent) reportError(error, req, res);
+    else noteRefusal(error, res);
     if (res.headersSent) {
       if (!res.writableEnded) res.destroy();
       return;

@@ -9,14 +9,19 @@ interface ErrorLog {
  * defining `res.err` when the request begins (pino-http's field); otherwise `req.log`, else stderr.
  */
 export function reportError(error: unknown, req: Request, res: Response): void {
-  // Once the response is out, its line is written.
-  if ('err' in res && !res.writableFinished) {
+  // Once the response is out, or cut off, its line is written.
+  if ('err' in res && !res.writableFinished && !res.closed) {
     res.err ??= error instanceof Error ? error : new Error(describe(error), { cause: error });
     return;
   }
   const { log } = req as { log?: unknown };
   if (isErrorLog(log)) log.error({ err: error }, 'Request failed');
   else process.stderr.write(`${req.method} ${req.baseUrl}${req.path} failed: ${stackOf(error)}\n`);
+}
+
+/** A 4xx is no failure of the app. A request logger that asks for it may tell its code. */
+export function noteRefusal(error: unknown, res: Response): void {
+  if ('err' in res && error instanceof Error) res.err ??= error;
 }
 
 /** The stack with those of the causes. Never the error's own properties: they may hold secrets. */

@@ -364,6 +364,24 @@ describe('errorHandler', () => {
     await vi.waitFor(() => expect(lines).toEqual([broken]));
   });
 
+  it('leaves a 4xx there too, so that the line can tell its code, and reports it nowhere', async () => {
+    const seen: unknown[] = [];
+    const log = { error: vi.fn<() => void>() };
+    const refusal = new NotFoundError('No such book', { code: 'no_such_book' });
+    const url = await listen(
+      failing(refusal, {}, (req, res, next) => {
+        Object.assign(req, { log });
+        res.on('finish', () => seen.push(res.err));
+        next();
+      }),
+    );
+
+    await get(url);
+
+    await vi.waitFor(() => expect(seen).toEqual([refusal]));
+    expect(log.error).not.toHaveBeenCalled();
+  });
+
   it('logs a 5xx through req.log where nothing listens on res.err, and a 4xx not at all', async () => {
     const log = { error: vi.fn<(object: object, message: string) => void>() };
     const made = express();

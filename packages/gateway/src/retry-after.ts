@@ -1,5 +1,5 @@
 /** Above this a server is asked again all the same: it may have recovered, or the field be nonsense. */
-export const MAX_REST_MS = 60_000;
+const MAX_REST_MS = 60_000;
 
 /**
  * Reads `Retry-After`: seconds or an HTTP date (RFC 9110 section 10.2.3).

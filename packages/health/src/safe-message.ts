@@ -21,7 +21,7 @@ export function safeMessage(error: unknown): string {
 }
 
 /** Takes out of a text what looks like a secret, and bounds its length. */
-export function redact(text: string): string {
+function redact(text: string): string {
   let read = text;
   if (text.length > MAX_READ) {
     // A cut in the middle of a word could leave half of a URL, with its password but without its "@".

@@ -9,7 +9,7 @@ import { isRequestLine, recorder, type Recorder } from './recorder.js';
 
 /** What the error handler of `errors` does for the log, and no more. */
 const errorHandler: ErrorRequestHandler = (error: { status?: number }, _req, res, _next) => {
-  if ('err' in res) res.err = error;
+  if ('err' in res) res.err = error as Error;
   if (res.headersSent) res.destroy();
   else res.status(error.status ?? 500).json({ error: 'no' });
 };

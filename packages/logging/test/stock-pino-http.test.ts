@@ -19,7 +19,7 @@ async function failSignedIn(log: Recorder, requestLog: RequestHandler): Promise<
     });
   });
   app.use(((error: unknown, _req, res, _next) => {
-    if ('err' in res) res.err = error;
+    if ('err' in res) res.err = error as Error;
     res.status(500).set('Set-Cookie', 'sid=set-secret').json({ error: 'internal' });
   }) satisfies ErrorRequestHandler);
 

@@ -39,7 +39,7 @@ export function showCounter<C extends Cell>(
 }
 
 /** Shows the number of each cell as a gauge. In a cluster the workers' gauges are joined by `aggregator`. */
-export function showGauge(
+function showGauge(
   { registry, cells, ...texts }: Instrument<NumberCell>,
   aggregator: Aggregator = 'sum',
 ): Gauge {

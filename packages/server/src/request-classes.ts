@@ -25,6 +25,14 @@ const initRequest: Initializer = NodeRequest;
 const initResponse: Initializer = NodeResponse;
 
 /**
+ * V8 reserves room in an object for as many properties as its constructor names, be it in a line that never
+ * runs. Node's constructors, which set some thirty, are called as functions and are not looked at: without
+ * this, the properties do not fit, and the object becomes a hash table whose every access is slow.
+ */
+type Slots = Record<string, undefined>;
+const neverTrue: boolean = process.pid === -1;
+
+/**
  * Classes whose instances are born as the requests and responses of `app`.
  *
  * Express puts its own prototype under every request and response with `Object.setPrototypeOf`, which
@@ -40,14 +48,26 @@ export function requestClasses(app: ExpressPrototypes): RequestClasses {
   // what it is to cure. They are made here, because every app has prototypes, and so classes, of its own. Their
   // names are Node's, since V8 shows them in stack traces: `at ServerResponse.send`.
   // oxlint-disable-next-line unicorn/consistent-function-scoping
-  function IncomingMessage(this: object, socket: Socket): void {
+  function IncomingMessage(this: Slots, socket: Socket): void {
     initRequest.call(this, socket);
+    if (neverTrue) {
+      this.a = this.b = this.c = this.d = this.e = this.f = this.g = this.h = this.i = this.j = undefined;
+      this.k = this.l = this.m = this.n = this.o = this.p = this.q = this.r = this.s = this.t = undefined;
+      this.A = this.B = this.C = this.D = this.E = this.F = this.G = this.H = this.I = this.J = undefined;
+      this.K = this.L = this.M = this.N = this.O = this.P = this.Q = this.R = this.S = this.T = undefined;
+    }
   }
   IncomingMessage.prototype = app.request;
 
   // oxlint-disable-next-line unicorn/consistent-function-scoping
-  function ServerResponse(this: object, req: NodeRequest, options: object | undefined): void {
+  function ServerResponse(this: Slots, req: NodeRequest, options: object | undefined): void {
     initResponse.call(this, req, options);
+    if (neverTrue) {
+      this.a = this.b = this.c = this.d = this.e = this.f = this.g = this.h = this.i = this.j = undefined;
+      this.k = this.l = this.m = this.n = this.o = this.p = this.q = this.r = this.s = this.t = undefined;
+      this.A = this.B = this.C = this.D = this.E = this.F = this.G = this.H = this.I = this.J = undefined;
+      this.K = this.L = this.M = this.N = this.O = this.P = this.Q = this.R = this.S = this.T = undefined;
+    }
   }
   ServerResponse.prototype = app.response;
 

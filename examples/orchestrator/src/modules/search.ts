@@ -130,7 +130,7 @@ function setPageHeaders(res: Response, path: string, asked: Page, total: number)
     const query = new URLSearchParams({ q: asked.q, page: String(to), per_page: String(perPage) });
     if (asked.category !== undefined) query.set('category', asked.category);
     if (asked.language !== undefined) query.set('language', asked.language);
-    return `<${res.req.baseUrl}${path}?${query}>; rel="${rel}"`;
+    return `<${res.req.baseUrl}${path}?${query.toString()}>; rel="${rel}"`;
   };
   const links = [link('first', 1)];
   if (page > 1) links.push(link('prev', Math.min(page - 1, last)));

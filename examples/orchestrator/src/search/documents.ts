@@ -102,25 +102,28 @@ async function packageNames(modules: string): Promise<string[]> {
 }
 
 interface Manifest {
-  description?: string;
-  homepage?: string;
-  repository?: string | { url?: string };
+  description: string | undefined;
+  homepage: string | undefined;
+  /** Where the source code is, in one of npm's many forms. */
+  source: string | undefined;
 }
 
 function parseManifest(json: string): Manifest {
   const { description, homepage, repository } = JSON.parse(json) as Record<string, unknown>;
-  return {
-    ...(typeof description === 'string' && { description }),
-    ...(typeof homepage === 'string' && { homepage }),
-    ...((typeof repository === 'string' || typeof repository === 'object') &&
-      repository !== null && { repository: repository as Exclude<Manifest['repository'], undefined> }),
-  };
+  const source =
+    typeof repository === 'object' && repository !== null && 'url' in repository
+      ? repository.url
+      : repository;
+  return { description: textOf(description), homepage: textOf(homepage), source: textOf(source) };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** Where a person reads about the package: its homepage, else its repository. */
-function webAddress({ homepage, repository }: Manifest): string | undefined {
+function webAddress({ homepage, source }: Manifest): string | undefined {
   if (homepage !== undefined && /^https?:\/\//.test(homepage)) return homepage;
-  const source = typeof repository === 'string' ? repository : repository?.url;
   if (source === undefined) return undefined;
   if (/^[\w.-]+\/[\w.-]+$/.test(source)) return `https://github.com/${source}`;
   const address = source

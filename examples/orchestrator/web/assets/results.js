@@ -97,5 +97,5 @@ function escape(word) {
 /** The words of a query that are worth marking. */
 export function wordsOf(query) {
   const words = query.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return [...new Set(words)].filter((word) => word.length > 1).sort((a, b) => b.length - a.length);
+  return [...new Set(words)].filter((word) => word.length > 1).toSorted((a, b) => b.length - a.length);
 }

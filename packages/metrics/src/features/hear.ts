@@ -7,9 +7,6 @@ export type Hear = <Payload extends object>(
   listener: (payload: Payload) => void,
 ) => void;
 
-/** Registers the metrics of some features. */
-export type Feature = (define: Instruments, hear: Hear) => void;
-
 /** For what answers within a network round trip or two. In seconds. */
 export const ROUND_TRIP_BUCKETS: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1,
