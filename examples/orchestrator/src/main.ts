@@ -14,11 +14,14 @@ const { app, modules, resources } = orchestrator(settings, logger, () => publicU
 try {
   // A module that fails is tried again while the rest serves; one that takes its time is waited for.
   await modules.ready;
+  const behindProxy = settings.TRUST_PROXY !== 'off';
   const { url } = await serve(app, {
     ...(settings.SOCKET === undefined
       ? { host: settings.HOST, port: settings.PORT }
       : { socket: settings.SOCKET }),
-    behindProxy: settings.TRUST_PROXY !== 'off',
+    behindProxy,
+    // Whoever balances the load needs a moment to see that this process is not ready any more.
+    drain: { readinessDelayMs: behindProxy ? 2_000 : 0 },
     resources,
     log: logger,
   });

@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { ServeSettings } from './options.js';
 import { hasPrototypes, requestClasses } from './request-classes.js';
 
-/** A server with the timeouts of `settings`, and with the app's own request and response classes if asked. */
+/** A server with the timeouts of `settings`, and with the request and response classes of `app` if asked. */
 export function createNodeServer(app: RequestListener, settings: ServeSettings): Server {
   const { tls, keepAliveTimeoutMs, headersTimeoutMs, requestTimeoutMs, maxHeaderBytes, maxConnections } =
     settings;
@@ -21,8 +21,8 @@ export function createNodeServer(app: RequestListener, settings: ServeSettings):
   };
   const server =
     tls === undefined
-      ? createServer(options, app)
-      : createTlsServer({ handshakeTimeout: headersTimeoutMs, ...tls, ...options }, app);
+      ? createServer(options)
+      : createTlsServer({ handshakeTimeout: headersTimeoutMs, ...tls, ...options });
   if (maxConnections !== undefined) server.maxConnections = maxConnections;
   return server;
 }

@@ -128,15 +128,16 @@ export function resolveDrainBudgets(options: DrainOptions): DrainBudgets {
 /** The same plan in less time, for a process that cannot wait: every part shrinks alike. */
 export function shrinkBudgets(budgets: DrainBudgets, withinMs: number): DrainBudgets {
   const factor = Math.min(1, withinMs / budgets.totalMs);
+  const less = (ms: number): number => Math.floor(ms * factor);
   return {
-    totalMs: budgets.totalMs * factor,
-    readinessDelayMs: budgets.readinessDelayMs * factor,
-    lingerMs: budgets.lingerMs * factor,
-    httpMs: budgets.httpMs * factor,
-    socketsMs: budgets.socketsMs * factor,
-    jobsMs: budgets.jobsMs * factor,
-    poolsMs: budgets.poolsMs * factor,
-    logsMs: budgets.logsMs * factor,
+    totalMs: less(budgets.totalMs),
+    readinessDelayMs: less(budgets.readinessDelayMs),
+    lingerMs: less(budgets.lingerMs),
+    httpMs: less(budgets.httpMs),
+    socketsMs: less(budgets.socketsMs),
+    jobsMs: less(budgets.jobsMs),
+    poolsMs: less(budgets.poolsMs),
+    logsMs: less(budgets.logsMs),
   };
 }
 

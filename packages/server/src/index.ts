@@ -3,6 +3,7 @@ export { ListenError } from './listen-error.js';
 export { requestClasses } from './request-classes.js';
 export { serve } from './serve.js';
 export { shedLoad } from './shed-load.js';
+export { weakETag } from './weak-etag.js';
 
 export type { CrashHandlersOptions } from './crash-handlers.js';
 export type { DrainOptions, Resource, ResourcePhase } from './drain-options.js';

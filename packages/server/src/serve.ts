@@ -1,5 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import { signals } from '@signalbox/signals';
+import { requireMilliseconds } from './check-options.js';
 import { answerClientErrors } from './client-errors.js';
 import { createNodeServer } from './create-server.js';
 import { drain } from './drain.js';
@@ -26,6 +28,8 @@ export interface RunningServer {
   readonly draining: AbortSignal;
   /**
    * Drains the server and closes its resources. Never rejects; calling it again returns the same promise.
+   *
+   * @throws {TypeError} when `withinMs` is no number of milliseconds
    */
   close(options?: CloseOptions): Promise<DrainReport>;
 }
@@ -59,7 +63,7 @@ export interface CloseOptions {
 export async function serve(app: RequestListener, options: ServeOptions = {}): Promise<RunningServer> {
   const settings = resolveServeOptions(app, options);
   const server = createNodeServer(app, settings);
-  const traffic = watchTraffic(server);
+  const traffic = watchTraffic(server, app);
   answerClientErrors(server, traffic);
 
   publishState(server, 'starting');
@@ -78,6 +82,8 @@ export async function serve(app: RequestListener, options: ServeOptions = {}): P
 function run(server: Server, traffic: Traffic, settings: ServeSettings): RunningServer {
   const { address, budgets, resources, log } = settings;
   const draining = new AbortController();
+  // Every event stream may listen; Node would take the eleventh for a leak.
+  setMaxListeners(0, draining.signal);
   const url = urlOf(server, address, settings.tls !== undefined);
   const bound = server.address();
   let state: RunningServer['state'] = 'ready';
@@ -122,6 +128,7 @@ function run(server: Server, traffic: Traffic, settings: ServeSettings): Running
     },
     draining: draining.signal,
     close(options = {}) {
+      if (options.withinMs !== undefined) requireMilliseconds('close', 'withinMs', options.withinMs, 1);
       closing ??= shutDown(options);
       return closing;
     },

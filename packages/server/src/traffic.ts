@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { onceOver } from './response-over.js';
@@ -16,10 +16,10 @@ export interface Traffic {
 }
 
 /**
- * Follows the connections of a server, and the requests that reach its app. What is answered before (the
+ * Hands the requests of a server to its app, and follows them and the connections. What is answered before (the
  * long polls of Socket.IO, which takes its path away from the listeners that it finds) is left to whoever answers it.
  */
-export function watchTraffic(server: Server): Traffic {
+export function watchTraffic(server: Server, app: RequestListener): Traffic {
   const responses = new Set<ServerResponse>();
   const connections = new Set<Socket>();
   let closing = false;
@@ -28,10 +28,16 @@ export function watchTraffic(server: Server): Traffic {
     responses.delete(this);
   }
 
-  function onRequest(req: IncomingMessage, res: ServerResponse): void {
+  // One listener for both: Node copies the list of listeners for every request when there are two.
+  function onRequest(
+    this: Server,
+    req: IncomingMessage,
+    res: ServerResponse<IncomingMessage> & { req: IncomingMessage },
+  ): void {
     if (closing) announceClose(req.socket, res);
     responses.add(res);
     onceOver(req, res, forget);
+    app.call(this, req, res);
   }
 
   function onConnection(socket: Socket): void {
@@ -52,8 +58,7 @@ export function watchTraffic(server: Server): Traffic {
 
   server.on('connection', onConnection);
   server.on('secureConnection', onConnection);
-  // Before the app, which may answer at once.
-  server.prependListener('request', onRequest);
+  server.on('request', onRequest);
 
   return {
     responses,

@@ -1,22 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { eventually, rawConnection, runProgram } from './support.js';
+import { type Program, eventually, rawConnection, refused, runProgram } from './support.js';
 
 // These run `fixtures/server.mjs` on the built package, as a user's program would.
 describe('a process that serves', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
     'drains on %s, closes its resources and exits with 0',
     async (signal) => {
-      const { child, firstLine: url, exited } = await runProgram('server.mjs');
-      const slow = fetch(`${url}?afterMs=200`);
-      await (await fetch(url)).text();
-      child.kill(signal);
+      const program = await runProgram('server.mjs');
+      const slow = await underWay(program, '/slow');
+      program.child.kill(signal);
 
-      const response = await slow;
+      const response = await slow.response;
       expect(response.headers.get('connection')).toBe('close');
       expect(await response.text()).toBe('answered');
-      const { code, lines } = await exited;
-      expect(code).toBe(0);
-      expect(lines).toEqual([
+      expect((await program.exited).code).toBe(0);
+      expect(program.lines).toEqual([
+        'holding',
         'closed io',
         'closed queue',
         'closed pool',
@@ -28,21 +27,15 @@ describe('a process that serves', () => {
   );
 
   it('exits with 1 when it had to abandon a request', async () => {
-    const {
-      child,
-      firstLine: url,
-      exited,
-    } = await runProgram('server.mjs', {
-      DRAIN: '{"httpMs":300,"lingerMs":0}',
-    });
-    const lost = expect(fetch(`${url}?afterMs=60000`)).rejects.toThrow('fetch failed');
-    await (await fetch(url)).text();
-    child.kill('SIGTERM');
+    const program = await runProgram('server.mjs', { DRAIN: '{"httpMs":300,"lingerMs":0}' });
+    const { lost } = await underWay(program, '/never');
+    program.child.kill('SIGTERM');
     await lost;
-    const { code, lines } = await exited;
-    expect(code).toBe(1);
-    expect(lines).toContainEqual(expect.stringMatching(/^warn drained .* abandon 1 unanswered request$/));
-    expect(lines).toContain('closed pool');
+    expect((await program.exited).code).toBe(1);
+    expect(program.lines).toContainEqual(
+      expect.stringMatching(/^warn drained .* abandon 1 unanswered request$/),
+    );
+    expect(program.lines).toContain('closed pool');
   });
 
   it('exits with 1 when a resource hangs, and has closed the others', async () => {
@@ -61,14 +54,10 @@ describe('a process that serves', () => {
   });
 
   it('exits with 0 after it has cut an event stream', async () => {
-    const {
-      child,
-      firstLine: url,
-      exited,
-    } = await runProgram('server.mjs', {
+    const { child, firstLine, exited } = await runProgram('server.mjs', {
       DRAIN: '{"socketsMs":200,"lingerMs":0}',
     });
-    const stream = await fetch(`${url}/events`);
+    const stream = await fetch(`${firstLine}/events`, { headers: { accept: 'text/event-stream' } });
     const cut = expect(stream.text()).rejects.toThrow('terminated');
     child.kill('SIGTERM');
     await cut;
@@ -86,17 +75,16 @@ describe('a process that serves', () => {
   it.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
-  ] as const)('exits at once on a second %s', async (signal, expected) => {
-    const { child, firstLine: url, lines, exited } = await runProgram('server.mjs');
-    const lost = expect(fetch(`${url}?afterMs=60000`)).rejects.toThrow('fetch failed');
-    await (await fetch(url)).text();
-    child.kill('SIGTERM');
-    await refused(url);
-    child.kill(signal);
+  ] as const)('exits at once on a second signal, %s', async (signal, expected) => {
+    const program = await runProgram('server.mjs');
+    const { lost } = await underWay(program, '/never');
+    program.child.kill('SIGTERM');
+    await refused(program.firstLine);
+    program.child.kill(signal);
 
     await lost;
-    expect((await exited).code).toBe(expected);
-    expect(lines).toEqual([`exit ${expected}`]);
+    expect((await program.exited).code).toBe(expected);
+    expect(program.lines).toEqual(['holding', `exit ${expected}`]);
   });
 
   it('takes the same Ctrl-C that arrives twice for one', async () => {
@@ -107,7 +95,7 @@ describe('a process that serves', () => {
   });
 
   it('closes idle connections and still answers on them meanwhile', async () => {
-    const { child, firstLine: url, exited } = await runProgram('server.mjs', { DRAIN: '{"lingerMs":400}' });
+    const { child, firstLine: url, exited } = await runProgram('server.mjs', { DRAIN: '{"lingerMs":1000}' });
     const connection = await rawConnection(url);
     connection.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await eventually(() => connection.received().includes('answered'));
@@ -120,14 +108,17 @@ describe('a process that serves', () => {
   });
 });
 
-/** Resolves when nobody listens there any more. */
-async function refused(url: string): Promise<void> {
-  await eventually(async () => {
-    try {
-      (await rawConnection(url)).socket.destroy();
-      return false;
-    } catch {
-      return true;
-    }
-  });
+/** A request that the program has begun to handle; `lost` is for one that is not answered. */
+async function underWay(
+  { firstLine, lines }: Program,
+  path: string,
+): Promise<{ response: Promise<Response>; lost: Promise<void> }> {
+  const response = fetch(firstLine + path);
+  const lost = response.then(
+    () => Promise.reject(new Error('it was answered')),
+    () => undefined,
+  );
+  lost.catch(() => undefined);
+  await eventually(() => lines.includes('holding'));
+  return { response, lost };
 }

@@ -73,6 +73,18 @@ export async function eventually<T>(
   }
 }
 
+/** Resolves when nobody listens there any more. */
+export async function refused(url: string): Promise<void> {
+  await eventually(async () => {
+    try {
+      (await rawConnection(url)).socket.destroy();
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);

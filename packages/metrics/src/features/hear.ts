@@ -1,5 +1,4 @@
 import type { Signal } from '@signalbox/signals';
-import type { Instruments } from '../instruments.js';
 
 /** Says which signal a metric is made of. Nobody listens before the metrics are started. */
 export type Hear = <Payload extends object>(
