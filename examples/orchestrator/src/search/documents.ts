@@ -106,15 +106,19 @@ interface Manifest {
   homepage: string | undefined;
   /** Where the source code is, in one of npm's many forms. */
   source: string | undefined;
+  /** Where in the repository of a workspace. */
+  directory: string | undefined;
 }
 
 function parseManifest(json: string): Manifest {
   const { description, homepage, repository } = JSON.parse(json) as Record<string, unknown>;
-  const source =
-    typeof repository === 'object' && repository !== null && 'url' in repository
-      ? repository.url
-      : repository;
-  return { description: textOf(description), homepage: textOf(homepage), source: textOf(source) };
+  const { url, directory } = Object(repository) as { url?: unknown; directory?: unknown };
+  return {
+    description: textOf(description),
+    homepage: textOf(homepage),
+    source: textOf(repository) ?? textOf(url),
+    directory: textOf(directory),
+  };
 }
 
 function textOf(value: unknown): string | undefined {
@@ -122,7 +126,7 @@ function textOf(value: unknown): string | undefined {
 }
 
 /** Where a person reads about the package: its homepage, else its repository. */
-function webAddress({ homepage, source }: Manifest): string | undefined {
+function webAddress({ homepage, source, directory }: Manifest): string | undefined {
   if (homepage !== undefined && /^https?:\/\//.test(homepage)) return homepage;
   if (source === undefined) return undefined;
   if (/^[\w.-]+\/[\w.-]+$/.test(source)) return `https://github.com/${source}`;
@@ -132,7 +136,8 @@ function webAddress({ homepage, source }: Manifest): string | undefined {
     .replace(/^git:\/\//, 'https://')
     .replace(/^(ssh:\/\/)?git@([^:/]+)[:/]/, 'https://$2/')
     .replace(/\.git$/, '');
-  return /^https?:\/\//.test(address) ? address : undefined;
+  if (!/^https?:\/\//.test(address)) return undefined;
+  return directory === undefined ? address : `${address}/tree/HEAD/${directory}`;
 }
 
 /** A batch at a time, so that a large tree does not run out of file handles. What cannot be read is left out. */

@@ -11,6 +11,7 @@ export interface EmbeddedEngine {
 }
 
 const MAX_RESULTS = 200;
+const ENOUGH = 10;
 const MAX_SUGGESTIONS = 5;
 
 /** Reads the documents on this machine and builds the index; takes well under a second. */
@@ -31,9 +32,15 @@ export async function embeddedEngine(sources: DocumentSources): Promise<Embedded
   return {
     size: documents.length,
     search(query) {
-      // Every word first; where no document has them all, any of them.
+      // Documents with every word first; where those are few, the ones with any of them.
       const strict = index.search(query, { combineWith: 'AND' });
-      const found = strict.length > 0 ? strict : index.search(query);
+      const known = new Set(strict.map(({ id }) => id));
+      const weakest = strict.at(-1)?.score ?? Infinity;
+      const loose = strict.length >= ENOUGH ? [] : index.search(query).filter(({ id }) => !known.has(id));
+      const found = [
+        ...strict,
+        ...loose.map((hit) => Object.assign(hit, { score: Math.min(hit.score, weakest) })),
+      ];
       const results = found.slice(0, MAX_RESULTS).map((hit) => ({
         title: String(hit.title),
         url: String(hit.url).replace(/^\//, () => `${sources.docsUrl()}/`),
