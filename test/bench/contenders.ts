@@ -11,7 +11,7 @@ export interface Contender {
 
 export const CONTENDERS: readonly Contender[] = [
   { name: 'bare Express', program: './servers/bare-express.js' },
-  { name: 'bare Express, serve()', program: './servers/bare-express-serve.js' },
+  { name: 'bare Express on serve()', program: './servers/bare-express-serve.js' },
   { name: 'hand-wired', program: './servers/hand-wired.js' },
   { name: 'Fastify', program: './servers/fastify.js' },
   { name: 'Signalbox', program: './servers/signalbox.js' },

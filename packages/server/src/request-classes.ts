@@ -91,8 +91,3 @@ export function hasPrototypes(app: object): app is ExpressPrototypes {
     app.response instanceof NodeResponse
   );
 }
-
-/** From Node 24 on, V8 gets over `Object.setPrototypeOf` by itself, and the cure costs a little. */
-export function prototypesPayOff(nodeVersion: string = process.versions.node): boolean {
-  return Number.parseInt(nodeVersion, 10) < 24;
-}

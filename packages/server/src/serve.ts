@@ -48,7 +48,7 @@ export interface CloseOptions {
 /**
  * Serves an Express app, or any request listener, until the process is told to stop.
  *
- * Before Node 24 requests are born with the app's prototypes, which about halves their cost. Slow and malformed
+ * Requests are born with the app's prototypes, which takes away most of what Express costs. Slow and malformed
  * requests are answered 408, 431, 413 or 400 on the raw connection. On SIGTERM and SIGINT it drains:
  * readiness goes off, requests under way and on their way are answered, then sockets, jobs, pools and
  * logs are closed, each within its budget; the process exits with 0, or with 1 when something had to be
