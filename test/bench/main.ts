@@ -1,6 +1,6 @@
 /**
- * Measures the contenders beside each other: every round visits every server and route once, so that a drift
- * of the machine meets all of them. Medians of the rounds are printed, and ratios to bare Express.
+ * Measures the contenders beside each other: every round starts every server anew and visits each of its routes
+ * once, so that a drift of the machine meets all of them. Medians of the rounds are printed, and ratios to bare Express.
  *
  * `npm run bench -- [--rounds 5] [--seconds 2] [--connections 64] [--node 20,22,24] [--only Signalbox,Fastify]`
  */
@@ -74,21 +74,22 @@ async function bench(line: string): Promise<void> {
   const node = await nodeBinary(line);
   const wanted = values.only?.split(',');
   const contenders = CONTENDERS.filter(({ name }) => wanted === undefined || wanted.includes(name));
-  const servers: RunningContender[] = [];
   const samples: Sample[] = [];
-  try {
-    for (const contender of contenders) servers.push(await startContender(contender, node));
-    for (const server of servers) {
-      for (const route of ROUTES) await load(server.url + route.path, WARM_UP_SECONDS);
-    }
-    for (let round = 1; round <= Number(values.rounds); round += 1) {
-      process.stderr.write(`Node ${line}: round ${round} of ${values.rounds}\n`);
+  for (let round = 1; round <= Number(values.rounds); round += 1) {
+    process.stderr.write(`Node ${line}: round ${round} of ${values.rounds}\n`);
+    // New processes each round: what V8 makes of a program differs from one start to the next.
+    const servers: RunningContender[] = [];
+    try {
+      for (const contender of contenders) servers.push(await startContender(contender, node));
       for (const route of ROUTES) {
-        for (const server of servers) samples.push(await measure(server, route));
+        for (const server of servers) {
+          await load(server.url + route.path, WARM_UP_SECONDS);
+          samples.push(await measure(server, route));
+        }
       }
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
     }
-  } finally {
-    await Promise.all(servers.map((server) => server.stop()));
   }
   printReport(`Node ${line}`, samples);
 }

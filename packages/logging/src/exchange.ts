@@ -37,9 +37,14 @@ const ABORTS: ReadonlySet<unknown> = new Set([
 const CLIENT_CLOSED_REQUEST = 499;
 
 export function beginExchange(req: Request, res: LoggedResponse): void {
-  res[EXCHANGE] = newExchange(req.ip, req.socket.bytesWritten);
+  res[EXCHANGE] = newExchange(addressOf(req), req.socket.bytesWritten);
   // An error handler that finds this property leaves its error here, and logs nothing itself.
   res.err = undefined;
+}
+
+/** `req.ip` parses forwarding fields and makes lists, also where no proxy is trusted and it comes to the peer. */
+function addressOf(req: Request): string | undefined {
+  return req.app.get('trust proxy') === false ? req.socket.remoteAddress : req.ip;
 }
 
 export function isLogged(res: LoggedResponse): boolean {
