@@ -80,6 +80,16 @@ describe('errorHandler', () => {
     expect((await bodyOf(await get(url))).error.requestId).toBe('r-1');
   });
 
+  it('escapes what comes from the request, and from the error', async () => {
+    const url = await listen(failing(new NotFoundError('Not "this" \u2028 \\ one')));
+
+    const { error } = await bodyOf(await get(`${url}/a"b%22\\u0000`));
+
+    expect(error.message).toBe('Not "this" \u2028 \\ one');
+    expect(error).toMatchObject({ code: 404, type: 'not_found', method: 'GET' });
+    expect(String(error.path)).toMatch(/^\/a/);
+  });
+
   it('puts payload fields beside the error, and never over it', async () => {
     const url = await listen(
       failing(

@@ -6,7 +6,7 @@ import { metrics, metricsEndpoint } from '@signalbox/metrics';
 import { serve, shedLoad } from '@signalbox/server';
 import cors from 'cors';
 import express from 'express';
-import helmet from 'helmet';
+import { fixedHeaders } from 'orchestrator/security-headers';
 
 const logger = createLogger();
 
@@ -16,7 +16,7 @@ app.disable('etag');
 app.use(requestContext());
 app.use(requestLogger({ logger }));
 app.use(metrics());
-app.use(helmet());
+app.use(fixedHeaders({}));
 app.use(cors({ origin: 'https://app.example.com', credentials: true }));
 app.get('/metrics', metricsEndpoint());
 app.use(shedLoad());
