@@ -130,6 +130,7 @@ describe('an instance that fails', () => {
     const response = await fetch(`${orchestrator.url}/api/v1/search?q=express`);
 
     expect(response.status).toBe(502);
+    await orchestrator.program.waitFor(/search runs degraded/);
     const { error } = (await response.json()) as { error: { type: string; message: string } };
     expect(error.type).not.toBe('internal_server_error');
     const health = (await (await fetch(`${orchestrator.url}/health`)).json()) as { status: string };

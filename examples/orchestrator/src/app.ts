@@ -11,6 +11,7 @@ import { openapiRoute } from '@signalbox/validation';
 import compression from 'compression';
 import cors from 'cors';
 import express, { type Express } from 'express';
+import { logSignals } from './log-signals.js';
 import { docsRouter } from './modules/docs.js';
 import { searchRouter } from './modules/search.js';
 import { page } from './page.js';
@@ -34,6 +35,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   const { ADMIN_ALLOW, METRICS_TOKEN, CORS_ORIGINS } = settings;
   const instances = settings.SEARXNG_URLS.length > 0 ? searxng({ urls: settings.SEARXNG_URLS }) : undefined;
   const measured = metrics();
+  const endSignals = logSignals(logger);
   const probes = probesOf(settings, instances);
   const access = { allow: ADMIN_ALLOW, token: METRICS_TOKEN };
 
@@ -89,6 +91,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       { name: 'health', phase: 'jobs', close: () => probes.close() },
       { name: 'searxng', phase: 'pools', close: () => instances?.close() },
       { name: 'metrics', phase: 'logs', close: () => measured.close() },
+      { name: 'signals', phase: 'logs', close: endSignals },
     ],
   };
 }

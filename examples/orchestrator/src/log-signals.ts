@@ -1,0 +1,30 @@
+import type { Logger } from '@signalbox/logging';
+import { signals } from '@signalbox/signals';
+
+/**
+ * Writes down what an operator wants to find in the log when a search was slow yesterday: what ran degraded and
+ * why, which breaker opened, which instance was left out.
+ *
+ * @returns a function that ends it
+ */
+export function logSignals(logger: Logger): () => void {
+  const ends = [
+    signals.featureState.subscribe(({ feature, degraded, policy, reason }) => {
+      if (degraded) logger.warn({ feature, policy, reason }, `${feature} runs degraded`);
+      else logger.info({ feature }, `${feature} runs as it should again`);
+    }),
+    signals.breakerState.subscribe(({ upstream, route, server, previous, state }) => {
+      logger.warn({ upstream, route, server }, `breaker of ${upstream} for ${route}: ${previous} → ${state}`);
+    }),
+    signals.upstreamServerState.subscribe(({ upstream, server, state }) => {
+      logger.warn({ upstream, server }, `a server of ${upstream} is ${state === 'in' ? 'back' : 'left out'}`);
+    }),
+    signals.healthChanged.subscribe(({ check, status, previous }) => {
+      if (previous === 'unknown' && status === 'healthy') return;
+      logger.warn({ check, status }, `check ${check}: ${previous} → ${status}`);
+    }),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}
