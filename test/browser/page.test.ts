@@ -154,7 +154,7 @@ describe('the page', () => {
     await close();
   });
 
-  it('has names for what can be used, one main heading or none, and text that can be read on its ground', async () => {
+  it('has names for what can be used, and text that can be read on its ground', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page, close } = await browser.visit(`${running.url}/?q=express`, { colorScheme });
       await page.locator('.result').first().waitFor();

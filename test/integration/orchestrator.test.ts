@@ -368,6 +368,23 @@ describe('the start', () => {
   });
 });
 
+describe('several processes', () => {
+  it('name a visitor alike where they share their secrets, and otherwise not', async () => {
+    const visitorOf = async (SECRET_KEYS: string): Promise<unknown> => {
+      const { url, program, log } = await startOrchestrator({ SECRET_KEYS });
+      await fetch(url);
+      await waitUntil(async () => log().some(({ route }) => route === '/'));
+      await program.stop();
+      return log().find(({ route }) => route === '/')?.['visitor'];
+    };
+    const [one, same, other] = await Promise.all(['a', 'a', 'b'].map((key) => visitorOf(key.repeat(32))));
+
+    expect(one).toMatch(/^\S{8,}$/);
+    expect(same).toBe(one);
+    expect(other).not.toBe(one);
+  });
+});
+
 describe('the end', () => {
   it('finishes on SIGTERM what is under way, and exits with 0', async () => {
     // An instance that takes its time, so that a search is under way.

@@ -1,5 +1,6 @@
+import { hkdfSync } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { module, modules, unless, type Modules } from '@signalbox/compose';
+import { module, modules, type Modules } from '@signalbox/compose';
 import { deadline, requestContext } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
 import { searxng, type Searxng } from '@signalbox/gateway';
@@ -46,7 +47,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   app.set('trust proxy', proxyTrust(settings.TRUST_PROXY));
 
   app.use(requestContext());
-  app.use(requestLogger({ logger, privacy: settings.PRIVACY }));
+  app.use(requestLogger({ logger, privacy: settings.PRIVACY && { key: visitorKey(settings) } }));
   app.use(measured);
   app.use(securityHeaders({ https: settings.PUBLIC_URL?.startsWith('https:') ?? false }));
   app.use(
@@ -57,7 +58,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   app.get('/metrics.json', metricsJson(access));
   app.use(shedLoad({ priority: ({ path }) => (path.startsWith('/api/') ? 'search' : undefined) }));
   app.use(deadline(30_000));
-  app.use(unless(['/metrics'], compression()));
+  app.use(compression());
   app.use(page(here('../web')));
   app.use('/docs', docsRouter(here('../../../docs')));
 
@@ -94,6 +95,11 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       { name: 'signals', phase: 'logs', close: endSignals },
     ],
   };
+}
+
+/** Processes that share their secrets give a visitor the same name. */
+function visitorKey({ SECRET_KEYS: [newest = ''] }: Settings): Buffer {
+  return Buffer.from(hkdfSync('sha256', newest, '', 'signalbox:logging:visitor', 32));
 }
 
 /** Header fields that a script of another origin may read. */

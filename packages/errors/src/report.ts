@@ -46,7 +46,7 @@ function isErrorLog(log: unknown): log is ErrorLog {
 
 declare module 'node:http' {
   interface ServerResponse {
-    /** The error behind a 5xx, for the request logger. */
+    /** The error that was answered, for the request logger that defined the property. */
     err?: Error | undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** The packages with their defaults, in the orchestrator's order. */
+/** The packages with their defaults, in the orchestrator's order; helmet worked out once, no ETag, as there. */
 import { requestContext } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
 import { createLogger, requestLogger } from '@signalbox/logging';
