@@ -371,11 +371,11 @@ describe('the start', () => {
 describe('several processes', () => {
   it('name a visitor alike where they share their secrets, and otherwise not', async () => {
     const visitorOf = async (SECRET_KEYS: string): Promise<unknown> => {
-      const { url, program, log } = await startOrchestrator({ SECRET_KEYS });
-      await fetch(url);
-      await waitUntil(async () => log().some(({ route }) => route === '/'));
-      await program.stop();
-      return log().find(({ route }) => route === '/')?.['visitor'];
+      const started = await startOrchestrator({ SECRET_KEYS });
+      await fetch(started.url);
+      await waitUntil(async () => started.log().some(({ route }) => route === '/'));
+      await started.program.stop();
+      return started.log().find(({ route }) => route === '/')?.['visitor'];
     };
     const [one, same, other] = await Promise.all(['a', 'a', 'b'].map((key) => visitorOf(key.repeat(32))));
 

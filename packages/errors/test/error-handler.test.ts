@@ -431,16 +431,16 @@ describe('errorHandler', () => {
 
   it('takes a client that went away for no error', async () => {
     const seen: { status: number; error: unknown }[] = [];
+    const aborted = new AbortController();
     const { url } = await start(
       app({}, (req, res, next) => {
         res.on('close', () => setImmediate(() => seen.push({ status: res.statusCode, error: res.err })));
         req.on('close', () => next(new Error('aborted')));
+        aborted.abort();
       }),
     );
-    const aborted = new AbortController();
 
     const pending = fetch(url, { signal: aborted.signal });
-    setTimeout(() => aborted.abort(), 50);
 
     await expect(pending).rejects.toThrow();
     await vi.waitFor(() => expect(seen).toEqual([{ status: 499, error: undefined }]));
