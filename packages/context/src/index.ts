@@ -1,3 +1,5 @@
+export { addressList } from './address-list.js';
+export { clientAddress, plainAddress } from './client-address.js';
 export { deadline, remainingMs } from './deadline.js';
 export { DeadlineExceededError, RequestAbortedError } from './errors.js';
 export { facts } from './facts.js';
@@ -8,6 +10,7 @@ export { declareMount } from './router-walk.js';
 export { currentRequest, runInContext } from './run-in-context.js';
 export { traceHeaders } from './trace-headers.js';
 
+export type { AddressList } from './address-list.js';
 export type { DeadlineOptions } from './deadline.js';
 export type { Facts } from './facts.js';
 export type { RequestContextOptions } from './request-context.js';
