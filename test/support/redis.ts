@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process';
-import { connect } from 'node:net';
 import { promisify } from 'node:util';
-import { temporaryFolder, type TemporaryFolder } from './keeper.js';
-import { onFreePort } from './ports.js';
-import { startProgram, type Program } from './program.js';
+import { redisWithFaults } from '@signalbox/testing';
 import { requireProgram } from './system-packages.js';
+import { untilStopped } from './until-stopped.js';
 
 export interface RedisOptions {
   /** The port; by default a free one. */
@@ -36,75 +34,33 @@ export interface RedisServer {
 }
 
 /**
- * Starts Redis on a free port.
+ * Starts Redis on a free port, installing it first if need be. It is the server of `redisWithFaults` of
+ * `@signalbox/testing`, without the proxy and the faults: one of several, as in Sentinel and Cluster.
  *
  * @example
  * const redis = await startRedis();
  * afterAll(() => redis.stop());
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const folder = temporaryFolder('redis');
-  const start = (port: number): Promise<Program> => launch(port, folder, options);
-  try {
-    const { port, program } = await withPort(options.port, start);
-    return server(port, program, folder, () => start(port), options.password);
-  } catch (error) {
-    folder.remove();
-    throw error;
-  }
-}
-
-async function withPort(
-  port: number | undefined,
-  start: (port: number) => Promise<Program>,
-): Promise<{ port: number; program: Program }> {
-  if (port !== undefined) return { port, program: await start(port) };
-  return onFreePort(async (free) => ({ port: free, program: await start(free) }));
-}
-
-async function launch(port: number, folder: TemporaryFolder, options: RedisOptions): Promise<Program> {
-  const { password, args = [] } = options;
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder.path];
-  // `--save ''` in redis.conf's words; no fork for a snapshot ever disturbs a measurement.
-  const memoryOnly = ['--save', '', '--appendonly', 'no', '--daemonize', 'no'];
-  const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
-  return startProgram(
-    await requireProgram('redis-server'),
-    [...settings, ...memoryOnly, ...secret, ...args],
-    { name: 'redis-server', ready: () => answersPing(port) },
-  );
-}
-
-function server(
-  port: number,
-  first: Program,
-  folder: TemporaryFolder,
-  start: () => Promise<Program>,
-  password: string | undefined,
-): RedisServer {
-  let program = first;
-  const credentials = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+  const command = await requireProgram('redis-server');
+  const redis = await redisWithFaults({ ...options, command }, untilStopped);
+  // A signal to a process that is gone does nothing.
+  const unlessGone = (signal: Promise<void>): void => void signal.catch(() => undefined);
 
   return {
     host: '127.0.0.1',
-    port,
-    url: `redis://${credentials}127.0.0.1:${port}`,
+    port: redis.port,
+    url: redis.directUrl,
     get pid() {
-      return program.pid;
+      return redis.pid;
     },
-    output: () => program.output(),
-    command: (...words) => redisCommand(port, words, password),
-    pause: () => program.signal('SIGSTOP'),
-    resume: () => program.signal('SIGCONT'),
-    kill: async () => void (await program.kill()),
-    async restart() {
-      await program.kill();
-      program = await start();
-    },
-    async stop() {
-      await program.kill();
-      folder.remove();
-    },
+    output: redis.output,
+    command: (...words) => redisCommand(redis.port, words, options.password),
+    pause: () => unlessGone(redis.stop()),
+    resume: () => unlessGone(redis.resume()),
+    kill: redis.kill,
+    restart: redis.restart,
+    stop: redis.close,
   };
 }
 
@@ -127,17 +83,10 @@ export async function redisCommand(
 }
 
 /** Whether Redis answers on the port, be it with a refusal for want of a password. */
-export function answersPing(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    const settle = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(1_000, () => settle(false));
-    socket.once('error', () => settle(false));
-    socket.once('close', () => settle(false));
-    socket.once('connect', () => socket.write('PING\r\n'));
-    socket.once('data', (reply) => settle(/^(\+PONG|-NOAUTH)/.test(reply.toString('latin1'))));
-  });
+export async function answersPing(port: number): Promise<boolean> {
+  try {
+    return (await redisCommand(port, ['ping'])) === 'PONG';
+  } catch (error) {
+    return error instanceof Error && error.message.includes('NOAUTH');
+  }
 }

@@ -73,15 +73,20 @@ export function client(url: string, options: ClientOptions = {}): Client {
     }
   };
 
+  return clientFrom({ url, cookies, request: send });
+}
+
+/** A client with the usual methods, all of them sent by `request`. */
+export function clientFrom({ url, cookies, request }: Pick<Client, 'url' | 'cookies' | 'request'>): Client {
   return {
     url,
     cookies,
-    get: (path, request) => send('GET', path, request),
-    post: (path, request) => send('POST', path, request),
-    put: (path, request) => send('PUT', path, request),
-    patch: (path, request) => send('PATCH', path, request),
-    delete: (path, request) => send('DELETE', path, request),
-    request: send,
+    get: (path, options) => request('GET', path, options),
+    post: (path, options) => request('POST', path, options),
+    put: (path, options) => request('PUT', path, options),
+    patch: (path, options) => request('PATCH', path, options),
+    delete: (path, options) => request('DELETE', path, options),
+    request,
   };
 }
 

@@ -1,9 +1,25 @@
 export { assertNeverHangs } from './assert-never-hangs.js';
+export { authenticated } from './authenticated.js';
 export { client } from './client.js';
+export { faultProxy } from './fault-proxy.js';
+export { temporaryFolder } from './keeper.js';
 export { listen, start } from './listen.js';
+export { freePort, onFreePort } from './ports.js';
+export { answersHttp, startProgram, waitUntil } from './program.js';
+export { redisWithFaults } from './redis-with-faults.js';
 export { testClock } from './test-clock.js';
+export { whenTestEnds } from './test-end.js';
 
 export type { AssertNeverHangsOptions } from './assert-never-hangs.js';
+export type { TokenSource } from './authenticated.js';
 export type { Client, ClientOptions, ClientRequest } from './client.js';
-export type { Listenable, StartedServer, TestContext } from './listen.js';
+export type { FaultProxy, FaultProxyOptions, ProxyCounts } from './fault-proxy.js';
+export type { CompleteClaims, TokenClaims } from './json-web-token.js';
+export type { TemporaryFolder } from './keeper.js';
+export type { Listenable, StartedServer } from './listen.js';
+export type { Exit, Program, ProgramOptions } from './program.js';
+export type { RedisReply, RedisWords, SendCommand } from './redis-command.js';
+export type { RedisFaults } from './redis-faults.js';
+export type { RedisWithFaults, RedisWithFaultsOptions } from './redis-with-faults.js';
 export type { ClockTimer, TestClock } from './test-clock.js';
+export type { TestContext } from './test-end.js';

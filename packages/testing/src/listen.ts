@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, Server as HttpServer, type RequestListener } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { whenTestEnds, type TestContext } from './test-end.js';
 
 /** What can be listened with: an Express app, any request listener, or a server made by the caller. */
 export type Listenable = RequestListener | HttpServer | HttpsServer;
@@ -17,11 +18,6 @@ export interface StartedServer {
    */
   readonly close: () => Promise<void>;
 }
-
-/** The part of a test's own context that closing needs: vitest's has the one, node:test's the other. */
-export type TestContext =
-  | { onTestFinished(fn: () => Promise<void>): void }
-  | { after(fn: () => Promise<void>): void };
 
 /**
  * Starts a server on a free port, for a process that closes it by itself.
@@ -96,31 +92,10 @@ function trackConnections(server: HttpServer): ReadonlySet<Socket> {
 }
 
 async function closeServer(server: HttpServer, connections: ReadonlySet<Socket>): Promise<void> {
-  if (!server.listening) return;
-  const closed = once(server, 'close');
-  server.close();
+  const closed = server.listening ? once(server, 'close') : undefined;
+  if (server.listening) server.close();
+  // Also where the test has closed the server itself: what is still open there would keep the test waiting.
   server.closeAllConnections();
   for (const socket of connections) socket.destroy();
   await closed;
-}
-
-async function whenTestEnds(close: () => Promise<void>, test: TestContext | undefined): Promise<void> {
-  if (test !== undefined) {
-    if ('onTestFinished' in test) test.onTestFinished(close);
-    else test.after(close);
-  } else if (process.env['VITEST'] !== undefined) {
-    await whenVitestTestEnds(close);
-  } else if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
-    const { after } = await import('node:test');
-    after(close);
-  }
-}
-
-async function whenVitestTestEnds(close: () => Promise<void>): Promise<void> {
-  const { onTestFinished } = await import('vitest');
-  try {
-    onTestFinished(close);
-  } catch {
-    // Not inside a test, or a child process that inherited the variable: it stays open, unref'ed.
-  }
 }

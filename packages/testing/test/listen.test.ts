@@ -81,6 +81,20 @@ describe('start', () => {
     await closed;
   });
 
+  it('closes what a server has left open that the test closed itself', async () => {
+    const { url, server, close } = await start(() => undefined);
+    const arrived = once(server, 'request');
+    const unanswered = request(url);
+    const failed = once(unanswered, 'error');
+    unanswered.end();
+    await arrived;
+    server.close();
+
+    await close();
+
+    await failed;
+  });
+
   it('can be closed twice', async () => {
     const { close } = await start(greeting());
 

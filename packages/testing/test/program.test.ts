@@ -1,36 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
-import { transformWithEsbuild } from 'vite';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { temporaryFolder } from './keeper.js';
-import { freePort, onFreePort } from './ports.js';
-import { startProgram, waitUntil } from './program.js';
+import { freePort, onFreePort, startProgram, waitUntil, type Program } from '../src/index.js';
 
 /** Real programs on a machine that may be busy. */
 const patience = { timeout: 60_000 };
 
 const node = (source: string, options = {}) => startProgram(process.execPath, ['-e', source], options);
 
-/** A program of its own, as a test process is one, that starts a child and makes a folder. */
-async function compiledOwner(): Promise<string> {
-  const { path } = temporaryFolder('owner');
-  for (const name of ['keeper', 'program']) {
-    const source = readFileSync(new URL(`${name}.ts`, import.meta.url), 'utf8');
-    writeFileSync(join(path, `${name}.js`), (await transformWithEsbuild(source, `${name}.ts`)).code);
-  }
-  writeFileSync(join(path, 'package.json'), '{ "type": "module" }');
-  writeFileSync(
-    join(path, 'owner.js'),
-    `import { temporaryFolder } from './keeper.js';
-     import { startProgram } from './program.js';
-     const folder = temporaryFolder('owned');
-     const child = await startProgram('sleep', ['60']);
-     console.log('child ' + child.pid + ' in ' + folder.path);`,
-  );
-  return join(path, 'owner.js');
-}
+/** A program of its own, as a test process is one, which can be killed. */
+const owner = (name: string): Promise<Program> =>
+  startProgram(process.execPath, [fileURLToPath(new URL(`programs/${name}`, import.meta.url))], {
+    env: { VITEST: undefined, NODE_TEST_CONTEXT: undefined, NODE_OPTIONS: undefined },
+  });
 
 /** Whether it runs. An orphan that has ended may stay a zombie until the system's first process looks after it. */
 function isAlive(pid: number): boolean {
@@ -114,14 +98,21 @@ describe('startProgram', patience, () => {
   });
 
   it('leaves neither programs nor folders behind when the test process itself is killed', async () => {
-    const program = await compiledOwner();
-    const owner = await startProgram(process.execPath, [program], { ready: /child \d+ in \S+/ });
-    const [, pid, folder = ''] = await owner.waitFor(/child (\d+) in (\S+)/);
+    const killed = await owner('owner.mjs');
+    const [, pid, folder = ''] = await killed.waitFor(/child (\d+) in (\S+)/);
     const child = Number(pid);
     expect([isAlive(child), existsSync(folder)]).toEqual([true, true]);
 
-    owner.signal('SIGKILL');
+    killed.signal('SIGKILL');
     expect(await waitUntil(() => !isAlive(child) && !existsSync(folder))).toBe(true);
+  });
+
+  it('is waited for by its process, unless that says otherwise', async () => {
+    const forgetful = await owner('forgetful.mjs');
+    const [, pid] = await forgetful.waitFor(/child (\d+)/);
+    expect(await forgetful.exited).toEqual({ code: 0, signal: null });
+    expect(await waitUntil(() => !isAlive(Number(pid)))).toBe(true);
+    expect(forgetful.stdout()).toBe(`child ${pid}\nended SIGKILL\n`);
   });
 });
 

@@ -1,7 +1,6 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startFaultProxy, type FaultProxy } from './fault-proxy.js';
-import { waitUntil } from './program.js';
+import { faultProxy, freePort, listen, waitUntil, type FaultProxy } from '../src/index.js';
 
 /** A server that sends back what it gets. */
 async function echoServer(): Promise<{ port: number; close: () => void }> {
@@ -54,15 +53,15 @@ afterEach(async () => {
 
 async function echoBehindProxy(): Promise<FaultProxy> {
   const echo = await echoServer();
-  const proxy = await startFaultProxy({ to: echo.port });
-  clearUp.push(() => proxy.stop(), echo.close);
+  const proxy = await faultProxy({ to: echo.port });
+  clearUp.push(echo.close);
   return proxy;
 }
 
 /** Long enough for what must not arrive to have arrived. */
 const silence = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe('startFaultProxy', () => {
+describe('faultProxy', () => {
   it('passes bytes both ways and counts them', async () => {
     const proxy = await echoBehindProxy();
     const client = await openClient(proxy.port);
@@ -135,15 +134,38 @@ describe('startFaultProxy', () => {
     expect(late.received()).toBe('later');
   });
 
-  it('loses for good what is sent into the black hole', async () => {
+  it('loses for good what is sent into the black hole, and keeps silent on that connection', async () => {
     const proxy = await echoBehindProxy();
-    const client = await openClient(proxy.port);
+    const victim = await openClient(proxy.port);
+    const quiet = await openClient(proxy.port);
     await proxy.blackhole();
-    client.send('lost');
+    victim.send('lost');
+    const late = await openClient(proxy.port);
     await silence(30);
     await proxy.pass();
-    expect(await client.ask('kept')).toBe('kept');
-    expect(client.received()).toBe('kept');
+    victim.send('too late');
+    expect(await quiet.ask('kept')).toBe('kept');
+    expect(await late.ask('made meanwhile')).toBe('made meanwhile');
+    await silence(30);
+    expect(victim.received()).toBe('');
+
+    // Its client notices, and goes; the server is rid of it, too.
+    victim.socket.end();
+    await victim.closed;
+    expect(await waitUntil(() => proxy.counts.open === 2)).toBe(true);
+  });
+
+  it('loses what was under way when the black hole opens', async () => {
+    const proxy = await echoBehindProxy();
+    const client = await openClient(proxy.port);
+    await proxy.delay(60_000);
+    client.send('under way');
+    expect(await waitUntil(() => proxy.counts.bytesDown === 9)).toBe(true);
+    await proxy.blackhole();
+    await proxy.pass();
+    client.send('more');
+    await silence(30);
+    expect(client.received()).toBe('');
   });
 
   it('refuses connections and resets open ones, until it passes again on the same port', async () => {
@@ -177,12 +199,67 @@ describe('startFaultProxy', () => {
   });
 
   it('resets the client when there is no server behind it', async () => {
-    const echo = await echoServer();
-    echo.close();
-    const proxy = await startFaultProxy({ to: `http://127.0.0.1:${echo.port}` });
-    clearUp.push(() => proxy.stop());
+    const proxy = await faultProxy({ to: `http://127.0.0.1:${await freePort()}` });
     const client = await openClient(proxy.port);
     expect(await client.closed).toBe('ECONNRESET');
-    await proxy.stop();
+  });
+
+  it('takes one change after the other, in the order in which they were asked for', async () => {
+    const proxy = await echoBehindProxy();
+    for (let round = 0; round < 5; round++) {
+      await Promise.all([
+        proxy.refuse(),
+        proxy.pass(),
+        proxy.reset(),
+        proxy.refuse(),
+        proxy.delay(1),
+        proxy.pass(),
+      ]);
+      expect(await (await openClient(proxy.port)).ask('fine')).toBe('fine');
+    }
+  });
+
+  it.each([(port: number) => port, (port: number) => ({ host: 'localhost', port })])(
+    'takes a port, or a host and a port',
+    async (toOf) => {
+      const port = Number(new URL(await listen((_req, res) => res.end('here'))).port);
+      const proxy = await faultProxy({ to: toOf(port) });
+      expect(await (await fetch(`http://${proxy.address}`)).text()).toBe('here');
+    },
+  );
+
+  let previous: FaultProxy;
+
+  it('is open while the test runs', async () => {
+    previous = await faultProxy({ to: await listen((_req, res) => res.end('here')) });
+    expect((await fetch(`http://${previous.address}`)).status).toBe(200);
+  });
+
+  it('is closed when the test has ended, and stays so', async () => {
+    expect(await (await openClient(previous.port)).closed).toBe('ECONNREFUSED');
+    await previous.close();
+    await expect(previous.pass()).rejects.toThrow('faultProxy: it is closed');
+  });
+
+  it.each([0, 65_536, 1.5, 'localhost:80', 'smtp://localhost', '', {}, { host: 'a' }, null, undefined])(
+    'refuses %j as an address',
+    async (to) => {
+      // @ts-expect-error: what a caller without types may pass
+      await expect(faultProxy({ to })).rejects.toThrow(
+        'faultProxy: "to" must be a port, a host and a port, or a URL with both, got',
+      );
+    },
+  );
+
+  it('refuses options that it does not know, and delays and rates that are none', async () => {
+    // @ts-expect-error: what a caller without types may pass
+    await expect(faultProxy({ target: 80 })).rejects.toThrow(
+      'faultProxy: there is no option "target"; there are to',
+    );
+    const proxy = await echoBehindProxy();
+    await expect(proxy.delay(-1)).rejects.toThrow('faultProxy: delay() needs "ms" of at least 0, got -1');
+    await expect(proxy.throttle(0)).rejects.toThrow(
+      'faultProxy: throttle() needs "bytesPerSecond" of at least 1, got 0',
+    );
   });
 });

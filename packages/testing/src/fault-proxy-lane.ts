@@ -1,17 +1,25 @@
 import type { Socket } from 'node:net';
 
-/** How bytes travel, for every lane of a proxy; changed while they do. */
+/** How bytes travel; changed while they do. */
 export interface Traffic {
-  state: 'flowing' | 'held' | 'lost';
+  readonly state: 'flowing' | 'held' | 'lost';
   /** Held back for so long on the way down, so that a round trip takes that much longer. */
-  delayMs: number;
-  bytesPerSecond: number;
+  readonly delayMs: number;
+  readonly bytesPerSecond: number;
 }
 
 /** One direction of one connection. */
 export interface Lane {
   /** Looks at the traffic's rules again after they changed. */
   update(): void;
+}
+
+/** What a lane tells its connection. */
+export interface LaneEvents {
+  /** A chunk arrived here and is not lost. */
+  readonly seen: (chunk: Buffer) => void;
+  /** Something is lost for good; `'end'`: among it the end of the stream. */
+  readonly lost: (what: 'bytes' | 'end') => void;
 }
 
 /** How much waits here before the sender has to. */
@@ -21,14 +29,13 @@ const MAX_WAITING_BYTES = 256 * 1024;
  * Carries what `from` sends to `to`, in order, by the rules of `traffic`.
  *
  * @param delayed whether this is the direction that `delayMs` is about
- * @param seen is told of every chunk that arrives here and is not lost
  */
 export function openLane(
   from: Socket,
   to: Socket,
-  traffic: Readonly<Traffic>,
+  traffic: Traffic,
   delayed: boolean,
-  seen: (chunk: Buffer) => void,
+  { seen, lost }: LaneEvents,
 ): Lane {
   /** In order of arrival; `null` is the end of the stream. */
   const waiting: { chunk: Buffer | null; due: number }[] = [];
@@ -51,7 +58,7 @@ export function openLane(
       const { chunk, due } = waiting[0];
       const early = due - performance.now();
       if (early > 0) {
-        timer = setTimeout(deliver, early);
+        timer = setTimeout(deliver, early).unref();
         break;
       }
       waiting.shift();
@@ -70,13 +77,13 @@ export function openLane(
   };
 
   from.on('data', (chunk) => {
-    if (traffic.state === 'lost') return;
+    if (traffic.state === 'lost') return lost('bytes');
     seen(chunk);
     for (const piece of pieces(chunk, traffic.bytesPerSecond)) add(piece);
     deliver();
   });
   from.on('end', () => {
-    if (traffic.state === 'lost') return;
+    if (traffic.state === 'lost') return lost('end');
     add(null);
     deliver();
   });
@@ -86,7 +93,10 @@ export function openLane(
 
   return {
     update() {
-      if (traffic.state === 'lost') waiting.length = waitingBytes = 0;
+      if (traffic.state === 'lost' && waiting.length > 0) {
+        lost(waiting.at(-1)?.chunk === null ? 'end' : 'bytes');
+        waiting.length = waitingBytes = 0;
+      }
       // What waits for a delay that no longer holds is due now.
       for (const item of waiting) item.due = 0;
       lastDue = 0;
