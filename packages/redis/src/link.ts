@@ -1,0 +1,70 @@
+import type { RedisArgument, RedisReply } from './reply.js';
+
+export type RedisLinkStateName = 'connecting' | 'up' | 'down' | 'closed';
+
+/** Runs a script, with its keys and arguments. */
+export type RedisScript = (keys: readonly string[], args: readonly RedisArgument[]) => Promise<RedisReply>;
+
+export interface ScriptOptions {
+  /**
+   * Whether text in the answer comes as `Buffer`.
+   * @default false
+   */
+  bytes?: boolean | undefined;
+}
+
+export interface SubscribeOptions {
+  /**
+   * Called after the connection was lost and made again: messages may have been missed in between. Also
+   * called once when the subscription is made after it was asked for, if it was not at once.
+   */
+  onGap?: (() => void) | undefined;
+}
+
+/** What {@link RedisLink.check} finds. Fits `redisCheck()` of `@signalbox/health`. */
+export interface RedisLinkReport {
+  status: 'healthy' | 'degraded' | 'unhealthy';
+  /** Why it is not healthy, in words. */
+  reason?: string | undefined;
+  details: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * One way to Redis, for all that a process asks of it. Whatever is asked settles within the deadline.
+ * What Redis cannot do now rejects with a `RedisUnavailableError`, a command that is wrong in itself with a
+ * `RedisReplyError`.
+ */
+export interface RedisLink {
+  readonly name: string;
+  readonly state: RedisLinkStateName;
+  /** Whether it is a Redis Cluster: all keys of one script must share a hash tag then. */
+  readonly cluster: boolean;
+  readonly deadlineMs: number;
+  /** Sends a command; text in its answer comes as strings. */
+  command(name: string, ...args: RedisArgument[]): Promise<RedisReply>;
+  /** Sends a command; text in its answer comes as `Buffer`. */
+  commandBytes(name: string, ...args: RedisArgument[]): Promise<RedisReply>;
+  /**
+   * For libraries that bring their own commands, such as rate-limit-redis: `SCRIPT LOAD` is answered here,
+   * with the SHA-1, and the script remembered; an `EVALSHA` of it that Redis does not know is made an `EVAL`.
+   */
+  sendCommand: (...args: string[]) => Promise<RedisReply>;
+  /**
+   * Prepares a Lua script. It is run by `EVALSHA`, and where Redis does not know it, by `EVAL`.
+   *
+   * @param name what signals and errors call it
+   */
+  script: (name: string, lua: string, options?: ScriptOptions) => RedisScript;
+  /**
+   * Listens to a channel, on a connection of its own that all subscriptions share.
+   *
+   * @returns a function that ends this subscription; doing so again does nothing
+   */
+  subscribe: (channel: string, listener: (message: string) => void, options?: SubscribeOptions) => () => void;
+  /** Writes a key that expires, and asks for role and memory. Never rejects. */
+  check(signal?: AbortSignal): Promise<RedisLinkReport>;
+  /** The text of `INFO`; of a cluster, that of one of its servers. */
+  info(): Promise<string>;
+  /** Fails what is under way and closes what the link opened. A client that was handed in stays open. */
+  close(): Promise<void>;
+}

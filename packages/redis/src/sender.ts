@@ -1,0 +1,202 @@
+import { Command } from 'ioredis';
+import { currentRequest } from '@signalbox/context';
+import { signals, type RedisCommand } from '@signalbox/signals';
+import type { RedisClient, SingleClient } from './client.js';
+import { createDeadlines, type Timed } from './deadlines.js';
+import type { RedisReplyError, RedisUnavailableError } from './errors.js';
+import { failureOf, isReply, unavailable } from './failure.js';
+import type { Guard } from './guard.js';
+import type { RedisArgument, RedisReply } from './reply.js';
+import { createTurn, type Turn } from './turn.js';
+
+/** A command on its way. */
+export interface Call extends Timed {
+  /** What signals and errors call it. */
+  readonly label: string;
+  guard: Guard | undefined;
+  /** The server of a cluster that it goes to. */
+  node: SingleClient | undefined;
+  /** Whether it goes there whatever its keys are, since it has none. */
+  isDirect: boolean;
+  isSettled: boolean;
+  readonly probe: Probe | undefined;
+  /** Set where the request has less time left than the link's deadline. */
+  timer: NodeJS.Timeout | undefined;
+  /** Settles the caller's promise. */
+  reject: (error: Error) => void;
+}
+
+/** The link's own PING, which is sent where others are refused. */
+export interface Probe {
+  /** To one server of a cluster. */
+  node?: SingleClient | undefined;
+  /** Hears an answer that comes too late. */
+  late(answer: string): void;
+}
+
+/** How commands reach a server. */
+export interface Route {
+  /**
+   * Looks whether the command can be sent now, and names the guard of its server in `call.guard`. Returns
+   * why not, if not.
+   */
+  admit(command: Command, call: Call): RedisUnavailableError | undefined;
+  /** Sends it, in the write of the turn. */
+  write(command: Command, call: Call): void;
+  /** Hears of every refusal and failure. */
+  failed(error: RedisUnavailableError, call: Call): void;
+}
+
+export interface Sender {
+  send(
+    name: string,
+    args: readonly RedisArgument[],
+    asBytes: boolean,
+    label: string,
+    probe?: Probe,
+  ): Promise<RedisReply>;
+  /** Fails everything that is under way. */
+  close(): void;
+}
+
+/** Where a `Command` of the client's own copy of ioredis comes from. */
+function commandClassOf(client: RedisClient): typeof Command {
+  const own: unknown = Reflect.get(client.constructor, 'Command');
+  return typeof own === 'function' ? (own as typeof Command) : Command;
+}
+
+export function createSender(
+  link: { name: string; deadlineMs: number },
+  client: RedisClient,
+  openRoute: (turn: Turn) => Route,
+): Sender {
+  const { name: linkName, deadlineMs } = link;
+  const OwnCommand = commandClassOf(client);
+  const { keyPrefix } = client.options;
+  const textOptions = keyPrefix
+    ? { replyEncoding: 'utf8' as const, keyPrefix }
+    : { replyEncoding: 'utf8' as const };
+  const byteOptions = keyPrefix ? { replyEncoding: null, keyPrefix } : { replyEncoding: null };
+  const outstanding = createDeadlines<Call>(deadlineMs, expire);
+  const route = openRoute(createTurn(() => outstanding.sent(performance.now())));
+
+  let isClosed = false;
+
+  function expire(call: Call): void {
+    call.guard?.failed();
+    // An answer that comes after all says nothing good.
+    call.guard = undefined;
+    if (call.isSettled) return;
+    const error = unavailable(linkName, 'timeout', `no answer to ${call.label} within ${deadlineMs} ms`);
+    settle(call, 'timeout');
+    route.failed(error, call);
+    call.reject(error);
+  }
+
+  /** The request's own deadline: says nothing about Redis, whose answer is still awaited. */
+  function giveUp(call: Call): void {
+    if (call.isSettled) return;
+    settle(call, 'timeout');
+    call.reject(unavailable(linkName, 'timeout', `no answer to ${call.label} before the request's deadline`));
+  }
+
+  function settle(call: Call, outcome: RedisCommand['outcome']): void {
+    call.isSettled = true;
+    if (call.timer !== undefined) clearTimeout(call.timer);
+    if (!signals.redisCommand.hasSubscribers) return;
+    const durationMs = call.sentAt === Infinity ? 0 : performance.now() - call.sentAt;
+    signals.redisCommand.publish({ link: linkName, command: call.label, outcome, durationMs });
+  }
+
+  function fail(call: Call, cause: Error): RedisUnavailableError | RedisReplyError {
+    const error = failureOf(linkName, call.label, cause);
+    if (isReply(cause)) call.guard?.succeeded();
+    else call.guard?.failed();
+    if ('reason' in error) route.failed(error, call);
+    return error;
+  }
+
+  function send(
+    name: string,
+    args: readonly RedisArgument[],
+    asBytes: boolean,
+    label: string,
+    probe?: Probe,
+  ): Promise<RedisReply> {
+    const command = new OwnCommand(name, args as RedisArgument[], asBytes ? byteOptions : textOptions);
+    const { resolve, reject } = command;
+    const call: Call = {
+      label,
+      guard: undefined,
+      node: probe?.node,
+      isDirect: probe !== undefined,
+      probe,
+      isSettled: false,
+      timer: undefined,
+      reject,
+      sentAt: Infinity,
+      previous: undefined,
+      next: undefined,
+    };
+    const refusal = isClosed
+      ? unavailable(linkName, 'closed')
+      : (route.admit(command, call) ?? outOfTime(call));
+    if (refusal !== undefined) {
+      settle(call, 'rejected');
+      reject(refusal);
+      return command.promise as Promise<RedisReply>;
+    }
+
+    command.resolve = (reply: unknown): void => {
+      outstanding.remove(call);
+      call.guard?.succeeded();
+      if (call.isSettled) {
+        probe?.late(String(reply));
+        return;
+      }
+      settle(call, 'ok');
+      resolve(reply);
+    };
+    command.reject = (cause): void => {
+      outstanding.remove(call);
+      const error = fail(call, cause);
+      if (call.isSettled) return;
+      settle(call, 'error');
+      reject(error);
+    };
+    outstanding.add(call);
+    route.write(command, call);
+    const answer = command.promise as Promise<RedisReply>;
+    return name === 'hgetall' ? answer.then(flattened) : answer;
+  }
+
+  /** Arms a timer of its own for a request that has less time left than the link gives. */
+  function outOfTime(call: Call): RedisUnavailableError | undefined {
+    if (call.probe !== undefined) return undefined;
+    const deadline = currentRequest()?.deadline;
+    if (deadline === undefined) return undefined;
+    const leftMs = deadline - performance.now();
+    if (leftMs >= deadlineMs) return undefined;
+    if (leftMs <= 0) return unavailable(linkName, 'timeout', "the request's deadline is over");
+    call.timer = setTimeout(() => setImmediate(giveUp, call), Math.ceil(leftMs));
+    return undefined;
+  }
+
+  return {
+    send,
+    close() {
+      isClosed = true;
+      outstanding.drain((call) => {
+        if (call.isSettled) return;
+        settle(call, 'error');
+        call.reject(unavailable(linkName, 'closed', 'the link was closed'));
+      });
+    },
+  };
+}
+
+/** ioredis makes an object of this one answer. */
+function flattened(answer: RedisReply): RedisReply {
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return answer;
+  return Object.entries(answer).flat() as RedisReply[];
+}

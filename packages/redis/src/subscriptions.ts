@@ -1,0 +1,227 @@
+import type { SingleClient } from './client.js';
+import { isReply } from './failure.js';
+import { jittered } from './jitter.js';
+import type { RedisLink } from './link.js';
+import { shown } from './option-checks.js';
+
+/** Pause between PINGs on a connection that is otherwise silent, in milliseconds. */
+const HEARTBEAT_MS = 2_000;
+/** How long a connection has for an answer, be it to a PING or to the first commands. */
+const SILENCE_MS = 1_000;
+/** How long making one may take, with the questions to each Sentinel. */
+const CONNECT_MS = 5_000;
+const FIRST_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 320;
+
+/**
+ * How a connection for subscriptions differs from the client it is made of: it does not reconnect, since
+ * another is made, and has no timers that take a silent channel for a dead one.
+ */
+export const SUBSCRIBER: object = {
+  lazyConnect: false,
+  disconnectTimeout: 100,
+  retryStrategy: null,
+  reconnectOnError: null,
+  autoResubscribe: false,
+  enableOfflineQueue: false,
+  commandTimeout: undefined,
+  socketTimeout: undefined,
+  readOnly: false,
+  failoverDetector: false,
+  keyPrefix: '',
+};
+
+interface Listener {
+  hear(message: string): void;
+  onGap: (() => void) | undefined;
+}
+
+export interface Subscriptions {
+  subscribe: RedisLink['subscribe'];
+  /**
+   * The link was connected anew at a time when it had been lost before. A connection from before that may
+   * lead to a server that is no primary any more, and hears little.
+   */
+  renew(lostAt: number): void;
+  close(): void;
+}
+
+/**
+ * Keeps one connection for all channels, from the first subscription to the last. It is made by us each time,
+ * so that it is known when messages may have been missed, and so that in a cluster it may lead elsewhere.
+ *
+ * @param open makes a connection that does not reconnect; `undefined` when there is nowhere to connect to
+ */
+export function createSubscriptions(open: () => SingleClient | undefined): Subscriptions {
+  const channels = new Map<string, Set<Listener>>();
+  let client: SingleClient | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let heartbeat: NodeJS.Timeout | undefined;
+  let attempts = 0;
+  let connectedAt = -Infinity;
+  let hasLostMessages = false;
+  let hasWarned = false;
+  let isClosed = false;
+
+  function connect(): void {
+    retry = undefined;
+    const opened = open();
+    if (opened === undefined) {
+      lost(undefined);
+      return;
+    }
+    client = opened;
+    connectedAt = performance.now();
+    // The end says it as well.
+    opened.on('error', () => undefined);
+    opened.on('message', (channel, message) => deliver(String(channel), String(message)));
+    opened.on('connect', () => expectWithin(SILENCE_MS, opened));
+    opened.on('ready', () => void resubscribe(opened));
+    opened.on('end', () => lost(opened));
+    expectWithin(CONNECT_MS, opened);
+  }
+
+  /** Gives the connection up unless it shows a sign of life before the time is up. */
+  function expectWithin(ms: number, expected: SingleClient): void {
+    if (expected !== client) return;
+    clearTimeout(heartbeat);
+    const expiry = setTimeout(() => {
+      // What has arrived while the event loop stood still is read first.
+      setImmediate(() => expiry === heartbeat && drop(expected));
+    }, ms).unref();
+    heartbeat = expiry;
+  }
+
+  async function resubscribe(to: SingleClient): Promise<void> {
+    try {
+      if (channels.size > 0) await to.subscribe(...channels.keys());
+    } catch (error) {
+      warnOfRefusal(error);
+      drop(to);
+      return;
+    }
+    if (to !== client) return;
+    attempts = 0;
+    hasWarned = false;
+    beat(to);
+    if (hasLostMessages) tellOfGap();
+    hasLostMessages = false;
+  }
+
+  /** Such as NOPERM: it is tried again for ever, and somebody should know. */
+  function warnOfRefusal(error: unknown): void {
+    if (hasWarned || !(error instanceof Error) || !isReply(error)) return;
+    hasWarned = true;
+    process.emitWarning(`Redis refuses a subscription: ${error.message}`);
+  }
+
+  function beat(to: SingleClient): void {
+    clearTimeout(heartbeat);
+    heartbeat = setTimeout(() => {
+      expectWithin(SILENCE_MS, to);
+      const isAlive = (): void => {
+        if (to === client) beat(to);
+      };
+      // A user of Redis who may not send PING has an answer all the same.
+      to.ping().then(isAlive, (error: Error) => (isReply(error) ? isAlive() : drop(to)));
+    }, HEARTBEAT_MS).unref();
+  }
+
+  function drop(dropped: SingleClient): void {
+    dropped.disconnect();
+    lost(dropped);
+  }
+
+  function lost(gone: SingleClient | undefined): void {
+    if (isClosed || gone !== client) return;
+    client = undefined;
+    clearTimeout(heartbeat);
+    if (channels.size === 0 || retry !== undefined) return;
+    hasLostMessages = true;
+    const pauseMs = jittered(Math.min(FIRST_PAUSE_MS * 2 ** attempts, MAX_PAUSE_MS));
+    attempts += 1;
+    retry = setTimeout(connect, pauseMs).unref();
+  }
+
+  function deliver(channel: string, message: string): void {
+    for (const listener of Array.from(channels.get(channel) ?? [])) guarded(() => listener.hear(message));
+  }
+
+  function tellOfGap(): void {
+    for (const listeners of Array.from(channels.values())) {
+      for (const { onGap } of Array.from(listeners)) if (onGap !== undefined) guarded(onGap);
+    }
+  }
+
+  function add(channel: string, listener: Listener): void {
+    const known = channels.get(channel);
+    if (known !== undefined) {
+      known.add(listener);
+      return;
+    }
+    channels.set(channel, new Set([listener]));
+    if (client === undefined) {
+      if (retry === undefined) connect();
+    } else if (client.status === 'ready') {
+      const to = client;
+      to.subscribe(channel).catch((error: unknown) => {
+        warnOfRefusal(error);
+        drop(to);
+      });
+    }
+  }
+
+  function remove(channel: string, listener: Listener): void {
+    const listeners = channels.get(channel);
+    if (!listeners?.delete(listener) || listeners.size > 0) return;
+    channels.delete(channel);
+    if (channels.size === 0) stop();
+    else if (client?.status === 'ready') client.unsubscribe(channel).catch(() => undefined);
+  }
+
+  function stop(): void {
+    clearTimeout(retry);
+    clearTimeout(heartbeat);
+    retry = undefined;
+    hasLostMessages = false;
+    const stopped = client;
+    client = undefined;
+    stopped?.disconnect();
+  }
+
+  return {
+    subscribe(channel, listener, options = {}) {
+      if (typeof channel !== 'string' || channel === '') {
+        throw new TypeError(`subscribe: "channel" must be a non-empty string, got ${shown(channel)}`);
+      }
+      if (typeof listener !== 'function') {
+        throw new TypeError(`subscribe: "listener" must be a function, got ${shown(listener)}`);
+      }
+      const { onGap } = options;
+      if (onGap !== undefined && typeof onGap !== 'function') {
+        throw new TypeError(`subscribe: "onGap" must be a function, got ${shown(onGap)}`);
+      }
+      if (isClosed) return () => undefined;
+      const entry: Listener = { hear: listener, onGap };
+      add(channel, entry);
+      return () => remove(channel, entry);
+    },
+    renew(lostAt) {
+      if (client !== undefined && connectedAt < lostAt) drop(client);
+    },
+    close() {
+      isClosed = true;
+      channels.clear();
+      stop();
+    },
+  };
+}
+
+/** What one listener throws reaches neither the others nor ioredis. */
+function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+  }
+}

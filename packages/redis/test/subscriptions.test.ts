@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis-5';
+import { describe, expect, it } from 'vitest';
+import type { RedisServer } from '../../../test/support/redis.js';
+import { connectRedis, redisLink, type RedisLink } from '../src/index.js';
+import { isIn, stageOf, until, type Stage } from './stage.js';
+
+const kinds: { kind: string; open: (port: number, stage: Stage) => RedisLink }[] = [
+  { kind: 'a link of its own', open: (port) => connectRedis(`redis://127.0.0.1:${port}`) },
+  {
+    kind: "a user's client",
+    open: (port, stage) => redisLink(stage.ending(new Redis(port, { keyPrefix: 'app:' }))),
+  },
+  {
+    kind: "a user's client of ioredis 5 with timeouts",
+    open: (port, stage) =>
+      redisLink(stage.ending(new Redis5(port, { commandTimeout: 50, socketTimeout: 50 }))),
+  },
+];
+
+/** Publishes until somebody is there to hear it. */
+async function publish(redis: RedisServer, channel: string, message: string, listeners = 1): Promise<void> {
+  await until(
+    async () => Number((await redis.command('pubsub', 'numsub', channel)).split('\n')[1]) === listeners,
+  );
+  await redis.command('publish', channel, message);
+}
+
+describe.for(kinds)('subscriptions of $kind', ({ open }) => {
+  it.concurrent('hear their channels, on one connection that is opened for the first', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    const link = stage.closing(open(redis.port, stage));
+    await isIn(link, 'up');
+    const clients = async (): Promise<number> => (await redis.command('client', 'list')).split('\n').length;
+    const before = await clients();
+
+    const heard: string[] = [];
+    const endFirst = link.subscribe('one', (message) => heard.push(`first ${message}`));
+    const endThrowing = link.subscribe('one', () => {
+      throw new Error('a listener of somebody else');
+    });
+    const endSecond = link.subscribe('one', (message) => heard.push(`second ${message}`));
+    const endOther = link.subscribe('two', (message) => heard.push(`other ${message}`));
+    const warned = new Promise<Error>((resolve) => {
+      const hear = (warning: Error): void => void (/somebody else/.test(warning.message) && resolve(warning));
+      process.on('warning', hear);
+      context.onTestFinished(() => void process.off('warning', hear));
+    });
+    await publish(redis, 'one', 'a');
+    await publish(redis, 'two', 'ö');
+    await until(() => heard.length === 3);
+    expect(heard).toEqual(['first a', 'second a', 'other ö']);
+    expect((await warned).message).toContain('of somebody else');
+    expect(await clients()).toBe(before + 1);
+
+    endFirst();
+    endFirst();
+    endThrowing();
+    await publish(redis, 'one', 'b');
+    await until(() => heard.length === 4);
+    endSecond();
+    await until(async () => (await redis.command('pubsub', 'channels')) === 'two');
+    endOther();
+    await until(async () => (await clients()) === before);
+    expect(heard.at(-1)).toBe('second b');
+
+    // And once more, from the start.
+    link.subscribe('one', (message) => heard.push(message));
+    await publish(redis, 'one', 'c');
+    await until(() => heard.at(-1) === 'c');
+  });
+
+  it.concurrent.for(['kill', 'blackhole', 'reset', 'dead at boot'] as const)(
+    'come back after "%s", and say that something may have been missed',
+    async (fault, context) => {
+      const stage = stageOf(context);
+      const redis = await stage.redis();
+      const proxy = await stage.proxy(redis);
+      if (fault === 'dead at boot') await redis.kill();
+      const link = stage.closing(open(proxy.port, stage));
+      const heard: string[] = [];
+      let gaps = 0;
+      const onGap = (): void => void (gaps += 1);
+      link.subscribe('one', (message) => heard.push(message), { onGap });
+      link.subscribe('two', (message) => heard.push(message), {
+        onGap() {
+          throw new Error('also of somebody else');
+        },
+      });
+      if (fault !== 'dead at boot') {
+        await publish(redis, 'one', 'before');
+        await until(() => heard.length === 1);
+        expect(gaps).toBe(0);
+      }
+
+      if (fault === 'kill') await redis.restart();
+      if (fault === 'reset') await proxy.reset();
+      if (fault === 'blackhole') await proxy.blackhole();
+      if (fault === 'dead at boot') {
+        await isIn(link, 'down');
+        await redis.restart();
+      }
+      // Longer than the heartbeat takes to find out.
+      if (fault === 'blackhole') await sleep(3_500);
+      await proxy.pass();
+      await until(() => gaps === 1);
+      await publish(redis, 'two', 'after');
+      await until(() => heard.at(-1) === 'after');
+      expect(gaps).toBe(1);
+    },
+  );
+
+  it.concurrent('that Redis refuses are reported, and made once it does not', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    await redis.command('acl', 'setuser', 'default', 'resetchannels');
+    const link = stage.closing(open(redis.port, stage));
+    const warned = new Promise<Error>((resolve) => {
+      const hear = (warning: Error): void => void (/subscription/.test(warning.message) && resolve(warning));
+      process.on('warning', hear);
+      context.onTestFinished(() => void process.off('warning', hear));
+    });
+    const heard: string[] = [];
+    link.subscribe('one', (message) => heard.push(message));
+    expect((await warned).message).toContain('Redis refuses a subscription: NOPERM');
+    await redis.command('acl', 'setuser', 'default', 'allchannels');
+    await publish(redis, 'one', 'at last');
+    await until(() => heard.length === 1);
+  });
+
+  it.concurrent('live through silence', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    const link = stage.closing(open(redis.port, stage));
+    const heard: string[] = [];
+    let gaps = 0;
+    link.subscribe('one', (message) => heard.push(message), { onGap: () => void (gaps += 1) });
+    await sleep(3_500);
+    await publish(redis, 'one', 'still here');
+    await until(() => heard.length === 1);
+    expect(gaps).toBe(0);
+  });
+});
