@@ -1,0 +1,25 @@
+export { concurrencyLimit } from './concurrency-limit.js';
+export { RateLimitExceededError } from './errors.js';
+export { byAddress, byApiKey, byHeader, byPrincipal, byTenant, composite } from './keys.js';
+export { memoryStore } from './memory-store.js';
+export { parseRate } from './rate.js';
+export { rateLimit } from './rate-limit.js';
+export { redisStore } from './redis-store.js';
+export { zones } from './zones.js';
+
+export type { Standing } from './algorithm.js';
+export type { ConcurrencyLimitOptions } from './concurrency-limit.js';
+export type { RateLimitDetails } from './errors.js';
+export type { RateLimitInfo } from './info.js';
+export type { ByAddressOptions, ByHeaderOptions, KeyFunction } from './keys.js';
+export type { Limit, LimitKind } from './limit.js';
+export type { MemoryStoreOptions } from './memory-store.js';
+export type { CommonOptions, CountMode } from './options.js';
+export type { StoreDownPolicy } from './outage.js';
+export type { Rate, RateInput } from './rate.js';
+export type { RateLimitOptions } from './rate-limit.js';
+export type { RedisSource, RedisStoreOptions } from './redis-store.js';
+export type { ZoneReport } from './report.js';
+export type { Ask, RateLimitStore } from './store.js';
+export type { Decision, TakeOptions, ZoneKey, ZoneMiddlewareOptions, Zones } from './zones.js';
+export type { Cost, ZoneOptions, ZonesOptions, ZoneUse } from './zone-options.js';

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { checkNginx } from '../../../test/support/nginx.js';
+import { byApiKey, byPrincipal, zones } from '../src/index.js';
+
+const limits = zones({
+  zones: {
+    api: '10/s burst 20',
+    plain: '5/s',
+    login: '5/15m',
+    fast: '5000/s burst 100',
+    one: '1/s burst 0',
+    keyed: { rate: '2/s burst 5', key: byApiKey() },
+    failures: { rate: '5/15m', count: 'failures' },
+    planned: { plans: { guest: '1/s' }, plan: () => 'guest' },
+    costly: { rate: '9/s', cost: 3 },
+    personal: { rate: '1/s', key: byPrincipal() },
+  },
+});
+
+it('zones().nginx() says in nginx what it can, and never less than the app allows', () => {
+  const lines = limits.nginx().split('\n');
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      'limit_req_status 429;',
+      'limit_req_zone $binary_remote_addr zone=api:10m rate=10r/s;',
+      '#   limit_req zone=api burst=20 nodelay;',
+      'limit_req_zone $binary_remote_addr zone=plain:10m rate=5r/s;',
+      '#   limit_req zone=plain burst=4 nodelay;',
+      'limit_req_zone $binary_remote_addr zone=login:10m rate=1r/m;',
+      'limit_req_zone $binary_remote_addr zone=fast:10m rate=5000r/s;',
+      '#   limit_req zone=one;',
+      'limit_req_zone $http_x_api_key zone=keyed:10m rate=2r/s;',
+      '# failures: 5/15m. It counts failures, which nginx cannot.',
+      "# planned: 1/s. Its rate depends on the caller's plan, which nginx does not know.",
+      '# costly: 9/s. Its requests differ in cost, which nginx does not know.',
+      '# personal: 1/s. It is counted by a key that only the app can read.',
+    ]),
+  );
+});
+
+it('zones().nginx() is what nginx accepts, with each limit_req in a location', async () => {
+  const text = limits.nginx();
+  const uses = [...text.matchAll(/^# {3}(limit_req .*)$/gm)].map(([, line]) => line);
+  expect(uses).toHaveLength(6);
+  await checkNginx(`${text}
+    server {
+      listen 127.0.0.1:1;
+      ${uses.map((line, index) => `location /${index} { ${line} return 204; }`).join('\n')}
+    }`);
+});
