@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { facts } from '@signalbox/context';
+import type { Request, RequestHandler, Response } from 'express';
+import {
+  IdempotencyInProgressError,
+  IdempotencyKeyError,
+  IdempotencyKeyReusedError,
+  IdempotencyNotReplayableError,
+  IdempotencyUnavailableError,
+} from './errors.js';
+import { featureWatch, type FeatureWatch } from './feature-watch.js';
+import {
+  resolveIdempotencyOptions,
+  type IdempotencyOptions,
+  type ResolvedIdempotency,
+} from './idempotency-options.js';
+import type { Begun, Claim } from './idempotency-store.js';
+import { fingerprintOf, idempotencyKey, requestId } from './idempotent-request.js';
+import { recordAnswer, replay, type RecordedAnswer } from './recorded-answer.js';
+
+const STORE_DOWN = 'its store does not answer';
+const POLL_MS = 50;
+const FINISH_RETRIES_MS = [200, 500, 1_000];
+
+/** Refusals of the moment: nothing was done, and the next try may fare better. */
+const NOT_KEPT: ReadonlySet<number> = new Set([401, 403, 408, 409, 425, 429]);
+
+/**
+ * Does once what is asked for twice with one `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header).
+ *
+ * The first request runs, and its answer is kept. The same request with the same key gets that answer again, with
+ * `Idempotency-Replayed: true`. While the first one runs, others are 409 `idempotency_in_progress`; a key that
+ * comes with another request is 422 `idempotency_key_reused`. A 5xx is not kept: the next try runs.
+ *
+ * Keys are of one caller and one route. Mount it after authentication and after the body parser.
+ *
+ * @throws {TypeError} when an option is wrong, at construction
+ *
+ * @example
+ * app.post('/payments', idempotency({ store: redisIdempotencyStore(redis), secrets }), pay);
+ */
+export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
+  const resolved = resolveIdempotencyOptions(options);
+  const { methods, required, onStoreDown, lockSeconds, key: secret } = resolved;
+  const watch = featureWatch('idempotency', onStoreDown);
+
+  return async function idempotencyMiddleware(req, res, next) {
+    if (!methods.has(req.method)) return next();
+    const field = req.headers['idempotency-key'];
+    if (field === undefined) {
+      return required ? next(new IdempotencyKeyError('idempotency_key_required')) : next();
+    }
+    const key = typeof field === 'string' ? idempotencyKey(field) : undefined;
+    if (key === undefined) return next(new IdempotencyKeyError('idempotency_key_invalid'));
+
+    const id = requestId(secret, resolved.scope(req), key, req);
+    const claim: Claim = { fingerprint: fingerprintOf(secret, req), holder: randomUUID(), lockSeconds };
+    let begun: Begun;
+    try {
+      begun = await begin(id, claim, resolved, req);
+      watch.works();
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      watch.fails(STORE_DOWN);
+      // It may have been heard all the same.
+      resolved.store.release(id, claim.holder).catch(() => undefined);
+      return next(onStoreDown === 'open' ? undefined : new IdempotencyUnavailableError(error));
+    }
+
+    if (begun.state === 'claimed') {
+      recordAnswer(res, resolved.headers, resolved.maxBytes, (answer) => {
+        // The handler has not ended when its time is over: nobody may begin before its claim runs out.
+        if (facts(req).timedOut !== true) void settle(id, claim.holder, answer, resolved, watch);
+      });
+      return next();
+    }
+    if (begun.fingerprint !== claim.fingerprint) return next(new IdempotencyKeyReusedError());
+    if (begun.state === 'running') return next(new IdempotencyInProgressError());
+    answerAgain(begun.answer, res);
+  };
+}
+
+/** Begins it, or waits for who did, as long as that may take. */
+async function begin(
+  id: string,
+  claim: Claim,
+  { store, waitMs }: ResolvedIdempotency,
+  req: Request,
+): Promise<Begun> {
+  const untilMs = performance.now() + waitMs;
+  for (;;) {
+    const begun = await store.begin(id, claim);
+    const isOver = begun.state !== 'running' || begun.fingerprint !== claim.fingerprint;
+    if (isOver || performance.now() >= untilMs || req.socket.destroyed) return begun;
+    await wait(Math.max(1, Math.min(POLL_MS, untilMs - performance.now())));
+  }
+}
+
+function answerAgain(kept: string, res: Response): void {
+  const answer = JSON.parse(kept) as RecordedAnswer;
+  const { body } = answer;
+  if (body === null) throw new IdempotencyNotReplayableError();
+  replay({ ...answer, body }, res);
+}
+
+/** Keeps the answer, or lets the next try begin. Never rejects: the response is on its way. */
+async function settle(
+  id: string,
+  holder: string,
+  answer: RecordedAnswer,
+  { store, ttlSeconds }: ResolvedIdempotency,
+  watch: FeatureWatch,
+): Promise<void> {
+  const isKept = answer.status < 500 && !NOT_KEPT.has(answer.status);
+  const kept = isKept ? JSON.stringify(answer) : '';
+  for (const delayMs of [0, ...FINISH_RETRIES_MS]) {
+    if (delayMs > 0) await wait(delayMs, undefined, { ref: false });
+    try {
+      await (isKept ? store.finish(id, holder, kept, ttlSeconds) : store.release(id, holder));
+      return watch.works();
+    } catch {
+      // Tried again; in the end the claim runs out by itself.
+      watch.fails(STORE_DOWN);
+    }
+  }
+}
+
+/** A store that cannot be asked now; anything else is a mistake, and nobody's policy. */
+function isUnavailable(error: unknown): boolean {
+  return error instanceof Error && 'status' in error && error.status === 503;
+}

@@ -1,0 +1,529 @@
+import { deadline } from '@signalbox/context';
+import { errorHandler, HttpError } from '@signalbox/errors';
+import { listen, testClock } from '@signalbox/testing';
+import compression from 'compression';
+import express, { type Express, type RequestHandler } from 'express';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  idempotency,
+  memoryIdempotencyStore,
+  type IdempotencyOptions,
+  type IdempotencyStore,
+} from '../src/index.js';
+import { send } from './send.js';
+
+/** An app that takes payments, one after the other; who pays stands in `X-User`. */
+function appWith(options: IdempotencyOptions = {}, handler: RequestHandler = receipt()): Express {
+  const app = express();
+  app.use(express.json(), (req, _res, next) => {
+    const subject = req.headers['x-user'];
+    if (subject !== undefined) Object.assign(req, { auth: { subject } });
+    next();
+  });
+  const once = idempotency(options);
+  app.all('/payments', once, handler);
+  app.all('/accounts/:id/payments', once, handler);
+  app.use(errorHandler());
+  return app;
+}
+
+function receipt(): RequestHandler {
+  let number = 0;
+  return (_req, res) => void res.status(201).location(`/payments/${++number}`).json({ number });
+}
+
+interface Paying {
+  key?: string;
+  amount?: number;
+  path?: string;
+  method?: string;
+  headers?: Record<string, string>;
+}
+
+async function pay(
+  url: string,
+  { key, amount = 5, path = '/payments', method = 'POST', headers }: Paying = {},
+) {
+  const response = await fetch(url + path, {
+    method,
+    headers: {
+      'Content-Type': 'application/json',
+      ...(key !== undefined && { 'Idempotency-Key': key }),
+      ...headers,
+    },
+    body: method === 'GET' ? null : JSON.stringify({ amount }),
+  });
+  const body = (await response.json()) as { number?: number; error?: { type: string } };
+  const replayed = response.headers.get('idempotency-replayed') === 'true';
+  return { status: response.status, headers: response.headers, body, replayed };
+}
+
+describe('idempotency', () => {
+  it('does once what is asked for twice with one key, and answers alike', async () => {
+    const url = await listen(appWith());
+    const first = await pay(url, { key: 'one' });
+    const second = await pay(url, { key: 'one' });
+
+    expect(first).toMatchObject({ status: 201, body: { number: 1 }, replayed: false });
+    expect(second).toMatchObject({ status: 201, body: { number: 1 }, replayed: true });
+    for (const name of ['location', 'content-type', 'etag', 'content-length']) {
+      expect(second.headers.get(name)).toBe(first.headers.get(name));
+    }
+    expect(await pay(url, { key: 'two' })).toMatchObject({ body: { number: 2 }, replayed: false });
+  });
+
+  it('lets alone what has no key, and methods that it is not for', async () => {
+    const url = await listen(appWith());
+
+    expect((await pay(url)).body.number).toBe(1);
+    expect((await pay(url)).body.number).toBe(2);
+    expect((await pay(url, { key: 'one', method: 'PUT' })).body.number).toBe(3);
+    expect((await pay(url, { key: 'one', method: 'PUT' })).body.number).toBe(4);
+    expect((await pay(url, { key: 'one', method: 'GET' })).body.number).toBe(5);
+  });
+
+  it('knows a key with quotes and without, as the draft and as most clients write it', async () => {
+    const url = await listen(appWith());
+    await pay(url, { key: '"8e03978e-40d5-43dd-bc93-6894a57f9324"' });
+
+    expect((await pay(url, { key: '8e03978e-40d5-43dd-bc93-6894a57f9324' })).replayed).toBe(true);
+  });
+
+  it.each([
+    '',
+    ' ',
+    '""',
+    '"',
+    'a b',
+    'a,b',
+    '"a", "b"',
+    'a;b',
+    '"a";b=1',
+    'a"b',
+    'a\\b',
+    'ä',
+    'x'.repeat(256),
+  ])('refuses the key %j with 400', async (key) => {
+    const url = await listen(appWith());
+    const headers = { 'Idempotency-Key': Buffer.from(key).toString('latin1') };
+    const answer = await send(url, { method: 'POST', path: '/payments', headers });
+
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.body)).toMatchObject({ error: { type: 'idempotency_key_invalid' } });
+  });
+
+  it('refuses several keys with 400', async () => {
+    const headers = { 'Idempotency-Key': ['one', 'two'] };
+    const answer = await send(await listen(appWith()), { method: 'POST', path: '/payments', headers });
+
+    expect(answer.status).toBe(400);
+  });
+
+  it('asks for a key where one is required', async () => {
+    const url = await listen(appWith({ required: true }));
+
+    expect(await pay(url)).toMatchObject({
+      status: 400,
+      body: { error: { type: 'idempotency_key_required' } },
+    });
+    expect((await pay(url, { key: 'one' })).status).toBe(201);
+    expect((await pay(url, { method: 'PUT' })).status).toBe(201);
+  });
+
+  it.each([
+    ['another body', { amount: 6 }],
+    ['another query', { path: '/payments?currency=EUR' }],
+    ['another type of content', { headers: { 'Content-Type': 'application/json; charset=utf-8' } }],
+  ])('refuses a key that comes with %s with 422', async (_what, other) => {
+    const url = await listen(appWith());
+    await pay(url, { key: 'one' });
+
+    expect(await pay(url, { key: 'one', ...other })).toMatchObject({
+      status: 422,
+      body: { error: { type: 'idempotency_key_reused' } },
+    });
+  });
+
+  it('refuses a key that comes with another value in the path of its route', async () => {
+    const url = await listen(appWith());
+    await pay(url, { key: 'one', path: '/accounts/1/payments' });
+
+    expect((await pay(url, { key: 'one', path: '/accounts/2/payments' })).status).toBe(422);
+  });
+
+  it('keeps the keys of callers, routes and methods apart', async () => {
+    const url = await listen(appWith());
+    const all: Paying[] = [
+      { headers: { 'X-User': 'ada' } },
+      { headers: { 'X-User': 'bob' } },
+      {},
+      { path: '/accounts/1/payments' },
+      { method: 'PATCH' },
+    ];
+    for (const [index, paying] of all.entries()) {
+      expect((await pay(url, { key: 'one', ...paying })).body.number).toBe(index + 1);
+    }
+    for (const [index, paying] of all.entries()) {
+      expect(await pay(url, { key: 'one', ...paying })).toMatchObject({
+        body: { number: index + 1 },
+        replayed: true,
+      });
+    }
+  });
+
+  it('keeps the keys of paths apart where it stands before all routes', async () => {
+    let number = 0;
+    const app = express();
+    app.use(express.json(), idempotency());
+    app.post(['/a', '/b'], (_req, res) => void res.json({ number: ++number }));
+    const url = await listen(app);
+    for (const replayed of [false, true]) {
+      expect(await pay(url, { key: 'one', path: '/a' })).toMatchObject({ body: { number: 1 }, replayed });
+      expect(await pay(url, { key: 'one', path: '/b' })).toMatchObject({ body: { number: 2 }, replayed });
+    }
+  });
+
+  it('takes a scope of yours, whatever is in it', async () => {
+    const url = await listen(appWith({ scope: ({ headers }) => String(headers['x-tenant']) }));
+    await pay(url, { key: 'c', headers: { 'X-Tenant': 'a","b' } });
+
+    expect((await pay(url, { key: 'c', headers: { 'X-Tenant': 'a' } })).replayed).toBe(false);
+    expect((await pay(url, { key: 'c', headers: { 'X-Tenant': 'a","b' } })).replayed).toBe(true);
+  });
+
+  it('keeps the keys as hashes alone', async () => {
+    const ids: string[] = [];
+    const store = memoryIdempotencyStore();
+    const watched: IdempotencyStore = {
+      ...store,
+      begin(id, claim) {
+        ids.push(id, claim.fingerprint);
+        return store.begin(id, claim);
+      },
+    };
+    const url = await listen(appWith({ store: watched }));
+    await pay(url, { key: 'my-key', headers: { 'X-User': 'ada' } });
+
+    expect(ids).toHaveLength(2);
+    for (const id of ids) expect(id).toMatch(/^[\w-]{43}$/);
+  });
+});
+
+describe('idempotency: what is kept', () => {
+  it.each([200, 202, 204, 303, 400, 402, 404, 410, 422])('is an answer of %i', async (status) => {
+    let runs = 0;
+    const handler: RequestHandler = (_req, res) => void res.status(status).json({ runs: ++runs });
+    const url = await listen(appWith({}, handler));
+    for (let times = 0; times < 2; times += 1) {
+      const answer = await send(url, {
+        method: 'POST',
+        path: '/payments',
+        headers: { 'Idempotency-Key': 'one' },
+      });
+      expect(answer.status).toBe(status);
+      expect(answer.headers['idempotency-replayed']).toBe(times === 1 ? 'true' : undefined);
+      expect(answer.body).toBe(status === 204 ? '' : '{"runs":1}');
+    }
+  });
+
+  it.each([401, 403, 408, 409, 425, 429, 500, 502, 503, 504])(
+    'is no refusal of %i: the next try runs',
+    async (status) => {
+      let runs = 0;
+      const handler: RequestHandler = (_req, res, next) => {
+        runs += 1;
+        if (runs === 1) next(new HttpError(status));
+        else res.json({ number: runs });
+      };
+      const url = await listen(appWith({}, handler));
+
+      expect((await pay(url, { key: 'one' })).status).toBe(status);
+      expect(await pay(url, { key: 'one' })).toMatchObject({
+        status: 200,
+        body: { number: 2 },
+        replayed: false,
+      });
+    },
+  );
+
+  it('is a body in pieces, of bytes and of text', async () => {
+    const handler: RequestHandler = (_req, res) => {
+      res.type('application/json');
+      res.write('{"text":');
+      res.write(Buffer.from('"ä",'));
+      res.write(Buffer.from('"number":').toString('base64'), 'base64');
+      res.end('7}', () => undefined);
+    };
+    const url = await listen(appWith({}, handler));
+
+    expect((await pay(url, { key: 'one' })).body).toEqual({ text: 'ä', number: 7 });
+    expect(await pay(url, { key: 'one' })).toMatchObject({ body: { text: 'ä', number: 7 }, replayed: true });
+  });
+
+  it.each(['before', 'after'])('is readable with compression mounted %s it', async (place) => {
+    const text = 'x'.repeat(5_000);
+    const app = express();
+    const [first, second] = [compression(), idempotency()];
+    app.use(...(place === 'before' ? [first, second] : [second, first]));
+    app.post('/', (_req, res) => void res.send(text));
+    const url = await listen(app);
+    for (let times = 0; times < 2; times += 1) {
+      const answer = await fetch(url, { method: 'POST', headers: { 'Idempotency-Key': 'one' } });
+      expect(await answer.text()).toBe(text);
+      expect(answer.headers.get('idempotency-replayed')).toBe(times === 1 ? 'true' : null);
+    }
+  });
+
+  it('has no cookie, and other header fields only where asked for', async () => {
+    const handler: RequestHandler = (_req, res) => {
+      res.set({ 'Set-Cookie': 'sid=secret', 'X-Other': 'a', 'X-Kept': 'b', Link: ['<a>', '<b>'] as never });
+      res.json({ number: 1 });
+    };
+    const url = await listen(appWith({ headers: ['X-Kept'] }, handler));
+    await pay(url, { key: 'one' });
+    const { headers } = await pay(url, { key: 'one' });
+
+    expect(headers.getSetCookie()).toEqual([]);
+    expect(headers.get('x-other')).toBeNull();
+    expect(headers.get('x-kept')).toBe('b');
+    expect(headers.get('link')).toBe('<a>, <b>');
+  });
+
+  it('has a bound: of a longer answer a repetition learns only that it was done', async () => {
+    let runs = 0;
+    const handler: RequestHandler = (_req, res) => void res.json({ runs: ++runs, text: 'x'.repeat(1_000) });
+    const url = await listen(appWith({ maxBytes: 500 }, handler));
+
+    expect((await pay(url, { key: 'one' })).status).toBe(200);
+    expect(await pay(url, { key: 'one' })).toMatchObject({
+      status: 409,
+      body: { error: { type: 'idempotency_not_replayable' } },
+    });
+    expect(runs).toBe(1);
+  });
+
+  it('is kept for its time', async () => {
+    const clock = testClock(1_000_000);
+    const url = await listen(appWith({ store: memoryIdempotencyStore({ now: clock.now }), ttlSeconds: 60 }));
+    await pay(url, { key: 'one' });
+    clock.advance(59_000);
+    expect((await pay(url, { key: 'one' })).replayed).toBe(true);
+    clock.advance(2_000);
+    expect((await pay(url, { key: 'one' })).body.number).toBe(2);
+  });
+});
+
+describe('idempotency: at the same time', () => {
+  /** A handler that waits until it is let go. */
+  function gate(): { handler: RequestHandler; open: () => void; runs: () => number; entered: Promise<void> } {
+    let runs = 0;
+    let enter = (): void => undefined;
+    let open = (): void => undefined;
+    const entered = new Promise<void>((resolve) => (enter = resolve));
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    return {
+      entered,
+      open: () => open(),
+      runs: () => runs,
+      async handler(_req, res) {
+        runs += 1;
+        enter();
+        await opened;
+        res.json({ number: runs });
+      },
+    };
+  }
+
+  it('refuses a repetition with 409 while the first one runs', async () => {
+    const { handler, open, entered, runs } = gate();
+    const url = await listen(appWith({}, handler));
+    const first = pay(url, { key: 'one' });
+    await entered;
+    const second = await pay(url, { key: 'one' });
+    expect(second).toMatchObject({ status: 409, body: { error: { type: 'idempotency_in_progress' } } });
+    expect(second.headers.get('retry-after')).toBe('1');
+    expect((await pay(url, { key: 'one', amount: 6 })).status).toBe(422);
+
+    open();
+    expect((await first).status).toBe(200);
+    expect(await pay(url, { key: 'one' })).toMatchObject({ body: { number: 1 }, replayed: true });
+    expect(runs()).toBe(1);
+  });
+
+  it('lets a repetition wait for the answer where it is told to', async () => {
+    const { handler, open, entered, runs } = gate();
+    const url = await listen(appWith({ waitMs: 10_000 }, handler));
+    const first = pay(url, { key: 'one' });
+    await entered;
+    const second = pay(url, { key: 'one' });
+    open();
+
+    expect(await second).toMatchObject({ status: 200, body: { number: 1 }, replayed: true });
+    expect((await first).replayed).toBe(false);
+    expect(runs()).toBe(1);
+  });
+
+  it('lets a repetition wait no longer than it is told to', async () => {
+    const { handler, open, entered } = gate();
+    const url = await listen(appWith({ waitMs: 60 }, handler));
+    const first = pay(url, { key: 'one' });
+    await entered;
+
+    expect((await pay(url, { key: 'one' })).status).toBe(409);
+    open();
+    await first;
+  });
+
+  it('runs once for fifty at a time', async () => {
+    const { handler, open, runs } = gate();
+    const url = await listen(appWith({ waitMs: 10_000 }, handler));
+    const all = Array.from({ length: 50 }, () => pay(url, { key: 'one' }));
+    open();
+    const answers = await Promise.all(all);
+
+    expect(runs()).toBe(1);
+    expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+    for (const { status, body } of answers)
+      expect({ status, body }).toEqual({ status: 200, body: { number: 1 } });
+  });
+
+  it('runs each key once, whatever comes in whatever order', async () => {
+    const runs = new Map<string, number>();
+    const handler: RequestHandler = async (req, res) => {
+      const key = String(req.headers['idempotency-key']);
+      await new Promise((resolve) => setImmediate(resolve));
+      runs.set(key, (runs.get(key) ?? 0) + 1);
+      res.json({ number: 1 });
+    };
+    const url = await listen(appWith({ waitMs: 5_000 }, handler));
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ key: fc.integer({ min: 0, max: 3 }), amount: fc.integer({ min: 1, max: 2 }) }), {
+          minLength: 1,
+          maxLength: 15,
+        }),
+        async (payments) => {
+          runs.clear();
+          round += 1;
+          const answers = await Promise.all(
+            payments.map(({ key, amount }) => pay(url, { key: `${round}-${key}`, amount })),
+          );
+          for (const { status } of answers) expect([200, 422]).toContain(status);
+          for (const times of runs.values()) expect(times).toBe(1);
+          expect(runs.size).toBe(new Set(payments.map(({ key }) => key)).size);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('is held by a try whose client went away, and its answer is kept all the same', async () => {
+    const { handler, open, entered, runs } = gate();
+    const url = await listen(appWith({}, handler));
+    const abort = new AbortController();
+    const headers = { 'Idempotency-Key': 'one', 'Content-Type': 'application/json' };
+    const body = JSON.stringify({ amount: 5 });
+    const first = fetch(`${url}/payments`, { method: 'POST', headers, body, signal: abort.signal });
+    await entered;
+    abort.abort();
+    await expect(first).rejects.toThrow();
+
+    expect((await pay(url, { key: 'one' })).status).toBe(409);
+    open();
+    await expect.poll(async () => (await pay(url, { key: 'one' })).replayed).toBe(true);
+    expect(runs()).toBe(1);
+  });
+
+  it('is held by a try whose deadline is over while it goes on', async () => {
+    const { handler, open, runs } = gate();
+    const app = express();
+    app.use(deadline(50), express.json());
+    app.post('/payments', idempotency(), handler);
+    app.use(errorHandler());
+    const url = await listen(app);
+
+    expect((await pay(url, { key: 'one' })).status).toBe(504);
+    expect((await pay(url, { key: 'one' })).status).toBe(409);
+    open();
+    expect((await pay(url, { key: 'one' })).status).toBe(409);
+    expect(runs()).toBe(1);
+  });
+
+  it('begins anew after a try that never ended', async () => {
+    const clock = testClock(1_000_000);
+    const { handler, entered, runs, open } = gate();
+    const url = await listen(
+      appWith({ store: memoryIdempotencyStore({ now: clock.now }), lockSeconds: 30 }, handler),
+    );
+    const crashed = pay(url, { key: 'one' });
+    await entered;
+    clock.advance(29_000);
+    expect((await pay(url, { key: 'one' })).status).toBe(409);
+    clock.advance(2_000);
+    open();
+
+    expect(await pay(url, { key: 'one' })).toMatchObject({ status: 200, replayed: false });
+    await crashed;
+    expect(runs()).toBe(2);
+  });
+});
+
+describe('idempotency: a store that fails', () => {
+  async function fail(error: Error): Promise<never> {
+    throw error;
+  }
+  const failing = (error: Error): IdempotencyStore => ({
+    shared: false,
+    begin: () => fail(error),
+    finish: () => fail(error),
+    release: () => fail(error),
+  });
+
+  it('by being gone is a matter of policy', async () => {
+    const store = failing(new HttpError(503));
+
+    expect(await pay(await listen(appWith({ store })), { key: 'one' })).toMatchObject({
+      status: 503,
+      body: { error: { type: 'idempotency_unavailable' } },
+    });
+    expect((await pay(await listen(appWith({ store, onStoreDown: 'open' })), { key: 'one' })).status).toBe(
+      201,
+    );
+    expect((await pay(await listen(appWith({ store })))).status).toBe(201);
+  });
+
+  it('by a mistake is a failure like any other', async () => {
+    const store = failing(new TypeError('wrong'));
+
+    expect((await pay(await listen(appWith({ store, onStoreDown: 'open' })), { key: 'one' })).status).toBe(
+      500,
+    );
+  });
+});
+
+describe('options of idempotency', () => {
+  it.each([
+    [null, '"options" must be an object, got null'],
+    [{ ttl: 5 }, '"ttl" is not an option; the options are'],
+    [{ ttlseconds: 5 }, '"ttlseconds" is not an option; did you mean "ttlSeconds"?'],
+    [{ store: {} }, '"store" must be a store such as memoryIdempotencyStore(), got an object'],
+    [{ secrets: 'short' }, '"secrets" must be of at least 32 bytes each, got 5'],
+    [{ ttlSeconds: 0 }, '"ttlSeconds" must be an integer from 1 to 31536000, got 0'],
+    [{ lockSeconds: 0.5 }, '"lockSeconds" must be an integer from 1 to 86400, got 0.5'],
+    [{ waitMs: -1 }, '"waitMs" must be an integer from 0 to 60000, got -1'],
+    [{ required: 'yes' }, '"required" must be true or false, got "yes"'],
+    [{ methods: 'POST' }, '"methods" must be a list of methods, got "POST"'],
+    [{ scope: 'user' }, '"scope" must be a function, got "user"'],
+    [{ headers: ['a b'] }, '"headers" must be a list of header names, got "a b"'],
+    [{ headers: ['set-cookie'] }, '"headers" must not have Set-Cookie'],
+    [{ maxBytes: -1 }, '"maxBytes" must be an integer of at least 0, got -1'],
+    [{ onStoreDown: 'local' }, '"onStoreDown" must be "closed" or "open", got "local"'],
+  ])('refuse %j', (options, message) => {
+    const build = (): unknown => idempotency(options as never);
+
+    expect(build).toThrow(TypeError);
+    expect(build).toThrow(`idempotency: ${message}`);
+  });
+});
