@@ -49,15 +49,24 @@ interface HttpCell extends Cell {
   readonly sent: Tally;
 }
 
-/** A request in flight, and what the connection had carried before it. */
-interface Exchange {
-  readonly req: Request;
-  readonly res: Response;
-  readonly socket: Socket;
-  readonly startedMs: number;
+/**
+ * A request in flight, and what the connection had carried before it. A class: what a literal makes, V8 may take for
+ * long-lived, and a request that only such an object remembers would live as long.
+ */
+class Exchange {
+  readonly startedMs: number = performance.now();
   readonly bytesRead: number;
   readonly bytesWritten: number;
-  counted: boolean;
+  counted = false;
+
+  constructor(
+    readonly req: Request,
+    readonly res: Response,
+    readonly socket: Socket,
+  ) {
+    this.bytesRead = socket.bytesRead;
+    this.bytesWritten = socket.bytesWritten;
+  }
 }
 
 /** Registers the metrics of HTTP requests, and follows requests to count them. */
@@ -89,9 +98,7 @@ export function httpMetrics(options: HttpMetricsOptions): HttpMetrics {
       if (followed.has(res)) return;
       followed.add(res);
       const { socket } = req;
-      const { bytesRead, bytesWritten } = socket;
-      const startedMs = performance.now();
-      const exchange = { req, res, socket, startedMs, bytesRead, bytesWritten, counted: false };
+      const exchange = new Exchange(req, res, socket);
       const finish = () => count(exchange);
 
       inFlight += 1;

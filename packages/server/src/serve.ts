@@ -7,6 +7,7 @@ import { createNodeServer } from './create-server.js';
 import { drain } from './drain.js';
 import { shrinkBudgets } from './drain-options.js';
 import { type DrainReport, failedResources } from './drain-report.js';
+import { keepYoung } from './keep-young.js';
 import { listen, urlOf } from './listen.js';
 import { logReport } from './log-report.js';
 import { openServers } from './open-servers.js';
@@ -62,6 +63,7 @@ export interface CloseOptions {
  */
 export async function serve(app: RequestListener, options: ServeOptions = {}): Promise<RunningServer> {
   const settings = resolveServeOptions(app, options);
+  if (!settings.pretenuring) keepYoung();
   const server = createNodeServer(app, settings);
   const traffic = watchTraffic(server, app);
   answerClientErrors(server, traffic);

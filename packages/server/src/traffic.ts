@@ -2,11 +2,12 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { onceOver } from './response-over.js';
+import { OpenResponses, type Responses } from './responses.js';
 
 /** What is under way in one server. */
 export interface Traffic {
   /** Responses that are not over. */
-  readonly responses: ReadonlySet<ServerResponse>;
+  readonly responses: Responses;
   /** Open connections, upgraded ones included; one over TLS counts as two, the lower one and itself. */
   readonly connections: ReadonlySet<Socket>;
   /** From now on a connection is closed after the last response that is under way on it. */
@@ -20,7 +21,7 @@ export interface Traffic {
  * long polls of Socket.IO, which takes its path away from the listeners that it finds) is left to whoever answers it.
  */
 export function watchTraffic(server: Server, app: RequestListener): Traffic {
-  const responses = new Set<ServerResponse>();
+  const responses = new OpenResponses();
   const connections = new Set<Socket>();
   let closing = false;
 
