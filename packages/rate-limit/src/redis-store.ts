@@ -49,7 +49,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     throw new TypeError(`redisStore: "prefix" must be text without braces, got ${shown(prefix)}`);
   }
 
-  const takeScript = link.script('rate-limit', TAKE_SCRIPT);
+  const takeScript = link.script('rate-limit', TAKE_SCRIPT, { decode: readStandings });
   const refundScript = link.script('rate-limit-refund', REFUND_SCRIPT);
   const prepared = new Map<Limit, Prepared>();
 
@@ -75,7 +75,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       keys.push(`${keyPrefix}${who}}`);
       args.push(kind, capacity, span, cost === 1 ? '1' : String(cost));
     }
-    return takeScript(keys, args).then(readStandings);
+    return takeScript(keys, args);
   }
 
   async function refund(asks: readonly Ask[], standings: readonly Standing[]): Promise<void> {

@@ -9,6 +9,8 @@ export type {
   RedisLinkStateName,
   RedisScript,
   ScriptOptions,
+  DecodedScriptOptions,
+  PrepareScript,
   SubscribeOptions,
 } from './link.js';
 export type { LinkBreakerOptions, LinkOptions } from './options.js';

@@ -3,7 +3,10 @@ import type { RedisArgument, RedisReply } from './reply.js';
 export type RedisLinkStateName = 'connecting' | 'up' | 'down' | 'closed';
 
 /** Runs a script, with its keys and arguments. */
-export type RedisScript = (keys: readonly string[], args: readonly RedisArgument[]) => Promise<RedisReply>;
+export type RedisScript<Answer = RedisReply> = (
+  keys: readonly string[],
+  args: readonly RedisArgument[],
+) => Promise<Answer>;
 
 export interface ScriptOptions {
   /**
@@ -11,6 +14,18 @@ export interface ScriptOptions {
    * @default false
    */
   bytes?: boolean | undefined;
+}
+
+/** {@link ScriptOptions}, and what makes something of the answer. */
+export interface DecodedScriptOptions<Answer> extends ScriptOptions {
+  /** Makes of the answer what the caller gets. What it throws rejects the call. */
+  decode: (reply: RedisReply) => Answer;
+}
+
+/** Prepares a script, whose answer comes as it is, or as `decode` makes it. */
+export interface PrepareScript {
+  (name: string, lua: string, options?: ScriptOptions): RedisScript;
+  <Answer>(name: string, lua: string, options: DecodedScriptOptions<Answer>): RedisScript<Answer>;
 }
 
 export interface SubscribeOptions {
@@ -54,7 +69,7 @@ export interface RedisLink {
    *
    * @param name what signals and errors call it
    */
-  script: (name: string, lua: string, options?: ScriptOptions) => RedisScript;
+  script: PrepareScript;
   /**
    * Listens to a channel, on a connection of its own that all subscriptions share.
    *

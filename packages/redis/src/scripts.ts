@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { commandName } from './command-name.js';
 import { RedisReplyError } from './errors.js';
-import type { RedisLink } from './link.js';
+import type { DecodedScriptOptions, RedisLink, RedisScript } from './link.js';
 import type { RedisArgument, RedisReply } from './reply.js';
 import { shown } from './option-checks.js';
-import type { Sender } from './sender.js';
+import type { Follow, Sender } from './sender.js';
 
 /** Remembers at most so many scripts that were loaded by `SCRIPT LOAD`. */
 const MAX_LOADED = 1_000;
@@ -26,45 +26,55 @@ export function createScripts(sender: Sender): Scripts {
    * NOSCRIPT says that nothing was run, so the same call may be made again, with the text: that cannot
    * fail so, whatever was flushed in between.
    */
-  async function evaluate(
+  function evaluate(
     lua: string,
     args: readonly RedisArgument[],
     asBytes: boolean,
     label: string,
-    error: unknown,
-  ): Promise<RedisReply> {
-    if (!(error instanceof RedisReplyError) || error.replyCode !== 'NOSCRIPT') throw error;
-    return sender.send('eval', [lua, ...args.slice(1)], asBytes, label);
+    error: Error,
+    decode?: Follow['decode'],
+  ): Promise<RedisReply> | undefined {
+    if (!(error instanceof RedisReplyError) || error.replyCode !== 'NOSCRIPT') return undefined;
+    return sender.send('eval', [lua, ...args.slice(1)], asBytes, label, undefined, { decode });
+  }
+
+  function script<Answer = RedisReply>(
+    name: string,
+    lua: string,
+    options: Partial<DecodedScriptOptions<Answer>> = {},
+  ): RedisScript<Answer> {
+    if (typeof name !== 'string' || name === '') {
+      throw new TypeError(`script: "name" must be a non-empty string, got ${shown(name)}`);
+    }
+    if (typeof lua !== 'string' || lua.trim() === '') {
+      throw new TypeError(`script: "lua" must be the text of a script, got ${shown(lua)}`);
+    }
+    const { bytes = false, decode } = options;
+    const sha = shaOf(lua);
+
+    return function runScript(keys, args) {
+      const all = [sha, keys.length, ...keys, ...args];
+      const answer = sender.send('evalsha', all, bytes, name, undefined, {
+        decode,
+        retry: (error) => evaluate(lua, all, bytes, name, error, decode),
+      });
+      // It is what `decode` makes of it.
+      return answer as Promise<Answer & RedisReply>;
+    };
   }
 
   return {
-    script(name, lua, options = {}) {
-      if (typeof name !== 'string' || name === '') {
-        throw new TypeError(`script: "name" must be a non-empty string, got ${shown(name)}`);
-      }
-      if (typeof lua !== 'string' || lua.trim() === '') {
-        throw new TypeError(`script: "lua" must be the text of a script, got ${shown(lua)}`);
-      }
-      const { bytes = false } = options;
-      const sha = shaOf(lua);
-
-      return function runScript(keys, args) {
-        const all = [sha, keys.length, ...keys, ...args];
-        return sender
-          .send('evalsha', all, bytes, name)
-          .catch((error: unknown) => evaluate(lua, all, bytes, name, error));
-      };
-    },
+    script,
 
     sendCommand(...args) {
       const [command = '', first = '', second] = args;
       const name = commandName(command);
       if (name === 'evalsha') {
         const rest = args.slice(1);
-        const answer = sender.send(name, rest, false, name);
         const lua = loaded.get(first);
-        if (lua === undefined) return answer;
-        return answer.catch((error: unknown) => evaluate(lua, rest, false, name, error));
+        const retry =
+          lua === undefined ? undefined : (error: Error) => evaluate(lua, rest, false, name, error);
+        return sender.send(name, rest, false, name, undefined, { retry });
       }
       if (name === 'script' && first.toLowerCase() === 'load' && second !== undefined && args.length === 3) {
         const sha = shaOf(second);

@@ -9,21 +9,35 @@ import type { Guard } from './guard.js';
 import type { RedisArgument, RedisReply } from './reply.js';
 import { createTurn, type Turn } from './turn.js';
 
-/** A command on its way. */
-export interface Call extends Timed {
-  /** What signals and errors call it. */
-  readonly label: string;
-  guard: Guard | undefined;
+/**
+ * A command on its way. A class, since V8 makes what a literal makes old from the start once a few of them have lived
+ * long; and an old one that is done with would keep its request alive until the next major collection.
+ */
+export class Call implements Timed {
+  guard: Guard | undefined = undefined;
   /** The server of a cluster that it goes to. */
   node: SingleClient | undefined;
   /** Whether it goes there whatever its keys are, since it has none. */
   isDirect: boolean;
-  isSettled: boolean;
-  readonly probe: Probe | undefined;
+  isSettled = false;
   /** Set where the request has less time left than the link's deadline. */
-  timer: NodeJS.Timeout | undefined;
-  /** Settles the caller's promise. */
-  reject: (error: Error) => void;
+  timer: NodeJS.Timeout | undefined = undefined;
+  sentAt: number = Infinity;
+  previous: Timed | undefined = undefined;
+  next: Timed | undefined = undefined;
+
+  /**
+   * @param label what signals and errors call it
+   * @param reject settles the caller's promise
+   */
+  constructor(
+    readonly label: string,
+    readonly probe: Probe | undefined,
+    public reject: (error: Error) => void,
+  ) {
+    this.node = probe?.node;
+    this.isDirect = probe !== undefined;
+  }
 }
 
 /** The link's own PING, which is sent where others are refused. */
@@ -32,6 +46,14 @@ export interface Probe {
   node?: SingleClient | undefined;
   /** Hears an answer that comes too late. */
   late(answer: string): void;
+}
+
+/** What is done with an answer before the caller gets it; without a promise of its own, for each costs. */
+export interface Follow {
+  /** Makes something of the answer. */
+  decode?: ((reply: RedisReply) => unknown) | undefined;
+  /** Asks again after this error, or does not. */
+  retry?: ((error: Error) => Promise<unknown> | undefined) | undefined;
 }
 
 /** How commands reach a server. */
@@ -54,6 +76,7 @@ export interface Sender {
     asBytes: boolean,
     label: string,
     probe?: Probe,
+    follow?: Follow,
   ): Promise<RedisReply>;
   /** Fails everything that is under way. */
   close(): void;
@@ -122,22 +145,11 @@ export function createSender(
     asBytes: boolean,
     label: string,
     probe?: Probe,
+    follow?: Follow,
   ): Promise<RedisReply> {
     const command = new OwnCommand(name, args as RedisArgument[], asBytes ? byteOptions : textOptions);
     const { resolve, reject } = command;
-    const call: Call = {
-      label,
-      guard: undefined,
-      node: probe?.node,
-      isDirect: probe !== undefined,
-      probe,
-      isSettled: false,
-      timer: undefined,
-      reject,
-      sentAt: Infinity,
-      previous: undefined,
-      next: undefined,
-    };
+    const call = new Call(label, probe, reject);
     const refusal = isClosed
       ? unavailable(linkName, 'closed')
       : (route.admit(command, call) ?? outOfTime(call));
@@ -155,14 +167,21 @@ export function createSender(
         return;
       }
       settle(call, 'ok');
-      resolve(reply);
+      if (follow?.decode === undefined) return resolve(reply);
+      try {
+        resolve(follow.decode(reply as RedisReply));
+      } catch (error) {
+        reject(error as Error);
+      }
     };
     command.reject = (cause): void => {
       outstanding.remove(call);
       const error = fail(call, cause);
       if (call.isSettled) return;
       settle(call, 'error');
-      reject(error);
+      const again = follow?.retry?.(error);
+      if (again === undefined) reject(error);
+      else again.then(resolve, reject);
     };
     outstanding.add(call);
     route.write(command, call);
