@@ -32,6 +32,7 @@ export default defineConfig({
           { text: 'One package at a time', link: '/guide/adopting' },
           { text: "The request's way", link: '/guide/request' },
           { text: 'When something fails', link: '/guide/failure' },
+          { text: 'Screening', link: '/guide/screening' },
           { text: 'Writing a package', link: '/guide/writing-a-package' },
           { text: 'Performance', link: '/guide/performance' },
         ],

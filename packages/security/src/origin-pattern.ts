@@ -62,7 +62,7 @@ function faultOf(entry: string): string | undefined {
   return undefined;
 }
 
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   return (
     hostname === 'localhost' ||
     hostname.endsWith('.localhost') ||

@@ -29,7 +29,7 @@ async function rulesOf(
 ): Promise<string[] | number> {
   const app = express();
   app.use(express.json({ limit: '20mb' }), express.raw(), screening({ mode: 'enforce', ...options }));
-  app.use((req, res) => void res.sendStatus(204));
+  app.use((_req, res) => void res.sendStatus(204));
   app.use(errorHandler());
   const response = await fetch((await listen(app)) + path, init);
   if (response.status === 204) return 204;

@@ -79,7 +79,7 @@ export function skipSigns(from: number): number {
 }
 
 /** The token behind the value that begins at `i`, or -1 when none does. */
-export function behindValue(i: number): number {
+function behindValue(i: number): number {
   const { kinds } = tokens;
   switch (kinds[i] as number) {
     case T.number:
