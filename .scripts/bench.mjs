@@ -1,4 +1,4 @@
-// npm run bench: compiles, then runs test/bench/main.ts with the arguments given.
+// npm run bench, npm run bench:outage: compiles, then runs that program of test/bench with the arguments given.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,9 +8,10 @@ await runCommand(async () => {
   await install();
   await build([...compiledFolders(), 'test/tsconfig.programs.json'], 'the packages and the benchmarks');
 
-  const main = join(root, 'test/dist/bench/main.js');
-  if (!existsSync(main)) throw new StepError('There is no test/bench/main.ts to run.');
-  if (!(await run(process.execPath, [main, ...process.argv.slice(2)], { stdout: 'inherit' }))) {
+  const [name = 'main', ...args] = process.argv.slice(2);
+  const program = join(root, 'test/dist/bench', `${name}.js`);
+  if (!existsSync(program)) throw new StepError(`There is no test/bench/${name}.ts to run.`);
+  if (!(await run(process.execPath, [program, ...args], { stdout: 'inherit' }))) {
     throw new StepError('The benchmark failed; the reason stands above.');
   }
 });

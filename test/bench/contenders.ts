@@ -7,30 +7,37 @@ export interface Contender {
   name: string;
   /** Compiled program, relative to this file. */
   program: string;
+  /** Whether it has the routes that ask Redis. */
+  hasLimits: boolean;
 }
 
 export const CONTENDERS: readonly Contender[] = [
-  { name: 'bare Express', program: './servers/bare-express.js' },
-  { name: 'bare Express on serve()', program: './servers/bare-express-serve.js' },
-  { name: 'hand-wired', program: './servers/hand-wired.js' },
-  { name: 'Fastify', program: './servers/fastify.js' },
-  { name: 'Signalbox', program: './servers/signalbox.js' },
+  { name: 'bare Express', program: './servers/bare-express.js', hasLimits: false },
+  { name: 'bare Express on serve()', program: './servers/bare-express-serve.js', hasLimits: false },
+  { name: 'hand-wired', program: './servers/hand-wired.js', hasLimits: true },
+  { name: 'Fastify', program: './servers/fastify.js', hasLimits: true },
+  { name: 'Signalbox', program: './servers/signalbox.js', hasLimits: true },
 ];
 
 export interface RunningContender {
   name: string;
   pid: number;
   url: string;
+  hasLimits: boolean;
   stop(): Promise<void>;
 }
 
 const START_WITHIN_MS = 10_000;
 
-/** Starts a contender on the first processor; the load runs on the second. */
-export async function startContender(contender: Contender, node: string): Promise<RunningContender> {
+/** Starts a contender on the first processor; the load, and Redis, run on the second. */
+export async function startContender(
+  contender: Contender,
+  node: string,
+  redisUrl: string,
+): Promise<RunningContender> {
   const program = fileURLToPath(new URL(contender.program, import.meta.url));
   const child = spawn('taskset', ['-c', '0', node, program], {
-    env: { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0' },
+    env: { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', REDIS_URL: redisUrl },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const url = await announcedUrl(child, contender.name);
@@ -40,6 +47,7 @@ export async function startContender(contender: Contender, node: string): Promis
     name: contender.name,
     pid,
     url,
+    hasLimits: contender.hasLimits,
     stop: () =>
       new Promise((resolve) => {
         child.once('exit', () => resolve());

@@ -1,8 +1,9 @@
 /**
  * Measures the contenders beside each other: every round starts every server anew and visits each of its routes
- * once, so that a drift of the machine meets all of them. Medians of the rounds are printed, and ratios to bare Express.
+ * once, so that a drift of the machine meets all of them. Medians of the rounds are printed, and ratios in the run.
  *
- * `npm run bench -- [--rounds 5] [--seconds 2] [--connections 64] [--node 20,22,24] [--only Signalbox,Fastify]`
+ * `npm run bench -- [--rounds 5] [--seconds 2] [--connections 64] [--node 20,22,24] [--only Signalbox,Fastify]
+ *   [--routes ping,404,limited,limited-thrice] [--redis 0,1,5]`
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,7 @@ import { parseArgs, promisify } from 'node:util';
 import { CONTENDERS, startContender, type RunningContender } from './contenders.js';
 import { nodeBinary } from './node-binary.js';
 import { processCpuMicroseconds } from './process-cpu.js';
+import { startBenchRedis, type BenchRedis } from './redis.js';
 import { printReport, type Sample } from './report.js';
 
 const { values } = parseArgs({
@@ -19,14 +21,31 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '64' },
     node: { type: 'string', default: String(process.versions.node.split('.')[0]) },
     only: { type: 'string' },
+    routes: { type: 'string' },
+    redis: { type: 'string', default: '0' },
   },
 });
 
-const ROUTES = [
-  { name: 'ping', path: '/ping', status: '200' },
-  { name: '404', path: '/nope', status: '404' },
+interface Route {
+  name: string;
+  path: string;
+  status: string;
+  /** Whether Redis is asked on the way. */
+  asksRedis: boolean;
+}
+
+const ALL_ROUTES: readonly Route[] = [
+  { name: 'ping', path: '/ping', status: '200', asksRedis: false },
+  { name: '404', path: '/nope', status: '404', asksRedis: false },
+  { name: 'limited', path: '/limited', status: '200', asksRedis: true },
+  { name: 'limited-thrice', path: '/limited-thrice', status: '200', asksRedis: true },
 ];
+const wantedRoutes = values.routes?.split(',');
+const ROUTES = ALL_ROUTES.filter(({ name }) => wantedRoutes === undefined || wantedRoutes.includes(name));
+const DISTANCES_MS = values.redis.split(',').map(Number);
+
 const WARM_UP_SECONDS = 1.5;
+const COUNTED_REQUESTS = 100;
 
 const run = promisify(execFile);
 const loadProgram = fileURLToPath(new URL('./load.js', import.meta.url));
@@ -53,7 +72,7 @@ async function load(url: string, seconds: number): Promise<Load> {
   return JSON.parse(stdout) as Load;
 }
 
-async function measure(server: RunningContender, route: (typeof ROUTES)[number]): Promise<Sample> {
+async function measure(server: RunningContender, route: Route, distanceMs: number): Promise<Sample> {
   const before = processCpuMicroseconds(server.pid);
   const result = await load(server.url + route.path, Number(values.seconds));
   const cpu = processCpuMicroseconds(server.pid) - before;
@@ -62,7 +81,7 @@ async function measure(server: RunningContender, route: (typeof ROUTES)[number])
   }
   return {
     server: server.name,
-    route: route.name,
+    route: distanceMs === 0 ? route.name : `${route.name}, Redis ${distanceMs} ms away`,
     perSecond: result.perSecond,
     cpuMicroseconds: cpu / result.requests,
     p50Ms: result.p50Ms,
@@ -70,28 +89,51 @@ async function measure(server: RunningContender, route: (typeof ROUTES)[number])
   };
 }
 
-async function bench(line: string): Promise<void> {
-  const node = await nodeBinary(line);
-  const wanted = values.only?.split(',');
-  const contenders = CONTENDERS.filter(({ name }) => wanted === undefined || wanted.includes(name));
+/** Every server on every route, with Redis at one distance. */
+async function round(node: string, redis: BenchRedis, distanceMs: number): Promise<Sample[]> {
+  const only = values.only?.split(',');
+  const contenders = CONTENDERS.filter(({ name }) => only === undefined || only.includes(name));
   const samples: Sample[] = [];
-  for (let round = 1; round <= Number(values.rounds); round += 1) {
-    process.stderr.write(`Node ${line}: round ${round} of ${values.rounds}\n`);
-    // New processes each round: what V8 makes of a program differs from one start to the next.
-    const servers: RunningContender[] = [];
-    try {
-      for (const contender of contenders) servers.push(await startContender(contender, node));
-      for (const route of ROUTES) {
-        for (const server of servers) {
-          await load(server.url + route.path, WARM_UP_SECONDS);
-          samples.push(await measure(server, route));
-        }
-      }
-    } finally {
-      await Promise.all(servers.map((server) => server.stop()));
+  // New processes each round: what V8 makes of a program differs from one start to the next.
+  const servers: RunningContender[] = [];
+  try {
+    for (const contender of contenders) {
+      servers.push(await startContender(contender, node, redis.urlAt(distanceMs)));
     }
+    for (const route of ROUTES) {
+      if (distanceMs > 0 && !route.asksRedis) continue;
+      for (const server of servers) {
+        if (route.asksRedis && !server.hasLimits) continue;
+        await load(server.url + route.path, WARM_UP_SECONDS);
+        const sample = await measure(server, route, distanceMs);
+        samples.push(distanceMs === 0 ? sample : { ...sample, redis: await useOf(server, route) });
+      }
+    }
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+  return samples;
+
+  function useOf(server: RunningContender, route: Route): ReturnType<BenchRedis['useOf']> {
+    return redis.useOf(distanceMs, COUNTED_REQUESTS, async () => {
+      await (await fetch(server.url + route.path)).text();
+    });
+  }
+}
+
+async function bench(line: string, redis: BenchRedis): Promise<void> {
+  const node = await nodeBinary(line);
+  const samples: Sample[] = [];
+  for (let count = 1; count <= Number(values.rounds); count += 1) {
+    process.stderr.write(`Node ${line}: round ${count} of ${values.rounds}\n`);
+    for (const distanceMs of DISTANCES_MS) samples.push(...(await round(node, redis, distanceMs)));
   }
   printReport(`Node ${line}`, samples);
 }
 
-for (const line of values.node.split(',')) await bench(line.trim());
+const redis = await startBenchRedis(DISTANCES_MS);
+try {
+  for (const line of values.node.split(',')) await bench(line.trim(), redis);
+} finally {
+  await redis.stop();
+}

@@ -6,6 +6,8 @@ export interface Sample {
   cpuMicroseconds: number;
   p50Ms: number;
   p99Ms: number;
+  /** What one request asks of Redis, where that was counted. */
+  redis?: { waits: number; commands: number };
 }
 
 const BASE = 'bare Express';
@@ -35,6 +37,10 @@ export function printReport(title: string, samples: readonly Sample[]): void {
       ),
       'p50 ms': of(server, (s) => s.p50Ms).toFixed(1),
       'p99 ms': of(server, (s) => s.p99Ms).toFixed(1),
+      ...(samples.some((s) => s.route === route && s.redis) && {
+        'waits for Redis': of(server, (s) => s.redis?.waits ?? Number.NaN).toFixed(1),
+        'Redis commands': of(server, (s) => s.redis?.commands ?? Number.NaN).toFixed(1),
+      }),
     }));
     console.log(`\n${title}, ${route}`);
     console.table(Object.fromEntries(rows.map(({ server, ...figures }) => [server, figures])));

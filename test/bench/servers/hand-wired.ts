@@ -2,9 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import cors from 'cors';
 import express, { type NextFunction, type Request, type Response } from 'express';
+import { rateLimit, type RateLimitRequestHandler } from 'express-rate-limit';
 import helmet from 'helmet';
+import { Redis } from 'ioredis';
 import { pinoHttp } from 'pino-http';
 import { collectDefaultMetrics, Counter, Histogram, register } from 'prom-client';
+import { RedisStore, type RedisReply } from 'rate-limit-redis';
 import { listenForBench } from './listen-for-bench.js';
 
 collectDefaultMetrics();
@@ -49,6 +52,27 @@ app.get('/metrics', async (_req, res) => {
   res.set('Content-Type', register.contentType).send(await register.metrics());
 });
 app.get('/ping', (_req, res) => {
+  res.json({ ok: true, service: 'bench' });
+});
+
+const client = new Redis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379');
+function limiter(name: string): RateLimitRequestHandler {
+  return rateLimit({
+    windowMs: 15 * 60 * 1000,
+    limit: 1_000_000_000,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    store: new RedisStore({
+      prefix: `rl:${name}:`,
+      sendCommand: (command: string, ...args: string[]) =>
+        client.call(command, ...args) as Promise<RedisReply>,
+    }),
+  });
+}
+app.get('/limited', limiter('one'), (_req, res) => {
+  res.json({ ok: true, service: 'bench' });
+});
+app.get('/limited-thrice', limiter('api'), limiter('search'), limiter('user'), (_req, res) => {
   res.json({ ok: true, service: 'bench' });
 });
 

@@ -1,12 +1,13 @@
-/** The packages with their defaults, in the orchestrator's order; helmet worked out once, no ETag, as there. */
+/** The packages with their defaults, in the orchestrator's order; no ETag, as there. */
 import { requestContext } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
 import { createLogger, requestLogger } from '@signalbox/logging';
 import { metrics, metricsEndpoint } from '@signalbox/metrics';
+import { redisStore, zones } from '@signalbox/rate-limit';
+import { connectRedis } from '@signalbox/redis';
+import { cors, securityHeaders } from '@signalbox/security';
 import { serve, shedLoad } from '@signalbox/server';
-import cors from 'cors';
 import express from 'express';
-import { fixedHeaders } from 'orchestrator/security-headers';
 
 const logger = createLogger();
 
@@ -16,8 +17,8 @@ app.disable('etag');
 app.use(requestContext());
 app.use(requestLogger({ logger }));
 app.use(metrics());
-app.use(fixedHeaders({}));
-app.use(cors({ origin: 'https://app.example.com', credentials: true }));
+app.use(securityHeaders());
+app.use(cors({ origins: ['https://app.example.com'] }));
 app.get('/metrics', metricsEndpoint());
 app.use(shedLoad());
 
@@ -25,8 +26,24 @@ app.get('/ping', (_req, res) => {
   res.json({ ok: true, service: 'bench' });
 });
 
+const redis = connectRedis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379');
+const limits = zones({
+  store: redisStore(redis),
+  zones: { api: '1000000000/15m', search: '1000000000/15m', user: '1000000000/15m' },
+});
+app.get('/limited', limits.zone('api'), (_req, res) => {
+  res.json({ ok: true, service: 'bench' });
+});
+app.get('/limited-thrice', limits.zone(['api', 'search', 'user']), (_req, res) => {
+  res.json({ ok: true, service: 'bench' });
+});
+
 app.use(notFound());
 app.use(errorHandler());
 
-const { url } = await serve(app, { host: process.env.HOST ?? '127.0.0.1', port: process.env.PORT ?? 0 });
+const { url } = await serve(app, {
+  host: process.env.HOST ?? '127.0.0.1',
+  port: process.env.PORT ?? 0,
+  resources: [{ name: 'redis', phase: 'pools', close: () => redis.close() }],
+});
 process.stderr.write(`listening on ${url}\n`);
