@@ -163,6 +163,34 @@ describe('the page', () => {
       await close();
     }
   });
+
+  it('says in words that a limit is reached, for how long, and when it is over', async () => {
+    const limited = await startOrchestrator({ RATE_SEARCH: '2/4s' });
+    try {
+      const { page, errors, screenshot, close } = await browser.visit(`${limited.url}/?q=one`);
+      await page.locator('.result').first().waitFor();
+      for (const word of ['two', 'three']) {
+        await page.getByRole('searchbox').fill(word);
+        await page.keyboard.press('Enter');
+      }
+      await page.getByRole('heading', { name: 'Too many searches' }).waitFor();
+      const notice = page.getByRole('alert');
+      expect(await notice.textContent()).toContain('The limit of 2 searches in 4 seconds is reached.');
+      expect(await notice.textContent()).toMatch(/You can search again in \d seconds?\./);
+      expect(await page.getByRole('button', { name: 'Try again' }).isDisabled()).toBe(true);
+      await screenshot('limit');
+
+      await page.getByText('You can search again now.').waitFor();
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.locator('.result').first().waitFor();
+      expect(await notice.isVisible()).toBe(false);
+      // The browser itself notes the 429.
+      expect(errors.filter((error) => !error.includes('429'))).toEqual([]);
+      await close();
+    } finally {
+      await limited.program.stop();
+    }
+  });
 });
 
 /** Links, buttons and fields without a name for a screen reader. */

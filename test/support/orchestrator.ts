@@ -10,6 +10,8 @@ export interface RunningOrchestrator {
   log(): Record<string, unknown>[];
 }
 
+const GENEROUS = '1000/s burst 1000';
+
 /** Starts the compiled orchestrator on a free port, with nothing set but what is given. */
 export async function startOrchestrator(
   env: Readonly<Record<string, string | undefined>> = {},
@@ -37,6 +39,7 @@ export function runOrchestrator(
     name: 'orchestrator',
     // Elsewhere than the folder of a developer's .env.
     cwd: fileURLToPath(new URL('..', import.meta.url)),
-    env: { NODE_ENV: 'test', ...env },
+    // Limits that no test meets unless it is about them.
+    env: { NODE_ENV: 'test', RATE_API: GENEROUS, RATE_SEARCH: GENEROUS, ...env },
   });
 }

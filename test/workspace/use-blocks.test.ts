@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startProgram } from '../support/program.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
 import { runToEnd } from './consumer.js';
 import { firstBlockUnder } from './markdown.js';
 import { packages, root, shortPath } from './workspace.js';
@@ -51,12 +52,17 @@ function linkDependencies(folder: string, from: string): void {
 }
 
 let folder = '';
-beforeAll(() => {
+let redis: RedisServer | undefined;
+beforeAll(async () => {
+  redis = await startRedis();
   folder = makeFolder();
   for (const { folder: from } of packages) linkDependencies(folder, from);
   linkDependencies(folder, join(root, 'test'));
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await redis?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Each README with the heading under which its first program stands. */
 const readmes: readonly { name: string; file: string; heading: string }[] = [
@@ -78,7 +84,13 @@ describe.concurrent('the first program of a README', () => {
       const program = await startProgram(process.execPath, [file], {
         name: `the program in the README of ${name}`,
         cwd: folder,
-        env: { PORT: '0', NODE_ENV: undefined, VITEST: undefined, NODE_OPTIONS: undefined },
+        env: {
+          PORT: '0',
+          REDIS_URL: redis?.url,
+          NODE_ENV: undefined,
+          VITEST: undefined,
+          NODE_OPTIONS: undefined,
+        },
       });
       const watched = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), WATCH_MS));
       const exit = await Promise.race([program.exited, watched]);

@@ -1,25 +1,26 @@
-import { hkdfSync } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { module, modules, type Modules } from '@signalbox/compose';
+import { module, modules, unless, type Modules } from '@signalbox/compose';
 import { deadline, requestContext } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
 import { searxng, type Searxng } from '@signalbox/gateway';
-import { check, eventLoopDelayCheck, health, memoryCheck } from '@signalbox/health';
+import { check, eventLoopDelayCheck, health, memoryCheck, redisCheck } from '@signalbox/health';
 import { requestLogger, type Logger } from '@signalbox/logging';
 import { metrics, metricsEndpoint, metricsJson } from '@signalbox/metrics';
+import { connectRedis, type RedisLink } from '@signalbox/redis';
+import { allowFrom, cors, csrf, cspReports, httpsOnly, screening, trustProxy } from '@signalbox/security';
 import { shedLoad, type Resource } from '@signalbox/server';
 import { openapiRoute } from '@signalbox/validation';
 import compression from 'compression';
-import cors from 'cors';
 import express, { type Express } from 'express';
 import { logSignals } from './log-signals.js';
+import { adminRouter } from './modules/admin.js';
 import { docsRouter } from './modules/docs.js';
 import { searchRouter } from './modules/search.js';
 import { page } from './page.js';
+import { addressLimits, derivedSecret, pageHeaders } from './protection.js';
 import { embeddedEngine } from './search/embedded-engine.js';
 import { searchChain } from './search/search-chain.js';
-import { securityHeaders } from './security-headers.js';
-import { proxyTrust, type Settings } from './settings.js';
+import type { Settings } from './settings.js';
 import { VERSION } from './version.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -33,34 +34,53 @@ export interface Orchestrator {
 
 /** The composition. The order of the lines is the request's way. */
 export function orchestrator(settings: Settings, logger: Logger, publicUrl: () => string): Orchestrator {
-  const { ADMIN_ALLOW, METRICS_TOKEN, CORS_ORIGINS } = settings;
+  const { ADMIN_ALLOW, METRICS_TOKEN, CORS_ORIGINS, PUBLIC_URL, TRUST_PROXY } = settings;
+  const redis = settings.REDIS_URL === undefined ? undefined : connectRedis(settings.REDIS_URL);
   const instances = settings.SEARXNG_URLS.length > 0 ? searxng({ urls: settings.SEARXNG_URLS }) : undefined;
   const measured = metrics();
   const endSignals = logSignals(logger);
-  const probes = probesOf(settings, instances);
+  const probes = probesOf(settings, { instances, redis });
+  const limits = addressLimits(settings, redis);
+  const forgery = csrf({ secrets: settings.SECRET_KEYS, publicUrl, origins: CORS_ORIGINS });
+  const screen = screening({ mode: settings.SCREENING, fields: { query: { q: 'search' } } });
   const access = { allow: ADMIN_ALLOW, token: METRICS_TOKEN };
 
   const app = express();
   app.disable('x-powered-by');
   // An ETag hashes every answer. What may be kept has one that was made once: the page, and files.
   app.disable('etag');
-  app.set('trust proxy', proxyTrust(settings.TRUST_PROXY));
+  app.set('trust proxy', trustProxy(TRUST_PROXY));
 
   app.use(requestContext());
-  app.use(requestLogger({ logger, privacy: settings.PRIVACY && { key: visitorKey(settings) } }));
-  app.use(measured);
-  app.use(securityHeaders({ https: settings.PUBLIC_URL?.startsWith('https:') ?? false }));
   app.use(
-    cors({ origin: corsOrigins(CORS_ORIGINS), credentials: true, exposedHeaders: EXPOSED, maxAge: 3_600 }),
+    requestLogger({
+      logger,
+      privacy: settings.PRIVACY && { key: derivedSecret(settings, 'logging:visitor') },
+    }),
   );
+  app.use(measured);
+  app.use(pageHeaders(settings));
+  app.use(cors({ origins: CORS_ORIGINS }));
   app.use(probes.probes());
   app.get('/metrics', metricsEndpoint(access));
-  app.get('/metrics.json', metricsJson(access));
+  app.get('/metrics.json', metricsJson({ ...access, redisInfo: redis && (() => redis.info()) }));
+  // Without a trusted proxy nobody says how a visitor came, and every redirect would lead to the next.
+  if (PUBLIC_URL?.startsWith('https:') && TRUST_PROXY !== 'off')
+    app.use(httpsOnly({ publicUrl: PUBLIC_URL }));
   app.use(shedLoad({ priority: ({ path }) => (path.startsWith('/api/') ? 'search' : undefined) }));
   app.use(deadline(30_000));
   app.use(compression());
   app.use(page(here('../web')));
   app.use('/docs', docsRouter(here('../../../docs')));
+  app.post('/csp-reports', cspReports());
+  app.use('/admin', allowFrom(ADMIN_ALLOW), adminRouter({ limits, screen, redis, modules: () => loaded }));
+
+  // A search is asked of both zones in one question to Redis.
+  app.use('/api/v1/search', limits.zone(['api', 'search']));
+  app.use('/api', unless('/v1/search', limits.zone('api')));
+  app.use(forgery);
+  app.get('/auth/csrf', limits.zone('api'), forgery.route());
+  app.use(screen);
 
   const loaded = modules(
     app,
@@ -90,6 +110,8 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
     resources: [
       { name: 'modules', phase: 'jobs', close: () => loaded.close() },
       { name: 'health', phase: 'jobs', close: () => probes.close() },
+      { name: 'limits', phase: 'pools', close: () => limits.close() },
+      { name: 'redis', phase: 'pools', close: () => redis?.close() },
       { name: 'searxng', phase: 'pools', close: () => instances?.close() },
       { name: 'metrics', phase: 'logs', close: () => measured.close() },
       { name: 'signals', phase: 'logs', close: endSignals },
@@ -97,23 +119,13 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   };
 }
 
-/** Processes that share their secrets give a visitor the same name. */
-function visitorKey({ SECRET_KEYS: [newest = ''] }: Settings): Buffer {
-  return Buffer.from(hkdfSync('sha256', newest, '', 'signalbox:logging:visitor', 32));
+/** What the process depends on. */
+interface Dependencies {
+  instances: Searxng | undefined;
+  redis: RedisLink | undefined;
 }
 
-/** Header fields that a script of another origin may read. */
-const EXPOSED = [
-  'X-Total-Count',
-  'X-Page',
-  'X-Per-Page',
-  'X-Request-ID',
-  'Link',
-  'Cache-Status',
-  'Retry-After',
-];
-
-function probesOf(settings: Settings, instances: Searxng | undefined): ReturnType<typeof health> {
+function probesOf(settings: Settings, { instances, redis }: Dependencies): ReturnType<typeof health> {
   return health({
     service: 'signalbox-orchestrator',
     version: VERSION,
@@ -122,18 +134,8 @@ function probesOf(settings: Settings, instances: Searxng | undefined): ReturnTyp
     checks: [
       check('event-loop', eventLoopDelayCheck()),
       check('memory', memoryCheck()),
+      ...(redis ? [check('redis', redisCheck(redis))] : []),
       ...(instances ? [check('searxng', async (signal) => void (await instances.check({ signal })))] : []),
     ],
-  });
-}
-
-/** `https://*.example.org` stands for every host below it, and not for those that only end alike. */
-function corsOrigins(origins: readonly string[]): (string | RegExp)[] {
-  return origins.map((origin) => {
-    if (!origin.includes('*')) return origin;
-    const [before = '', after = ''] = origin
-      .split('*')
-      .map((part) => part.replace(/[.\\^$|?+()[\]{}/]/g, '\\$&'));
-    return new RegExp(`^${before}[a-z0-9-]+(\\.[a-z0-9-]+)*${after}$`, 'i');
   });
 }

@@ -1,6 +1,6 @@
 import { createLogger } from '@signalbox/logging';
 import { crashHandlers, serve } from '@signalbox/server';
-import { orchestrator } from './app.js';
+import { orchestrator, type Orchestrator } from './app.js';
 import { readSettings } from './settings.js';
 
 const settings = readSettings();
@@ -9,7 +9,7 @@ crashHandlers({ log: logger });
 
 // With PORT=0 the address is known only once it listens.
 let publicUrl = settings.PUBLIC_URL ?? `http://${settings.HOST}:${settings.PORT}`;
-const { app, modules, resources } = orchestrator(settings, logger, () => publicUrl);
+const { app, modules, resources } = composed();
 
 try {
   // A module that fails is tried again while the rest serves; one that takes its time is waited for.
@@ -30,4 +30,15 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
   for (const { close } of resources) await close();
+}
+
+/** What a setting's own check cannot see, such as a Sentinel without a name, ends the start with a sentence. */
+function composed(): Orchestrator {
+  try {
+    return orchestrator(settings, logger, () => publicUrl);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
 }

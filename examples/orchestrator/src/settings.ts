@@ -6,33 +6,29 @@ import {
   origins,
   port,
   profile,
+  rate,
   secret,
   secrets,
   text,
   url,
   type Config,
+  type Rate,
 } from '@signalbox/config';
-import express from 'express';
+import { cors, trustProxy } from '@signalbox/security';
 import { z } from 'zod';
 
 function isWebAddress(address: string): boolean {
   return /^https?:\/\//.test(address) && URL.canParse(address);
 }
 
-function isProxyTrust(value: string): boolean {
+/** What a package says of a value; `undefined` where it takes it. */
+function complaint(take: () => unknown): string | undefined {
   try {
-    express().set('trust proxy', proxyTrust(value));
-    return true;
-  } catch {
-    return false;
+    take();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^\w+: "\w+" /, '') : String(error);
   }
-}
-
-/** `TRUST_PROXY` as Express' "trust proxy" takes it. */
-export function proxyTrust(value: string): boolean | number | string[] {
-  if (value === 'off') return false;
-  if (/^\d{1,2}$/.test(value)) return Number(value);
-  return value.split(',').map((part) => part.trim());
 }
 
 /** Everything that can be set, by the name of its environment variable. */
@@ -46,6 +42,9 @@ export const SETTINGS = z
       .optional()
       .describe('The origin that visitors use; by default http://HOST:PORT'),
     SECRET_KEYS: secrets({ generate: true }).describe('Secrets, newest first; each use derives its own key'),
+    REDIS_URL: url({ protocols: ['redis', 'rediss', 'redis+sentinel', 'redis+cluster', 'unix'] })
+      .optional()
+      .describe('Redis for what processes share; none: each keeps its own in memory'),
     SEARXNG_URLS: list()
       .refine((urls) => urls.every(isWebAddress), 'must be URLs that begin with http:// or https://')
       .default([])
@@ -53,16 +52,26 @@ export const SETTINGS = z
     EMBEDDED_FALLBACK: flag().default(true).describe('Whether the embedded engine is the last of the chain'),
     CORS_ORIGINS: origins().default([]).describe('Origins of other sites that may use the API'),
     TRUST_PROXY: text()
-      .refine(
-        isProxyTrust,
-        'must be off, a number of hops, loopback, linklocal, uniquelocal, or addresses and ranges',
-      )
+      .superRefine((value, context) => {
+        const message = complaint(() => trustProxy(value));
+        if (message !== undefined) context.addIssue({ code: 'custom', message });
+      })
       .default('off')
       .describe('Proxies in front: off, a number of hops, addresses and ranges, or loopback'),
     ADMIN_ALLOW: cidrs()
       .default(['127.0.0.0/8', '::1'])
       .describe('Who may read /health/detailed, /metrics and /admin'),
     METRICS_TOKEN: secret().optional().describe('Bearer token that also opens /metrics'),
+    RATE_API: rate()
+      .default({ limit: 10, windowMs: 1_000, burst: 20 })
+      .describe('How often one address may call the API'),
+    RATE_SEARCH: rate()
+      .optional()
+      .describe('How often one address may search: 5/s burst 10; 5/1m in the profile test'),
+    SCREENING: z
+      .enum(['off', 'report', 'enforce'])
+      .default('report')
+      .describe('What happens to requests that look like an attack'),
     LOG_LEVEL: z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
       .default('info')
@@ -73,9 +82,22 @@ export const SETTINGS = z
   .refine(({ SEARXNG_URLS, EMBEDDED_FALLBACK }) => EMBEDDED_FALLBACK || SEARXNG_URLS.length > 0, {
     path: ['EMBEDDED_FALLBACK'],
     message: 'must be on where SEARXNG_URLS names no instance: there would be nothing to search',
+  })
+  .superRefine(({ CORS_ORIGINS, NODE_ENV }, context) => {
+    const message = complaint(() => cors({ origins: CORS_ORIGINS, production: NODE_ENV === 'production' }));
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['CORS_ORIGINS'], message });
   });
 
 export type Settings = Config<typeof SETTINGS>;
+
+export type ZoneName = 'api' | 'search';
+
+/** The zones of the limits. In the profile `test` the sixth search of a minute is refused. */
+export function rates({ RATE_API, RATE_SEARCH, NODE_ENV }: Settings): Record<ZoneName, Rate> {
+  const search =
+    NODE_ENV === 'test' ? { limit: 5, windowMs: 60_000 } : { limit: 5, windowMs: 1_000, burst: 10 };
+  return { api: RATE_API, search: RATE_SEARCH ?? search };
+}
 
 /** The settings of this process; a wrong one ends it with every problem listed. */
 export function readSettings(): Settings {

@@ -1,9 +1,11 @@
 /** A refusal or failure in words that a person can act on. */
 export class SearchError extends Error {
-  constructor(title, text, { requestId, cause } = {}) {
+  constructor(title, text, { requestId, cause, overAt } = {}) {
     super(text, { cause });
     this.title = title;
     this.requestId = requestId;
+    /** When trying again has a chance, in milliseconds of `Date.now()`; `undefined`: now. */
+    this.overAt = overAt;
   }
 }
 
@@ -37,7 +39,9 @@ function explain(response, error) {
       return new SearchError('That cannot be searched', error?.message ?? 'Change the query.', { requestId });
     case 429: {
       const seconds = Number(response.headers.get('retry-after')) || 1;
-      return new SearchError('Too many searches', `Try again in ${duration(seconds)}.`, { requestId });
+      return new SearchError('Too many searches', limitInWords(error?.details), {
+        overAt: Date.now() + seconds * 1_000,
+      });
     }
     case 503:
       return new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
@@ -61,7 +65,18 @@ function explain(response, error) {
   }
 }
 
-function duration(seconds) {
+/** What was reached, as far as the answer says it. */
+function limitInWords(details) {
+  const { limit, windowSeconds } = details ?? {};
+  if (!limit || !windowSeconds) return 'You have searched as often as is allowed for now.';
+  const times = limit === 1 ? 'one search' : `${limit} searches`;
+  const span =
+    windowSeconds === 1 ? 'a second' : windowSeconds === 60 ? 'a minute' : `in ${duration(windowSeconds)}`;
+  return `The limit of ${times} ${span} is reached.`;
+}
+
+/** A span of time as people say it. */
+export function duration(seconds) {
   if (seconds < 90) return `${seconds} second${seconds === 1 ? '' : 's'}`;
   return `${Math.ceil(seconds / 60)} minutes`;
 }

@@ -1,4 +1,4 @@
-import { health, search } from './api.js';
+import { duration, health, search } from './api.js';
 import { resultItem, summaryLine, waitingItems, wordsOf } from './results.js';
 
 const $ = (id) => document.getElementById(id);
@@ -21,7 +21,7 @@ async function show() {
   input.value = q;
   document.title = q === '' ? 'Signalbox search' : `${q} – Signalbox search`;
 
-  $('notice').hidden = true;
+  hideNotice();
   $('start').hidden = q !== '';
   if (q === '') return clear();
 
@@ -93,6 +93,31 @@ function showFailure(error) {
   $('notice-text').textContent =
     error.message + (error.requestId ? ` If it stays, quote request ${error.requestId}.` : '');
   $('notice').hidden = false;
+  if (error.overAt !== undefined) countDown(error.overAt);
+}
+
+let countdown;
+
+/** Says how long it lasts, and when it is over. The seconds are for the eye: read out, each would interrupt. */
+function countDown(overAt) {
+  const tell = () => {
+    const seconds = Math.ceil((overAt - Date.now()) / 1_000);
+    $('notice-wait').textContent = seconds > 0 ? `You can search again in ${duration(seconds)}.` : '';
+    $('retry').disabled = seconds > 0;
+    if (seconds > 0) return;
+    clearInterval(countdown);
+    $('notice-over').textContent = 'You can search again now.';
+  };
+  countdown = setInterval(tell, 250);
+  tell();
+}
+
+function hideNotice() {
+  clearInterval(countdown);
+  $('notice').hidden = true;
+  $('notice-wait').textContent = '';
+  $('notice-over').textContent = '';
+  $('retry').disabled = false;
 }
 
 function addressOf(q, page) {

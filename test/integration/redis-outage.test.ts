@@ -1,0 +1,144 @@
+import { redisWithFaults, type RedisWithFaults } from '@signalbox/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { steadyLoad } from '../support/load.js';
+import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { waitUntil } from '../support/program.js';
+import { requireProgram } from '../support/system-packages.js';
+
+/** The link's deadline, and room for a machine that runs other tests. */
+const ANSWERED_WITHIN_MS = 100 + 400;
+
+const startRedisWithFaults = async (): Promise<RedisWithFaults> =>
+  redisWithFaults({ command: await requireProgram('redis-server') });
+
+async function stateOf({ url }: RunningOrchestrator): Promise<string> {
+  const overview = (await (await fetch(`${url}/admin/overview`)).json()) as { redis: { state: string } };
+  return overview.redis.state;
+}
+
+async function degradedFeatures({ url }: RunningOrchestrator): Promise<string[]> {
+  const status = (await (await fetch(`${url}/status`)).json()) as { degraded: { feature: string }[] };
+  return status.degraded.map(({ feature }) => feature);
+}
+
+/** Counts of the orchestrator in Redis, past the proxy. */
+async function keysIn(redis: RedisWithFaults): Promise<string[]> {
+  return (await redis.command('KEYS', 'signalbox:rate-limit:*')) as string[];
+}
+
+/** Searches as long as something else takes, and afterwards until Redis counts again. */
+async function whileSearched(
+  running: RunningOrchestrator,
+  redis: RedisWithFaults,
+  during: () => Promise<unknown>,
+): Promise<{ slowestMs: number; outcomes: Record<string, number> }> {
+  const load = await steadyLoad(`${running.url}/api/v1/search?q=express`, {
+    ratePerSecond: 50,
+    durationMs: 30_000,
+  });
+  const beganMs = load.nowMs();
+  await during();
+  await redis.heal();
+  await redis.command('FLUSHALL');
+  expect(await waitUntil(async () => (await keysIn(redis)).length > 0, 5_000)).toBe(true);
+  await load.stop();
+  return { slowestMs: load.percentile(100, beganMs), outcomes: load.tally() };
+}
+
+describe('while Redis fails, searches', () => {
+  let redis: RedisWithFaults;
+  let running: RunningOrchestrator;
+  beforeAll(async () => {
+    redis = await startRedisWithFaults();
+    running = await startOrchestrator({ REDIS_URL: redis.url });
+    expect(await waitUntil(async () => (await stateOf(running)) === 'up')).toBe(true);
+  });
+  afterAll(async () => {
+    await running.program.stop();
+    await redis.close();
+  });
+
+  const degraded = (): Promise<boolean> =>
+    waitUntil(async () => (await degradedFeatures(running)).includes('rate-limit'), 5_000);
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['is killed', () => redis.kill()],
+    ['is stopped', () => redis.stop()],
+    ['is slow', () => redis.slow(500)],
+    ['is partitioned', () => redis.partition()],
+    ['loses all that is sent', () => redis.blackhole()],
+    ['refuses connections', () => redis.refuse()],
+    ['has become a replica', () => redis.readOnly()],
+    ['is full', () => redis.full()],
+  ])(
+    'go on within the deadline when it %s, and are counted in it again afterwards',
+    async (_fault, apply) => {
+      const { slowestMs, outcomes } = await whileSearched(running, redis, async () => {
+        await apply();
+        expect(await degraded()).toBe(true);
+      });
+      expect(Object.keys(outcomes)).toEqual(['200']);
+      expect(slowestMs).toBeLessThan(ANSWERED_WITHIN_MS);
+      expect(await waitUntil(async () => (await degradedFeatures(running)).length === 0, 5_000)).toBe(true);
+      expect(await stateOf(running)).toBe('up');
+    },
+    30_000,
+  );
+
+  it('go on when its scripts are flushed, and nothing runs degraded', async () => {
+    const { outcomes } = await whileSearched(running, redis, () => redis.flushScripts());
+    expect(Object.keys(outcomes)).toEqual(['200']);
+    expect(await degradedFeatures(running)).toEqual([]);
+  });
+
+  it('go on while it restarts under them', async () => {
+    const { slowestMs, outcomes } = await whileSearched(running, redis, async () => {
+      for (let n = 0; n < 3; n += 1) {
+        await redis.kill();
+        await redis.restart();
+        expect(await waitUntil(async () => (await stateOf(running)) === 'up', 5_000)).toBe(true);
+      }
+    });
+    expect(Object.keys(outcomes)).toEqual(['200']);
+    expect(slowestMs).toBeLessThan(ANSWERED_WITHIN_MS);
+  }, 30_000);
+
+  it('have left a line in the log for each beginning and end', async () => {
+    expect(await waitUntil(async () => (await degradedFeatures(running)).length === 0, 5_000)).toBe(true);
+    const lines = running.log().filter(({ feature }) => feature === 'rate-limit');
+    expect(lines.length).toBeGreaterThanOrEqual(16);
+    expect(lines.length % 2).toBe(0);
+  });
+});
+
+describe('with Redis dead at the start', () => {
+  it('the orchestrator starts, limits by itself, says so, and counts in Redis as soon as there is one', async () => {
+    const redis = await startRedisWithFaults();
+    await redis.kill();
+    const running = await startOrchestrator({ REDIS_URL: redis.url, RATE_SEARCH: undefined });
+    try {
+      const statuses: number[] = [];
+      for (let n = 0; n < 6; n += 1) {
+        statuses.push((await fetch(`${running.url}/api/v1/search?q=express`)).status);
+      }
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 429]);
+      expect(await degradedFeatures(running)).toContain('rate-limit');
+      const health = await fetch(`${running.url}/health`);
+      expect(health.status).toBe(200);
+      expect(await waitUntil(async () => (await healthOf(running)) === 'degraded', 15_000)).toBe(true);
+
+      await redis.heal();
+      expect(await waitUntil(async () => (await stateOf(running)) === 'up', 5_000)).toBe(true);
+      expect(await waitUntil(async () => (await degradedFeatures(running)).length === 0, 5_000)).toBe(true);
+      await fetch(`${running.url}/api/v1/search?q=express`);
+      expect((await keysIn(redis)).length).toBeGreaterThan(0);
+    } finally {
+      await running.program.stop();
+      await redis.close();
+    }
+  }, 40_000);
+});
+
+async function healthOf({ url }: RunningOrchestrator): Promise<string> {
+  return ((await (await fetch(`${url}/health`)).json()) as { status: string }).status;
+}
