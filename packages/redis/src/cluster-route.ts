@@ -4,7 +4,6 @@ import { createGuard, publishBreaker, type Guard } from './guard.js';
 import { canReconnect, watchHandshake } from './handshake.js';
 import type { ConnectionSettings } from './options.js';
 import type { Call, Route, Sender } from './sender.js';
-import type { Turn } from './turn.js';
 
 /** A server of the cluster, as long as the client knows it. */
 interface ClusterServer {
@@ -15,7 +14,7 @@ interface ClusterServer {
 
 /** The way to a Redis Cluster: every server has a guard of its own. */
 export interface ClusterRoute {
-  open: (turn: Turn) => Route;
+  route: Route;
   /** Whether any server can be asked. */
   isUsable: () => boolean;
   /** The owners of the slots, and whether each can be asked. */
@@ -141,7 +140,7 @@ export function createClusterRoute(
       });
     },
 
-    open: (turn) => ({
+    route: {
       admit(command, call) {
         // As with one server: at most one try.
         command.pipelineIndex = -1;
@@ -157,7 +156,6 @@ export function createClusterRoute(
       },
 
       write(command, call) {
-        if (call.node?.stream) turn.begin(call.node.stream);
         const to = call.isDirect ? call.node : cluster;
         to?.sendCommand(command as never);
       },
@@ -165,7 +163,7 @@ export function createClusterRoute(
       failed(error) {
         if (error.reason === 'down' || error.reason === 'cluster') refresh();
       },
-    }),
+    },
 
     close() {
       cluster.off('+node', added);

@@ -9,11 +9,10 @@ import { jittered } from './jitter.js';
 import type { RedisLink } from './link.js';
 import type { ConnectionSettings, LinkSettings } from './options.js';
 import { createScripts } from './scripts.js';
-import { createSender, type Route, type Sender } from './sender.js';
+import { createSender, type Sender } from './sender.js';
 import { watchSentinels } from './sentinel-watch.js';
 import { createSingleRoute } from './single-route.js';
 import { createSubscriptions, SUBSCRIBER } from './subscriptions.js';
-import type { Turn } from './turn.js';
 
 /** What differs between one server and a cluster. */
 interface Transport {
@@ -125,8 +124,7 @@ function singleTransport(settings: ConnectionSettings, client: SingleClient, cha
       changed();
     },
   });
-  const openRoute = (turn: Turn): Route => createSingleRoute(settings, client, guard, turn);
-  const sender = createSender(settings, client, openRoute);
+  const sender = createSender(settings, client, createSingleRoute(settings, client, guard));
   const endWatch = canReconnect(client) ? watchHandshake(client, settings.handshakeMs) : undefined;
   const endSentinelWatch = watchSentinels(client);
 
@@ -149,22 +147,22 @@ function clusterTransport(
   cluster: ClusterClient,
   changed: () => void,
 ): Transport {
-  const route = createClusterRoute(settings, cluster, () => sender, changed);
-  const sender = createSender(settings, cluster, route.open);
+  const servers = createClusterRoute(settings, cluster, () => sender, changed);
+  const sender = createSender(settings, cluster, servers.route);
 
   return {
     sender,
-    isUsable: route.isUsable,
+    isUsable: servers.isUsable,
     connected: () => undefined,
     checked: {
       primaries: () =>
-        route.primaries().map(({ client: node, isUsable }) => ({
+        servers.primaries().map(({ client: node, isUsable }) => ({
           isUsable,
           memory: () => sender.send('info', ['memory'], false, 'info', { node, late: () => undefined }),
         })),
     },
-    someClient: route.someClient,
-    close: route.close,
+    someClient: servers.someClient,
+    close: servers.close,
   };
 }
 

@@ -7,7 +7,7 @@ import type { RedisReplyError, RedisUnavailableError } from './errors.js';
 import { failureOf, isReply, unavailable } from './failure.js';
 import type { Guard } from './guard.js';
 import type { RedisArgument, RedisReply } from './reply.js';
-import { createTurn, type Turn } from './turn.js';
+import { createTurn } from './turn.js';
 
 /**
  * A command on its way. A class, since V8 makes what a literal makes old from the start once a few of them have lived
@@ -15,7 +15,7 @@ import { createTurn, type Turn } from './turn.js';
  */
 export class Call implements Timed {
   guard: Guard | undefined = undefined;
-  /** The server of a cluster that it goes to. */
+  /** The server that it goes to. */
   node: SingleClient | undefined;
   /** Whether it goes there whatever its keys are, since it has none. */
   isDirect: boolean;
@@ -59,11 +59,11 @@ export interface Follow {
 /** How commands reach a server. */
 export interface Route {
   /**
-   * Looks whether the command can be sent now, and names the guard of its server in `call.guard`. Returns
-   * why not, if not.
+   * Looks whether the command can be sent now, and names its server in `call.node` and the guard of that in
+   * `call.guard`. Returns why not, if not.
    */
   admit(command: Command, call: Call): RedisUnavailableError | undefined;
-  /** Sends it, in the write of the turn. */
+  /** Sends it; its server's stream is corked for the turn. */
   write(command: Command, call: Call): void;
   /** Hears of every refusal and failure. */
   failed(error: RedisUnavailableError, call: Call): void;
@@ -91,7 +91,7 @@ function commandClassOf(client: RedisClient): typeof Command {
 export function createSender(
   link: { name: string; deadlineMs: number },
   client: RedisClient,
-  openRoute: (turn: Turn) => Route,
+  route: Route,
 ): Sender {
   const { name: linkName, deadlineMs } = link;
   const OwnCommand = commandClassOf(client);
@@ -101,7 +101,7 @@ export function createSender(
     : { replyEncoding: 'utf8' as const };
   const byteOptions = keyPrefix ? { replyEncoding: null, keyPrefix } : { replyEncoding: null };
   const outstanding = createDeadlines<Call>(deadlineMs, expire);
-  const route = openRoute(createTurn(() => outstanding.sent(performance.now())));
+  const turn = createTurn(() => outstanding.sent(performance.now()));
 
   let isClosed = false;
 
@@ -183,6 +183,8 @@ export function createSender(
       if (again === undefined) reject(error);
       else again.then(resolve, reject);
     };
+    // Before it is added: what makes room for this one has not sent it.
+    if (call.node?.stream) turn.begin(call.node.stream);
     outstanding.add(call);
     route.write(command, call);
     const answer = command.promise as Promise<RedisReply>;

@@ -3,7 +3,6 @@ import { unavailable } from './failure.js';
 import type { Guard } from './guard.js';
 import type { LinkSettings } from './options.js';
 import type { Route } from './sender.js';
-import type { Turn } from './turn.js';
 
 /** Not more often: a Redis that stays read-only would be reconnected to with every command. */
 const READONLY_PAUSE_MS = 1_000;
@@ -13,7 +12,6 @@ export function createSingleRoute(
   { name }: LinkSettings,
   client: SingleClient,
   guard: Guard,
-  turn: Turn,
 ): Route {
   let reconnectedAt = -Infinity;
 
@@ -26,6 +24,7 @@ export function createSingleRoute(
         if (guard.isOpen) return unavailable(name, 'breaker');
         call.guard = guard;
       }
+      call.node = client;
       // ioredis keeps what was under way when a connection breaks and sends it again, much later, unless
       // it takes it for the rest of a broken pipeline, which it rejects at once.
       command.pipelineIndex = -1;
@@ -33,7 +32,6 @@ export function createSingleRoute(
     },
 
     write(command) {
-      if (client.stream) turn.begin(client.stream);
       client.sendCommand(command as never);
     },
 

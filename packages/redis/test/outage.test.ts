@@ -180,25 +180,15 @@ describe('a stalled event loop', () => {
     const link = stage.closing(connectRedis(redis.url));
     await isIn(link, 'up');
 
-    for (let round = 0; round < 3; round += 1) {
-      const underWay = Array.from({ length: 20 }, (_, i) => link.command('set', `k${i}`, 'v'));
-      // Sent by now, and answered while nobody looks.
-      await new Promise((resolve) => process.nextTick(() => process.nextTick(resolve)));
+    for (const count of [1, 8, 9, 17, 20]) {
+      // From a timer: the link's own is due right after, before anything else gets its turn.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      // Those that fill a write have left when the loop stands still, and the rest has not.
+      const underWay = Array.from({ length: count }, (_, i) => link.command('set', `k${i}`, 'v'));
       const until = performance.now() + 300;
       while (performance.now() < until);
-      expect(await Promise.all(underWay)).toEqual(Array.from({ length: 20 }, () => 'OK'));
+      expect(await Promise.all(underWay)).toEqual(Array.from({ length: count }, () => 'OK'));
     }
     expect(link.state).toBe('up');
-  });
-
-  it('before the commands leave counts for none of their time', async (context) => {
-    const stage = stageOf(context);
-    const redis = await stage.redis();
-    const link = stage.closing(connectRedis(redis.url));
-    await isIn(link, 'up');
-    const underWay = link.command('set', 'k', 'v');
-    const until = performance.now() + 300;
-    while (performance.now() < until);
-    expect(await underWay).toBe('OK');
   });
 });
