@@ -18,8 +18,8 @@ export interface Lane {
 export interface LaneEvents {
   /** A chunk arrived here and is not lost. */
   readonly seen: (chunk: Buffer) => void;
-  /** Something is lost for good; `'end'`: among it the end of the stream. */
-  readonly lost: (what: 'bytes' | 'end') => void;
+  /** So many bytes are lost for good; `'end'`: with them the end of the stream. */
+  readonly lost: (what: 'bytes' | 'end', bytes: number) => void;
 }
 
 /** How much waits here before the sender has to. */
@@ -77,13 +77,13 @@ export function openLane(
   };
 
   from.on('data', (chunk) => {
-    if (traffic.state === 'lost') return lost('bytes');
+    if (traffic.state === 'lost') return lost('bytes', chunk.length);
     seen(chunk);
     for (const piece of pieces(chunk, traffic.bytesPerSecond)) add(piece);
     deliver();
   });
   from.on('end', () => {
-    if (traffic.state === 'lost') return lost('end');
+    if (traffic.state === 'lost') return lost('end', 0);
     add(null);
     deliver();
   });
@@ -94,7 +94,7 @@ export function openLane(
   return {
     update() {
       if (traffic.state === 'lost' && waiting.length > 0) {
-        lost(waiting.at(-1)?.chunk === null ? 'end' : 'bytes');
+        lost(waiting.at(-1)?.chunk === null ? 'end' : 'bytes', waitingBytes);
         waiting.length = waitingBytes = 0;
       }
       // What waits for a delay that no longer holds is due now.

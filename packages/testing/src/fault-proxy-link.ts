@@ -12,6 +12,7 @@ export interface Link {
 export interface LinkCounts {
   bytesUp: number;
   bytesDown: number;
+  bytesLost: number;
   roundTrips: number;
 }
 
@@ -49,8 +50,9 @@ export function openLink(
       return traffic.bytesPerSecond;
     },
   };
-  const lost: LaneEvents['lost'] = (what) => {
+  const lost: LaneEvents['lost'] = (what, bytes) => {
     isForgotten = true;
+    counts.bytesLost += bytes;
     if (what === 'end') isOver = true;
     clearUp();
   };

@@ -22,6 +22,8 @@ export interface ProxyCounts {
   bytesUp: number;
   /** Bytes from the server towards clients. */
   bytesDown: number;
+  /** Bytes that a black hole has swallowed, in either direction. */
+  bytesLost: number;
   /**
    * How often somebody waited for the server: answers that came after something had been asked on the same
    * connection. Questions sent together and answered together are one.
@@ -86,7 +88,14 @@ export async function openFaultProxy(options: FaultProxyOptions): Promise<FaultP
   requireKnownOptions('faultProxy', options, ['to']);
   const target = addressOf(options.to);
   const traffic = { ...FLOWING };
-  const counts: ProxyCounts = { connections: 0, open: 0, bytesUp: 0, bytesDown: 0, roundTrips: 0 };
+  const counts: ProxyCounts = {
+    connections: 0,
+    open: 0,
+    bytesUp: 0,
+    bytesDown: 0,
+    bytesLost: 0,
+    roundTrips: 0,
+  };
   const links = new Set<Link>();
   const inTurn = takeTurns();
   let resetsAll = false;
@@ -133,7 +142,7 @@ export async function openFaultProxy(options: FaultProxyOptions): Promise<FaultP
     address: `127.0.0.1:${port}`,
     counts,
     resetCounts: () =>
-      void Object.assign(counts, { connections: 0, bytesUp: 0, bytesDown: 0, roundTrips: 0 }),
+      void Object.assign(counts, { connections: 0, bytesUp: 0, bytesDown: 0, bytesLost: 0, roundTrips: 0 }),
     pass: () => change({}),
     delay: async (ms) => change({ delayMs: requireNumber('delay', 'ms', ms, 0) }),
     throttle: async (bytesPerSecond) =>

@@ -67,9 +67,9 @@ describe('faultProxy', () => {
     const client = await openClient(proxy.port);
     expect(await client.ask('hello')).toBe('hello');
     expect(await client.ask('again')).toBe('again');
-    expect(proxy.counts).toEqual({ connections: 1, open: 1, bytesUp: 10, bytesDown: 10, roundTrips: 2 });
+    expect(proxy.counts).toEqual({ connections: 1, open: 1, bytesUp: 10, bytesDown: 10, bytesLost: 0, roundTrips: 2 });
     proxy.resetCounts();
-    expect(proxy.counts).toEqual({ connections: 0, open: 1, bytesUp: 0, bytesDown: 0, roundTrips: 0 });
+    expect(proxy.counts).toEqual({ connections: 0, open: 1, bytesUp: 0, bytesDown: 0, bytesLost: 0, roundTrips: 0 });
   });
 
   it('counts questions that are sent in one write as one round trip', async () => {
@@ -141,7 +141,7 @@ describe('faultProxy', () => {
     await proxy.blackhole();
     victim.send('lost');
     const late = await openClient(proxy.port);
-    await silence(30);
+    expect(await waitUntil(() => proxy.counts.bytesLost === 4)).toBe(true);
     await proxy.pass();
     victim.send('too late');
     expect(await quiet.ask('kept')).toBe('kept');
@@ -162,6 +162,7 @@ describe('faultProxy', () => {
     client.send('under way');
     expect(await waitUntil(() => proxy.counts.bytesDown === 9)).toBe(true);
     await proxy.blackhole();
+    expect(proxy.counts.bytesLost).toBe(9);
     await proxy.pass();
     client.send('more');
     await silence(30);
