@@ -1,3 +1,4 @@
+import { requireFunction, shown } from '@signalbox/options';
 import type { Request, RequestHandler } from 'express';
 import { pathMatcher } from './path-matcher.js';
 
@@ -27,7 +28,7 @@ export function unless(
       return decide('unless', exceptions, req) ? next() : middleware(req, res, next);
     };
   }
-  const isException = pathMatcher('unless', exceptions);
+  const isException = pathMatcher('unless', 'exceptions', exceptions);
   return function unlessMiddleware(req, res, next) {
     return isException(req.path) ? next() : middleware(req, res, next);
   };
@@ -45,9 +46,7 @@ export function unless(
  * app.use(when((req) => req.method === 'POST', csrf()));
  */
 export function when(predicate: Predicate, middleware: RequestHandler): RequestHandler {
-  if (typeof predicate !== 'function') {
-    throw new TypeError(`when: "predicate" must be a function, got ${String(predicate)}`);
-  }
+  requireFunction('when', 'predicate', predicate);
   requireMiddleware('when', middleware);
 
   return function whenMiddleware(req, res, next) {
@@ -67,6 +66,6 @@ function decide(name: string, predicate: Predicate, req: Request): boolean {
 
 function requireMiddleware(name: string, middleware: RequestHandler): void {
   if (typeof middleware === 'function' && middleware.length <= 3) return;
-  const got = typeof middleware === 'function' ? 'an error handler' : String(middleware);
+  const got = typeof middleware === 'function' ? 'an error handler' : shown(middleware);
   throw new TypeError(`${name}: "middleware" must be a middleware, got ${got}`);
 }

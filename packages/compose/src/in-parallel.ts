@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { facts, RequestAbortedError } from '@signalbox/context';
 import { InternalServerError } from '@signalbox/errors';
+import { shown } from '@signalbox/options';
 
 /**
  * Runs middlewares at the same time: all start in one tick, and the request goes on when all have called `next`.
@@ -30,13 +31,13 @@ export function inParallel(...members: (RequestHandler | readonly RequestHandler
 }
 
 function requireMiddleware(member: RequestHandler, index: number): RequestHandler {
-  const wrong = (what: string): TypeError =>
-    new TypeError(`inParallel: argument ${index + 1} must be ${what}`);
-  if (typeof member !== 'function') throw wrong(`a middleware, got ${String(member)}`);
-  if (member.length > 3) throw wrong('a middleware, got an error handler');
+  const wrong = (got: string): TypeError =>
+    new TypeError(`inParallel: "members[${index}]" must be a middleware, got ${got}`);
+  if (typeof member !== 'function') throw wrong(shown(member));
+  if (member.length > 3) throw wrong('an error handler');
   // While it waits for one of its handlers, the others would see the URL without the mount path.
   if ('stack' in member || 'mountpath' in member) {
-    throw wrong('a middleware, got a router or an app: mount it by itself');
+    throw wrong('a router or an app: mount it by itself');
   }
   return member;
 }

@@ -1,3 +1,4 @@
+import { refuseUnknownOptions, requireBoolean, requireMilliseconds, wrongOption } from '@signalbox/options';
 import type { RequestHandler } from 'express';
 
 /** What a load is told. */
@@ -52,7 +53,6 @@ export interface ModuleSpec {
 }
 
 const OPTIONS = ['critical', 'dependsOn', 'timeoutMs'];
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * Describes a part of the app that loads on its own, for `modules()`.
@@ -70,28 +70,22 @@ export function module(
   load: Load | URL,
   options: ModuleOptions = {},
 ): ModuleSpec {
-  const wrong = (what: string, wanted: string, value: unknown): TypeError => {
-    return new TypeError(`module: "${what}" must be ${wanted}, got ${describe(value)}`);
-  };
   if (typeof name !== 'string' || !/^[A-Za-z][\w.-]{0,63}$/.test(name)) {
-    throw wrong('name', 'letters, digits, dots, dashes and underscores', name);
+    throw wrongOption('module', 'name', 'letters, digits, dots, dashes and underscores', name);
   }
   if (typeof prefix !== 'string' || !/^\/[^?#\s]*$/.test(prefix)) {
-    throw wrong('prefix', 'a path that begins with a slash', prefix);
+    throw wrongOption('module', 'prefix', 'a path that begins with a slash', prefix);
   }
-  if (typeof load !== 'function' && !(load instanceof URL)) throw wrong('load', 'a function or a URL', load);
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.includes(option))
-      throw new TypeError(`module: there is no option "${option}" (of "${name}")`);
+  if (typeof load !== 'function' && !(load instanceof URL)) {
+    throw wrongOption('module', 'load', 'a function or a URL', load);
   }
+  refuseUnknownOptions('module', options, OPTIONS);
   const { critical = false, dependsOn = [], timeoutMs = 10_000 } = options;
-  if (typeof critical !== 'boolean') throw wrong('critical', 'true or false', critical);
+  requireBoolean('module', 'critical', critical);
   if (!Array.isArray(dependsOn) || dependsOn.some((other) => typeof other !== 'string')) {
-    throw wrong('dependsOn', 'a list of names', dependsOn);
+    throw wrongOption('module', 'dependsOn', 'a list of names', dependsOn);
   }
-  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS) {
-    throw wrong('timeoutMs', `an integer from 1 to ${MAX_TIMEOUT_MS}`, timeoutMs);
-  }
+  requireMilliseconds('module', 'timeoutMs', timeoutMs);
   return {
     name,
     prefix: prefix.replace(/(?<=.)\/+$/, ''),
@@ -100,10 +94,6 @@ export function module(
     dependsOn: [...new Set<string>(dependsOn)],
     timeoutMs,
   };
-}
-
-function describe(value: unknown): string {
-  return typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value));
 }
 
 function loadFrom(url: URL): Load {

@@ -1,3 +1,4 @@
+import { wrongOption } from '@signalbox/options';
 import type { IRouter } from 'express';
 import { CriticalModuleError } from './critical-module-error.js';
 import { rememberModules } from './known-modules.js';
@@ -58,9 +59,9 @@ export interface Modules {
  */
 export function modules(app: IRouter, specs: readonly ModuleSpec[], options: ModulesOptions = {}): Modules {
   if (typeof (app as Partial<IRouter> | undefined)?.use !== 'function') {
-    throw new TypeError(`modules: "app" must be an Express app or a Router, got ${String(app)}`);
+    throw wrongOption('modules', 'app', 'an Express app or a Router', app);
   }
-  if (!Array.isArray(specs)) throw new TypeError(`modules: "modules" must be a list, got ${typeof specs}`);
+  if (!Array.isArray(specs)) throw wrongOption('modules', 'modules', 'a list', specs);
   const { log, backoff } = resolveOptions(options);
   checkPlan(specs);
 

@@ -1,3 +1,4 @@
+import { refuseUnknownOptions, requireMilliseconds, wrongOption } from '@signalbox/options';
 import type { Backoff } from './slot.js';
 
 /** A logger such as pino's. */
@@ -26,25 +27,15 @@ export interface ModulesOptions {
 }
 
 const OPTIONS = ['log', 'retryMinMs', 'retryMaxMs'];
-const MAX_MS = 2 ** 31 - 1;
 
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveOptions(options: ModulesOptions): { log: ModuleLog | undefined; backoff: Backoff } {
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.includes(option)) throw new TypeError(`modules: there is no option "${option}"`);
-  }
+  refuseUnknownOptions('modules', options, OPTIONS);
   const { log, retryMinMs = 1000, retryMaxMs = Math.max(30_000, retryMinMs) } = options;
-  requireMs('retryMinMs', retryMinMs, 1);
-  requireMs('retryMaxMs', retryMaxMs, retryMinMs);
+  requireMilliseconds('modules', 'retryMinMs', retryMinMs);
+  requireMilliseconds('modules', 'retryMaxMs', retryMaxMs, retryMinMs);
   if (log !== undefined && (typeof log?.info !== 'function' || typeof log.error !== 'function')) {
-    throw new TypeError('modules: "log" must be a logger with the methods info and error');
+    throw wrongOption('modules', 'log', 'a logger with the methods info and error', log);
   }
   return { log, backoff: { minMs: retryMinMs, maxMs: retryMaxMs } };
-}
-
-function requireMs(option: string, value: unknown, min: number): void {
-  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= MAX_MS) return;
-  throw new TypeError(
-    `modules: "${option}" must be an integer from ${min} to ${MAX_MS}, got ${String(value)}`,
-  );
 }

@@ -1,13 +1,19 @@
+import { wrongOption } from '@signalbox/options';
+
 // A server behind this one, or a file system, may resolve these to a path outside.
 const AMBIGUOUS = /\/\.{1,2}(?:\/|$)|%2e|%2f|%5c|\\/i;
 
 /** Compiles exact paths and prefixes (`/assets/*`) into one question. */
-export function pathMatcher(caller: string, paths: string | readonly string[]): (path: string) => boolean {
+export function pathMatcher(
+  owner: string,
+  option: string,
+  paths: string | readonly string[],
+): (path: string) => boolean {
   const list = typeof paths === 'string' ? [paths] : paths;
   if (!Array.isArray(list)) {
-    throw new TypeError(`${caller}: paths must be a list of paths or a function, got ${String(paths)}`);
+    throw wrongOption(owner, option, 'a list of paths or a function', paths);
   }
-  for (const path of list) requirePath(caller, path);
+  for (const path of list) requirePath(owner, option, path);
 
   const exact = new Set(list.filter((path) => !path.endsWith('/*')).map(withoutSlash));
   const prefixes = list.filter((path) => path.endsWith('/*')).map((path) => path.slice(0, -1));
@@ -21,9 +27,9 @@ export function pathMatcher(caller: string, paths: string | readonly string[]): 
   };
 }
 
-function requirePath(caller: string, path: unknown): void {
+function requirePath(owner: string, option: string, path: unknown): void {
   if (typeof path === 'string' && /^\/[^*?#]*$|^\/(?:[^*?#]*\/)?\*$/.test(path)) return;
-  throw new TypeError(`${caller}: a path must be like /health or /assets/*, got ${JSON.stringify(path)}`);
+  throw wrongOption(owner, option, 'paths such as /health or /assets/*', path);
 }
 
 function withoutSlash(path: string): string {

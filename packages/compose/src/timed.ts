@@ -1,3 +1,4 @@
+import { refuseUnknownOptions, requireBoolean, wrongOption } from '@signalbox/options';
 import type { Request, RequestHandler, Response } from 'express';
 import { formatSpan } from './server-timing.js';
 
@@ -52,12 +53,11 @@ const MAX_SPANS = 32;
  * });
  */
 export function timed(options: TimedOptions = {}): RequestHandler {
+  refuseUnknownOptions('timed', options, ['meta', 'header']);
   const { meta = true, header = true } = options;
-  if (typeof meta !== 'boolean') {
-    throw new TypeError(`timed: "meta" must be true or false, got ${String(meta)}`);
-  }
+  requireBoolean('timed', 'meta', meta);
   if (typeof header !== 'boolean' && typeof header !== 'function') {
-    throw new TypeError(`timed: "header" must be true, false or a function, got ${String(header)}`);
+    throw wrongOption('timed', 'header', 'true, false or a function', header);
   }
 
   return function timedMiddleware(req: Request & Timeable, res: Response & Timeable, next) {

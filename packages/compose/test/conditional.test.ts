@@ -59,13 +59,15 @@ describe('unless', () => {
 
   it.each(['health', '', '/a*b', '/*/x', '/a?b', '/a*', 7])('refuses the path %j at construction', (path) => {
     expect(() => unless([path as string], refuse)).toThrow(
-      `unless: a path must be like /health or /assets/*, got ${JSON.stringify(path)}`,
+      `unless: "exceptions" must be paths such as /health or /assets/*, got ${JSON.stringify(path)}`,
     );
   });
 
   it('refuses other bad arguments', () => {
     // @ts-expect-error: no paths
-    expect(() => unless(undefined, refuse)).toThrow('unless: paths must be a list of paths or a function');
+    expect(() => unless(undefined, refuse)).toThrow(
+      'unless: "exceptions" must be a list of paths or a function, got undefined',
+    );
     // @ts-expect-error: no middleware
     expect(() => unless('/x')).toThrow('unless: "middleware" must be a middleware, got undefined');
   });
@@ -98,7 +100,7 @@ describe('when', () => {
 
   it('refuses bad arguments', () => {
     // @ts-expect-error: no function
-    expect(() => when('/admin', refuse)).toThrow('when: "predicate" must be a function, got /admin');
+    expect(() => when('/admin', refuse)).toThrow('when: "predicate" must be a function, got "/admin"');
     expect(() =>
       when(() => true, ((_e: unknown, _q: unknown, _s: unknown, _n: unknown) => undefined) as RequestHandler),
     ).toThrow('when: "middleware" must be a middleware, got an error handler');

@@ -68,10 +68,12 @@ describe('bad arguments', () => {
     const errorless: RequestHandler = (_req, _res, next) => next();
     const errorMiddleware: ErrorRequestHandler = (_error, _req, _res, _next) => undefined;
     // @ts-expect-error: a text is no middleware
-    expect(() => inParallel(errorless, 'x')).toThrow('inParallel: argument 2 must be a middleware, got x');
+    expect(() => inParallel(errorless, 'x')).toThrow(
+      'inParallel: "members[1]" must be a middleware, got "x"',
+    );
     // @ts-expect-error: neither is an error handler
     expect(() => inParallel(errorMiddleware)).toThrow(
-      'argument 1 must be a middleware, got an error handler',
+      'inParallel: "members[0]" must be a middleware, got an error handler',
     );
     expect(() => inParallel(express.Router())).toThrow('got a router or an app: mount it by itself');
     expect(() => inParallel(express())).toThrow('got a router or an app: mount it by itself');

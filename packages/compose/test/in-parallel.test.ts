@@ -43,15 +43,17 @@ async function typeOf(response: Response): Promise<unknown> {
 describe('inParallel', () => {
   it('starts all members in one tick and goes on when all have called next', async () => {
     const events: string[] = [];
-    const member = (name: string, ms: number): RequestHandler => {
+    const ends = new EventEmitter();
+    const member = (name: string, other?: string): RequestHandler => {
       return async (_req, _res, next) => {
         events.push(`${name} starts`);
-        await after(ms);
+        if (other !== undefined) await once(ends, other);
         events.push(`${name} ends`);
+        ends.emit(name);
         next();
       };
     };
-    const { app } = appWith(inParallel(member('a', 30), member('b', 15), member('c', 1)));
+    const { app } = appWith(inParallel(member('a', 'b'), member('b', 'c'), member('c')));
 
     expect(await typeOf(await fetch(await listen(app)))).toEqual({ ok: true });
     expect(events).toEqual(['a starts', 'b starts', 'c starts', 'c ends', 'b ends', 'a ends']);
@@ -73,11 +75,15 @@ describe('inParallel', () => {
   });
 
   it('lets the first error in the order of the arguments win, however late it comes', async () => {
+    const refusals = new EventEmitter();
     const limit: RequestHandler = async (_req, _res, next) => {
-      await after(20);
+      await once(refusals, 'token');
       next(new TooManyRequestsError());
     };
-    const token: RequestHandler = (_req, _res, next) => next(new UnauthorizedError());
+    const token: RequestHandler = (_req, _res, next) => {
+      next(new UnauthorizedError());
+      refusals.emit('token');
+    };
 
     const { app } = appWith(inParallel(limit, token));
     const response = await fetch(await listen(app));

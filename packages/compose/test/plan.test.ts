@@ -97,7 +97,7 @@ describe('bad arguments', () => {
     [['a', 'a', load], 'module: "prefix" must be a path that begins with a slash, got "a"'],
     [['a', undefined, load], 'module: "prefix" must be a path that begins with a slash, got undefined'],
     [['a', '/a', './a.js'], 'module: "load" must be a function or a URL, got "./a.js"'],
-    [['a', '/a', load, { timeout: 1 }], 'module: there is no option "timeout" (of "a")'],
+    [['a', '/a', load, { timeout: 1 }], 'module: "timeout" is not an option; did you mean "timeoutMs"?'],
     [
       ['a', '/a', load, { timeoutMs: 0 }],
       'module: "timeoutMs" must be an integer from 1 to 2147483647, got 0',
@@ -109,13 +109,13 @@ describe('bad arguments', () => {
   });
 
   it.each<[object, string]>([
-    [{ retryMs: 1 }, 'modules: there is no option "retryMs"'],
+    [{ retryMs: 1 }, 'modules: "retryMs" is not an option; there are log, retryMinMs, retryMaxMs'],
     [{ retryMinMs: 0 }, 'modules: "retryMinMs" must be an integer from 1 to 2147483647, got 0'],
     [
       { retryMinMs: 10, retryMaxMs: 5 },
       'modules: "retryMaxMs" must be an integer from 10 to 2147483647, got 5',
     ],
-    [{ log: {} }, 'modules: "log" must be a logger with the methods info and error'],
+    [{ log: {} }, 'modules: "log" must be a logger with the methods info and error, got an object'],
   ])('of modules(), such as %j, are refused', (options, message) => {
     expect(() => modules(express(), [], options)).toThrow(message);
   });
@@ -125,7 +125,7 @@ describe('bad arguments', () => {
       'modules: "app" must be an Express app or a Router, got undefined',
     );
     expect(() => Reflect.apply(modules, undefined, [express(), {}])).toThrow(
-      'modules: "modules" must be a list',
+      'modules: "modules" must be a list, got an object',
     );
   });
 });

@@ -20,6 +20,7 @@ const META = { duration: expect.any(Number), timestamp: expect.stringMatching(/^
 describe('timed', () => {
   it('puts duration in seconds and a timestamp into the JSON object', async () => {
     const response = await ask(async (_req, res) => {
+      // Something to measure.
       await new Promise((resolve) => setTimeout(resolve, 20));
       res.json({ results: [1] });
     });
@@ -124,9 +125,13 @@ describe('timed', () => {
 
   it('refuses bad options', () => {
     // @ts-expect-error: wrong type
-    expect(() => timed({ meta: 'yes' })).toThrow('timed: "meta" must be true or false, got yes');
+    expect(() => timed({ meta: 'yes' })).toThrow('timed: "meta" must be true or false, got "yes"');
     // @ts-expect-error: wrong type
     expect(() => timed({ header: 1 })).toThrow('timed: "header" must be true, false or a function, got 1');
+    // @ts-expect-error: no such option
+    expect(() => timed({ headers: true })).toThrow(
+      'timed: "headers" is not an option; did you mean "header"?',
+    );
   });
 });
 

@@ -3,6 +3,7 @@ export { clientAddress, plainAddress } from './client-address.js';
 export { deadline, remainingMs } from './deadline.js';
 export { DeadlineExceededError, RequestAbortedError } from './errors.js';
 export { facts } from './facts.js';
+export { onceOver } from './once-over.js';
 export { requestContext } from './request-context.js';
 export { routeTable } from './route-table.js';
 export { routeTemplate } from './route-template.js';

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import type { Facts } from './facts.js';
+import { onceOver } from './once-over.js';
 import { RequestAbortedError, type DeadlineExceededError } from './errors.js';
 import { continueTrace, type Trace } from './trace.js';
 import { uuidV7 } from './uuid-v7.js';
@@ -124,9 +125,7 @@ export class HttpScope implements RequestScope {
   private watchClient(): void {
     const { res } = this.req;
     if (this.abortReason !== undefined) this.abort(this.abortReason);
-    else if (res === undefined) return;
-    else if (res.closed) this.clientClosed();
-    else res.once('close', () => this.clientClosed());
+    else if (res !== undefined) onceOver(this.req, res, () => this.clientClosed());
   }
 
   private clientClosed(): void {

@@ -87,6 +87,7 @@ describe('deadline', () => {
     const events = new EventEmitter();
     const made = app(deadline(25), (req, res) => {
       const { signal } = req;
+      // When the time would have been up.
       res.on('finish', () => setTimeout(() => events.emit('later', signal.aborted, facts(req).timedOut), 60));
       res.send('in time');
     });
@@ -145,8 +146,8 @@ describe('deadline', () => {
 
   it('has aborted the signal of those who ask for it later', async () => {
     const events = new EventEmitter();
-    const made = app(deadline(20), async (req) => {
-      await sleep(60);
+    const made = app(deadline(20), async (req, res) => {
+      await once(res, 'close');
       events.emit('later', req.signal.reason);
     });
     const later = once(events, 'later');
@@ -237,6 +238,7 @@ describe('deadline', () => {
   it('lets a stream that has begun go on, where only its headers have a deadline', async () => {
     const made = app(deadline(25, { until: 'headers' }), async (req, res) => {
       res.write('begun ');
+      // Longer than the headers may take.
       await sleep(60);
       res.end(`ended ${req.signal.aborted}`);
     });
@@ -273,6 +275,7 @@ describe('deadline', () => {
     const made = express().use(deadline(50));
     made.get('/', (req, res) => {
       const { signal } = req;
+      // When the time would have been up.
       res.on('close', () => setTimeout(() => events.emit('later', signal.reason), 80));
       events.emit('arrived');
     });

@@ -70,6 +70,8 @@ export interface Breaker {
   blockedUntil(): number;
   /** Runs a call and counts its verdict. `undefined`: not run, the breaker is open. */
   run<Outcome extends { verdict: Verdict }>(call: () => Promise<Outcome>): Promise<Outcome | undefined>;
+  /** Counts the verdict of a call that was begun while it was closed, without the cost of `run`. */
+  count(verdict: Verdict): void;
 }
 
 /** How long callers are told to wait while the probe of a half-open breaker is under way. */
@@ -89,9 +91,10 @@ export function createBreaker(
     openUntil = Date.now() + pause + 1;
     return pause;
   });
+  const counts = rateOrCount(settings);
   const policy = circuitBreaker(
     handleWhenResult((outcome) => (outcome as { verdict: Verdict }).verdict !== 'ok'),
-    { breaker: rateOrCount(settings), halfOpenAfter: pauses },
+    { breaker: counts, halfOpenAfter: pauses },
   );
 
   let current: BreakerStateName = 'closed';
@@ -107,6 +110,12 @@ export function createBreaker(
       if (current === 'closed') return 0;
       if (current === 'half_open') return Date.now() + PROBE_MS;
       return Date.now() < openUntil ? openUntil : 0;
+    },
+    count(verdict) {
+      // What began before it opened says nothing of the time after.
+      if (current !== 'closed') return;
+      if (verdict === 'ok') counts.success(CircuitState.Closed);
+      else if (verdict === 'failed') void policy.execute(() => FAILED);
     },
     async run<Outcome extends { verdict: Verdict }>(
       call: () => Promise<Outcome>,
@@ -138,6 +147,8 @@ const STATES: Readonly<Record<CircuitState, BreakerStateName>> = {
   [CircuitState.HalfOpen]: 'half_open',
   [CircuitState.Isolated]: 'open',
 };
+
+const FAILED: { verdict: Verdict } = { verdict: 'failed' };
 
 class NotCounted extends Error {
   readonly outcome: unknown;

@@ -1,9 +1,17 @@
 import { currentRequest } from '@signalbox/context';
 import { HttpError } from '@signalbox/errors';
+import {
+  refuseUnknownOptions,
+  requireFunction,
+  requireNumber,
+  requireObject,
+  requireText,
+  wrongOption,
+} from '@signalbox/options';
 import { signals, type FeatureState } from '@signalbox/signals';
 import { UpstreamTimeoutError } from './errors.js';
 import { FallbackFailedError } from './fallback-error.js';
-import { requireKnownNames, requireName, requireNumber, requireObject } from './option-checks.js';
+import { DURATION } from './options.js';
 
 /** One source of a value, in a chain of them. */
 export interface FallbackStep<In, Out> {
@@ -257,17 +265,17 @@ function resolveOptions<In, Out>(
   steps: readonly FallbackStep<In, Out>[],
   options: FallbackOptions,
 ): { name: string; deadlineMs: number } {
-  requireObject('fallback: "options', '', options);
-  requireKnownNames('fallback: "options', '', options, ['name', 'deadlineMs']);
+  requireObject('fallback', 'options', options);
+  refuseUnknownOptions('fallback', options, ['name', 'deadlineMs']);
   const { name, deadlineMs = 10_000 } = options;
-  requireName('fallback: "options', 'name', name);
-  requireNumber('fallback: "options', 'deadlineMs', deadlineMs, { above: 0, max: 2_147_483_647 });
+  requireText('fallback', 'name', name);
+  requireNumber('fallback', 'deadlineMs', deadlineMs, DURATION);
   if (!Array.isArray(steps) || steps.length === 0) {
-    throw new TypeError('fallback: "steps" must be a list of at least one');
+    throw wrongOption('fallback', 'steps', 'a list of at least one', steps);
   }
   const names = new Set<string>();
   for (const [index, step] of steps.entries()) {
-    requireStep(`fallback: "steps[${index}]`, step);
+    requireStep(`steps[${index}]`, step);
     if (names.has(step.name))
       throw new TypeError(`fallback: "steps[${index}].name" is there twice: ${step.name}`);
     names.add(step.name);
@@ -278,11 +286,11 @@ function resolveOptions<In, Out>(
 const STEP_NAMES = ['name', 'run', 'isEnough', 'share', 'timeoutMs', 'degraded'];
 
 function requireStep<In, Out>(at: string, step: FallbackStep<In, Out>): void {
-  requireObject(at, '', step);
-  requireKnownNames(at, '', step, STEP_NAMES);
-  requireName(at, 'name', step.name);
-  const run: unknown = Reflect.get(step, 'run');
-  if (typeof run !== 'function') throw new TypeError(`${at}.run" must be a function, got ${String(run)}`);
-  if (step.share !== undefined) requireNumber(at, 'share', step.share, { above: 0, max: 1 });
-  if (step.timeoutMs !== undefined) requireNumber(at, 'timeoutMs', step.timeoutMs, { above: 0 });
+  requireObject('fallback', at, step);
+  refuseUnknownOptions(`fallback: "${at}"`, step, STEP_NAMES);
+  const { name, share, timeoutMs } = step;
+  requireText('fallback', `${at}.name`, name);
+  requireFunction('fallback', `${at}.run`, Reflect.get(step, 'run'));
+  if (share !== undefined) requireNumber('fallback', `${at}.share`, share, { above: 0, max: 1 });
+  if (timeoutMs !== undefined) requireNumber('fallback', `${at}.timeoutMs`, timeoutMs, { above: 0 });
 }

@@ -1,6 +1,14 @@
 import type { ConnectionOptions } from 'node:tls';
+import {
+  refuseUnknownOptions,
+  requireInteger,
+  requireNumber,
+  requireObject,
+  requireOneOf,
+  wrongOption,
+  type NumberBounds,
+} from '@signalbox/options';
 import type { BreakerOptions, BreakerSettings } from './breaker.js';
-import { requireKnownNames, requireNumber, requireObject, type NumberBounds } from './option-checks.js';
 import type { RetryBudgetOptions } from './retry-budget.js';
 import { serverAddresses, type ServerAddress } from './server-address.js';
 
@@ -135,19 +143,26 @@ const NAMES: readonly (keyof UpstreamOptions)[] = [
   'tls',
 ];
 
-/** What `setTimeout` can count to. */
-const DURATION: NumberBounds = { above: 0, max: 2_147_483_647 };
+/** The longest that `setTimeout` can count to. */
+const MAX_MS = 2_147_483_647;
+export const DURATION: NumberBounds = { above: 0, max: MAX_MS };
 
 /**
  * Fills in the defaults.
  *
- * @param at how messages begin, such as `upstreams: "searxng`
+ * @param path what messages call these options where a function has them for several names: `searxng` of `upstreams()`
  * @throws {TypeError} naming the bad option
  */
-export function resolveOptions(name: string, options: UpstreamOptions, at: string): UpstreamSettings {
-  requireObject(at, '', options);
-  requireKnownNames(at, '', options, NAMES);
-  const addresses = serverAddresses(`${at}.urls`, options.urls);
+export function resolveOptions(
+  name: string,
+  options: UpstreamOptions,
+  owner: string,
+  path = '',
+): UpstreamSettings {
+  const at = (option: string): string => (path === '' ? option : `${path}.${option}`);
+  requireObject(owner, path === '' ? 'options' : path, options);
+  refuseUnknownOptions(path === '' ? owner : `${owner}: "${path}"`, options, NAMES);
+  const addresses = serverAddresses(owner, at('urls'), options.urls);
   const {
     mode = 'preference',
     timeoutMs = 10_000,
@@ -160,17 +175,15 @@ export function resolveOptions(name: string, options: UpstreamOptions, at: strin
     tls,
   } = options;
 
-  if (mode !== 'preference' && mode !== 'balance') {
-    throw new TypeError(`${at}.mode" must be "preference" or "balance", got ${String(mode)}`);
-  }
-  requireNumber(at, 'timeoutMs', timeoutMs, DURATION);
-  requireNumber(at, 'deadlineMs', deadlineMs, DURATION);
-  requireNumber(at, 'connectTimeoutMs', connectTimeoutMs, DURATION);
-  requireNumber(at, 'retries', retries, { integer: true, min: 0, max: 20 });
-  requireNumber(at, 'maxResponseBytes', maxResponseBytes, { integer: true, min: 1 });
-  requireNumber(at, 'maxConnections', maxConnections, { integer: true, min: 1 });
-  requireHeaders(at, headers);
-  if (tls !== undefined) requireObject(at, 'tls', tls);
+  requireOneOf(owner, at('mode'), mode, ['preference', 'balance']);
+  requireNumber(owner, at('timeoutMs'), timeoutMs, DURATION);
+  requireNumber(owner, at('deadlineMs'), deadlineMs, DURATION);
+  requireNumber(owner, at('connectTimeoutMs'), connectTimeoutMs, DURATION);
+  requireInteger(owner, at('retries'), retries, 0, 20);
+  requireInteger(owner, at('maxResponseBytes'), maxResponseBytes, 1);
+  requireInteger(owner, at('maxConnections'), maxConnections, 1);
+  requireHeaders(owner, at('headers'), headers);
+  if (tls !== undefined) requireObject(owner, at('tls'), tls);
 
   return {
     name,
@@ -180,10 +193,12 @@ export function resolveOptions(name: string, options: UpstreamOptions, at: strin
     deadlineMs,
     connectTimeoutMs,
     retries,
-    retryBudget: resolveRetryBudget(at, options.retryBudget ?? {}),
-    breaker: options.breaker === false ? undefined : resolveBreaker(at, options.breaker ?? {}),
-    ejection: options.ejection === false ? undefined : resolveEjection(at, options.ejection ?? {}),
-    health: resolveHealth(at, options.health),
+    retryBudget: resolveRetryBudget(owner, at('retryBudget'), options.retryBudget ?? {}),
+    breaker:
+      options.breaker === false ? undefined : resolveBreaker(owner, at('breaker'), options.breaker ?? {}),
+    ejection:
+      options.ejection === false ? undefined : resolveEjection(owner, at('ejection'), options.ejection ?? {}),
+    health: resolveHealth(owner, at('health'), options.health),
     maxResponseBytes,
     maxConnections,
     headers: Object.fromEntries(
@@ -193,19 +208,20 @@ export function resolveOptions(name: string, options: UpstreamOptions, at: strin
   };
 }
 
-function resolveRetryBudget(at: string, options: RetryBudgetOptions): UpstreamSettings['retryBudget'] {
-  const path = `${at}.retryBudget`;
-  requireObject(at, 'retryBudget', options);
-  requireKnownNames(path, '', options, ['ratio', 'minPerSecond', 'windowMs']);
-  const { ratio = 0.2, minPerSecond = 1, windowMs = 10_000 } = options;
-  requireNumber(path, 'ratio', ratio, { min: 0, max: 10 });
-  requireNumber(path, 'minPerSecond', minPerSecond, { min: 0 });
-  requireNumber(path, 'windowMs', windowMs, { min: 100 });
-  return { ratio, minPerSecond, windowMs };
+function resolveRetryBudget(
+  owner: string,
+  path: string,
+  options: RetryBudgetOptions,
+): UpstreamSettings['retryBudget'] {
+  const settings = { ratio: 0.2, minPerSecond: 1, windowMs: 10_000 };
+  fillIn(owner, path, settings, options);
+  requireNumber(owner, `${path}.ratio`, settings.ratio, { min: 0, max: 10 });
+  requireNumber(owner, `${path}.minPerSecond`, settings.minPerSecond, { min: 0 });
+  requireNumber(owner, `${path}.windowMs`, settings.windowMs, { min: 100 });
+  return settings;
 }
 
-function resolveBreaker(at: string, options: BreakerOptions): BreakerSettings {
-  const path = `${at}.breaker`;
+function resolveBreaker(owner: string, path: string, options: BreakerOptions): BreakerSettings {
   const settings: BreakerSettings = {
     failureRate: 0.5,
     windowMs: 10_000,
@@ -216,62 +232,68 @@ function resolveBreaker(at: string, options: BreakerOptions): BreakerSettings {
     openMs: 5_000,
     maxOpenMs: 30_000,
   };
-  fillIn(at, 'breaker', settings, options);
-  requireNumber(path, 'failureRate', settings.failureRate, { above: 0, below: 1 });
-  requireNumber(path, 'windowMs', settings.windowMs, { min: 100 });
-  requireNumber(path, 'minimumRequests', settings.minimumRequests, { integer: true, min: 1 });
-  requireNumber(path, 'ofRequests', settings.ofRequests, { integer: true, min: 1, max: 10_000 });
-  requireNumber(path, 'failures', settings.failures, { integer: true, min: 1, max: settings.ofRequests });
-  requireNumber(path, 'slowCallMs', settings.slowCallMs, { above: 0 });
-  requireNumber(path, 'openMs', settings.openMs, DURATION);
-  requireNumber(path, 'maxOpenMs', settings.maxOpenMs, { min: settings.openMs });
+  fillIn(owner, path, settings, options);
+  requireNumber(owner, `${path}.failureRate`, settings.failureRate, { above: 0, below: 1 });
+  requireNumber(owner, `${path}.windowMs`, settings.windowMs, { min: 100 });
+  requireInteger(owner, `${path}.minimumRequests`, settings.minimumRequests, 1);
+  requireInteger(owner, `${path}.ofRequests`, settings.ofRequests, 1, 10_000);
+  requireInteger(owner, `${path}.failures`, settings.failures, 1, settings.ofRequests);
+  requireNumber(owner, `${path}.slowCallMs`, settings.slowCallMs, { above: 0 });
+  requireNumber(owner, `${path}.openMs`, settings.openMs, DURATION);
+  requireNumber(owner, `${path}.maxOpenMs`, settings.maxOpenMs, { min: settings.openMs });
   return settings;
 }
 
-function resolveEjection(at: string, options: EjectionOptions): NonNullable<UpstreamSettings['ejection']> {
-  const path = `${at}.ejection`;
+function resolveEjection(
+  owner: string,
+  path: string,
+  options: EjectionOptions,
+): NonNullable<UpstreamSettings['ejection']> {
   const settings = { failures: 5, pauseMs: 10_000, maxPauseMs: 60_000 };
-  fillIn(at, 'ejection', settings, options);
-  requireNumber(path, 'failures', settings.failures, { integer: true, min: 1 });
-  requireNumber(path, 'pauseMs', settings.pauseMs, DURATION);
-  requireNumber(path, 'maxPauseMs', settings.maxPauseMs, { min: settings.pauseMs });
+  fillIn(owner, path, settings, options);
+  requireInteger(owner, `${path}.failures`, settings.failures, 1);
+  requireNumber(owner, `${path}.pauseMs`, settings.pauseMs, DURATION);
+  requireNumber(owner, `${path}.maxPauseMs`, settings.maxPauseMs, { min: settings.pauseMs });
   return settings;
 }
 
-function resolveHealth(at: string, options: HealthOptions | undefined): UpstreamSettings['health'] {
-  const path = `${at}.health`;
+function resolveHealth(
+  owner: string,
+  path: string,
+  options: HealthOptions | undefined,
+): UpstreamSettings['health'] {
   const { path: paths = '/', ...times } = options ?? {};
   const settings = { everyMs: 5_000, timeoutMs: 1_000, failures: 2 };
-  fillIn(at, 'health', settings, times);
+  fillIn(owner, path, settings, times);
   const list = typeof paths === 'string' ? [paths] : paths;
   if (list.length === 0 || list.some((each) => typeof each !== 'string' || !each.startsWith('/'))) {
-    throw new TypeError(`${path}.path" must be a path that begins with "/", got ${String(paths)}`);
+    throw wrongOption(owner, `${path}.path`, 'a path that begins with "/"', paths);
   }
-  requireNumber(path, 'everyMs', settings.everyMs, { ...DURATION, min: 10 });
-  requireNumber(path, 'timeoutMs', settings.timeoutMs, DURATION);
-  requireNumber(path, 'failures', settings.failures, { integer: true, min: 1 });
+  requireNumber(owner, `${path}.everyMs`, settings.everyMs, { min: 10, max: MAX_MS });
+  requireNumber(owner, `${path}.timeoutMs`, settings.timeoutMs, DURATION);
+  requireInteger(owner, `${path}.failures`, settings.failures, 1);
   return { ...settings, paths: list, everyMs: options === undefined ? undefined : settings.everyMs };
 }
 
 /** Overwrites the defaults in `settings`. An option that is `undefined` counts as left out. */
 function fillIn<Settings extends object>(
-  at: string,
-  group: string,
+  owner: string,
+  path: string,
   settings: Settings,
   options: { [Name in keyof Settings]?: Settings[Name] | undefined },
 ): void {
-  requireObject(at, group, options);
-  requireKnownNames(`${at}.${group}`, '', options, Object.keys(settings));
+  requireObject(owner, path, options);
+  refuseUnknownOptions(`${owner}: "${path}"`, options, Object.keys(settings));
   for (const [option, value] of Object.entries(options)) {
     if (value !== undefined) Object.assign(settings, { [option]: value });
   }
 }
 
-function requireHeaders(at: string, headers: unknown): void {
-  requireObject(at, 'headers', headers);
+function requireHeaders(owner: string, option: string, headers: unknown): void {
+  requireObject(owner, option, headers);
   for (const [field, value] of Object.entries(headers)) {
     // Not shown: it may well be a key.
     if (typeof value !== 'string')
-      throw new TypeError(`${at}.headers.${field}" must be a string, got ${typeof value}`);
+      throw new TypeError(`${owner}: "${option}.${field}" must be a string, got ${typeof value}`);
   }
 }

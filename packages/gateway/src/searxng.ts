@@ -1,8 +1,14 @@
 import { BadRequestError } from '@signalbox/errors';
+import {
+  refuseUnknownOptions,
+  requireInteger,
+  requireObject,
+  requireOneOf,
+  requireText,
+} from '@signalbox/options';
 import { fallback, type FallbackContext, type FallbackStep } from './fallback.js';
 import { UpstreamInvalidResponseError, UpstreamResponseError } from './errors.js';
 import type { HealthCheckOptions, Probe, UpstreamHealth } from './health.js';
-import { requireKnownNames, requireName, requireNumber, requireObject } from './option-checks.js';
 import { resolveOptions, type HealthOptions, type UpstreamOptions } from './options.js';
 import type { UpstreamRequestOptions } from './request.js';
 import { jsonOf, requireSuccess, type UpstreamResponse } from './response.js';
@@ -81,20 +87,14 @@ export interface Searxng {
  * const { results, total } = await engine.search({ q: 'express middleware' });
  */
 export function searxng(options: SearxngOptions): Searxng {
-  requireObject('searxng: "options', '', options);
+  requireObject('searxng', 'options', options);
   const { name = 'searxng', method = 'GET', maxResults = 100, ...upstreamOptions } = options;
-  requireName('searxng: "options', 'name', name);
-  if (method !== 'GET' && method !== 'POST') {
-    throw new TypeError(`searxng: "method" must be "GET" or "POST", got ${String(method)}`);
-  }
-  requireNumber('searxng: "options', 'maxResults', maxResults, { integer: true, min: 1 });
-  requireKnownNames('searxng: "options.health', '', options.health ?? {}, [
-    'everyMs',
-    'timeoutMs',
-    'failures',
-  ]);
+  requireText('searxng', 'name', name);
+  requireOneOf('searxng', 'method', method, ['GET', 'POST']);
+  requireInteger('searxng', 'maxResults', maxResults, 1);
+  refuseUnknownOptions('searxng: "health"', options.health ?? {}, ['everyMs', 'timeoutMs', 'failures']);
   // Once more on the same instance: then the next one is the better bet.
-  const settings = resolveOptions(name, { retries: 1, ...upstreamOptions }, 'searxng: "options');
+  const settings = resolveOptions(name, { retries: 1, ...upstreamOptions }, 'searxng');
   const upstream = createUpstream(settings, askInstance(name));
 
   async function ask(server: number, query: SearxngQuery, context: FallbackContext): Promise<SearchResults> {

@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import { signals } from '@signalbox/signals';
 import { Pool } from 'undici';
 import { createBreaker, type Breaker, type BreakerStateName, type Verdict } from './breaker.js';
@@ -36,17 +37,29 @@ export interface ServerReport extends RotationReport {
 const MAX_ROUTES = 100;
 const OTHER_ROUTES = '*';
 
+/** How connections are made, where that is not as for every upstream. */
+export interface ConnectionSettings {
+  lookup: LookupFunction | undefined;
+  maxHeaderBytes: number;
+}
+
 /** @param isLast whether this server is the only one that is in: it then stays, whatever it does */
 export function createServer(
   address: ServerAddress,
   settings: UpstreamSettings,
   isLast: () => boolean,
+  connections?: ConnectionSettings,
 ): Server {
   const { name: upstream, breaker: breakerSettings } = settings;
   const server = address.origin;
   const pool = new Pool(server, {
     connections: settings.maxConnections,
-    connect: { ...settings.tls, timeout: settings.connectTimeoutMs },
+    connect: {
+      ...settings.tls,
+      timeout: settings.connectTimeoutMs,
+      ...(connections?.lookup === undefined ? undefined : { lookup: connections.lookup }),
+    },
+    ...(connections === undefined ? undefined : { maxHeaderSize: connections.maxHeaderBytes }),
     // The attempt's own timer bounds headers and body together.
     headersTimeout: 0,
     bodyTimeout: 0,

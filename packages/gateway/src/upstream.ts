@@ -219,7 +219,8 @@ function parsed<Out>(parse: (value: unknown) => Out, value: unknown, response: U
   }
 }
 
-function nobodyAsked(
+/** Says so in a signal, too. */
+export function nobodyAsked(
   upstream: string,
   candidates: readonly Server[],
   route: string,

@@ -1,5 +1,5 @@
+import { requireObject } from '@signalbox/options';
 import { resolveOptions, type UpstreamOptions } from './options.js';
-import { requireObject } from './option-checks.js';
 import { createUpstream, type Upstream, type UpstreamReport } from './upstream.js';
 
 /** The upstreams by their names, and what concerns all of them. */
@@ -27,14 +27,14 @@ const TAKEN: readonly string[] = ['state', 'close', 'then', '__proto__'];
 export function upstreams<const Name extends string>(
   options: Readonly<Record<Name, UpstreamOptions>>,
 ): Upstreams<Name> {
-  requireObject('upstreams: "options', '', options);
+  requireObject('upstreams', 'options', options);
   const names = Object.keys(options) as Name[];
   for (const name of names) {
     if (TAKEN.includes(name)) throw new TypeError(`upstreams: no upstream can be called "${name}"`);
   }
   // All are checked before the first is opened, so that a mistake leaves nothing behind.
   const settings = names.map(
-    (name) => [name, resolveOptions(name, options[name], `upstreams: "${name}`)] as const,
+    (name) => [name, resolveOptions(name, options[name], 'upstreams', name)] as const,
   );
   const byName = {} as Record<Name, Upstream>;
   for (const [name, each] of settings) byName[name] = createUpstream(each);

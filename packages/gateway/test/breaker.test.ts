@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { signals, type BreakerState } from '@signalbox/signals';
 import {
@@ -81,7 +80,7 @@ describe('a breaker', () => {
     const service = upstream({ urls: server.url, ...BARE, breaker: { openMs: 50, failures: 1 } });
     await errorOf(service.json({}));
     server.mode = 'hang';
-    await sleep(60);
+    await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
 
     const control = new AbortController();
     let probing = true;
@@ -163,7 +162,7 @@ describe('a breaker', () => {
 
     server.mode = 'fail';
     await errorOf(service.json({}));
-    await sleep(60);
+    await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
     server.mode = 'hang';
     await leave();
     expect(service.state().servers[0]?.breakers[0]?.state).toBe('open');

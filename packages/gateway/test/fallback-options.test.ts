@@ -12,7 +12,7 @@ describe('fallback, at construction,', () => {
       'a step without a name',
       [{ run: () => 1 }],
       {},
-      'fallback: "steps[0].name" must be a name, got undefined',
+      'fallback: "steps[0].name" must be a non-empty string, got undefined',
     ],
     [
       'a step that cannot run',
@@ -37,15 +37,10 @@ describe('fallback, at construction,', () => {
       'a misspelt option',
       [{ ...answers('a'), timeout: 2 }],
       {},
-      'unknown option "timeout"; did you mean "timeoutMs"?',
+      'fallback: "steps[0]": "timeout" is not an option; did you mean "timeoutMs"?',
     ],
-    ['no name', [answers('a')], { name: '' }, 'fallback: "options.name" must be a name, got \'\''],
-    [
-      'a deadline of 0',
-      [answers('a')],
-      { deadlineMs: 0 },
-      'fallback: "options.deadlineMs" must be a number above 0',
-    ],
+    ['no name', [answers('a')], { name: '' }, 'fallback: "name" must be a non-empty string, got ""'],
+    ['a deadline of 0', [answers('a')], { deadlineMs: 0 }, 'fallback: "deadlineMs" must be a number above 0'],
   ])('refuses %s', (_what, steps, options, message) => {
     const make = (): unknown => fallback(steps as Step[], { name: 'search', ...options });
     expect(make).toThrow(TypeError);

@@ -189,8 +189,10 @@ describe('a server killed in the middle of a request', () => {
     const good = await goodServer();
     const service = upstream({ urls: [child.url, good.url], timeoutMs: 5_000 });
 
+    const arrived = child.nextRequest();
     const answer = service.json({ path: '/' });
-    setTimeout(() => child.kill('SIGKILL'), 50);
+    await arrived;
+    child.kill('SIGKILL');
 
     expect(await neverHangs(() => answer)).toEqual({ from: 'good' });
     expect(await service.json({ path: '/' })).toEqual({ from: 'good' });
@@ -200,8 +202,10 @@ describe('a server killed in the middle of a request', () => {
     const child = await childServer(5_000);
     const service = upstream({ urls: child.url, timeoutMs: 5_000, retries: 0 });
 
+    const arrived = child.nextRequest();
     const answer = errorOf(service.json({ path: '/' }));
-    setTimeout(() => child.kill('SIGKILL'), 50);
+    await arrived;
+    child.kill('SIGKILL');
 
     expect(await neverHangs(() => answer)).toMatchObject({ status: 502, code: 'upstream_unreachable' });
   });

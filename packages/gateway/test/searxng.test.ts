@@ -196,19 +196,19 @@ describe('check', () => {
 
 describe('searxng, at construction,', () => {
   it.each<[object, string]>([
-    [{}, 'searxng: "options.urls" must be a URL or a list of at least one, got undefined'],
-    [{ urls: 'gopher://a' }, 'searxng: "options.urls" must begin with http:// or https://, got "gopher://a"'],
-    [{ urls: 'http://a', method: 'get' }, 'searxng: "method" must be "GET" or "POST", got get'],
-    [{ urls: 'http://a', name: 7 }, 'searxng: "options.name" must be a name, got 7'],
+    [{}, 'searxng: "urls" must be a URL or a list of at least one, got undefined'],
     [
-      { urls: 'http://a', maxResults: 0 },
-      'searxng: "options.maxResults" must be an integer at least 1, got 0',
+      { urls: 'gopher://a' },
+      'searxng: "urls" must be a URL that begins with http:// or https://, got "gopher://a"',
     ],
-    [{ urls: 'http://a', health: { path: '/' } }, '"options.health" has an unknown option "path"'],
+    [{ urls: 'http://a', method: 'get' }, 'searxng: "method" must be "GET" or "POST", got "get"'],
+    [{ urls: 'http://a', name: 7 }, 'searxng: "name" must be a non-empty string, got 7'],
+    [{ urls: 'http://a', maxResults: 0 }, 'searxng: "maxResults" must be an integer of at least 1, got 0'],
     [
-      { urls: 'http://a', timeout: 1 },
-      'searxng: "options" has an unknown option "timeout"; did you mean "timeoutMs"?',
+      { urls: 'http://a', health: { path: '/' } },
+      'searxng: "health": "path" is not an option; there are everyMs',
     ],
+    [{ urls: 'http://a', timeout: 1 }, 'searxng: "timeout" is not an option; did you mean "timeoutMs"?'],
   ])('refuses %j', (options, message) => {
     expect(() => searxng(options as SearxngOptions)).toThrow(TypeError);
     expect(() => searxng(options as SearxngOptions)).toThrow(message);

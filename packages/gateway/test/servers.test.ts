@@ -127,7 +127,7 @@ describe('ejection', () => {
     });
     await service.json({});
     broken = false;
-    await sleep(60);
+    await until(() => service.state().servers[0]?.until === undefined);
 
     const answers = await Promise.all(Array.from({ length: 10 }, () => service.json({})));
     expect(answers).toEqual(Array.from({ length: 10 }, () => ({ from: 'good' })));
@@ -183,6 +183,7 @@ describe('health checks in the background', () => {
     await until(() => server.seen.length > 1);
     await service.close();
     const { length } = server.seen;
+    // Five times as long as from one check to the next.
     await sleep(100);
     expect(server.seen).toHaveLength(length);
   });

@@ -92,7 +92,7 @@ export async function closedPort(): Promise<string> {
 /** A server in a process of its own, to be stopped and killed. It takes requests and answers after `delayMs`. */
 export async function childServer(
   delayMs: number,
-): Promise<{ url: string; kill(signal: NodeJS.Signals): void }> {
+): Promise<{ url: string; kill(signal: NodeJS.Signals): void; nextRequest(): Promise<void> }> {
   const program = `
     const server = require('node:http').createServer((req, res) => {
       process.send('request');
@@ -105,6 +105,9 @@ export async function childServer(
   return {
     url: `http://127.0.0.1:${port}`,
     kill: (signal) => void child.kill(signal),
+    async nextRequest() {
+      await once(child, 'message');
+    },
   };
 }
 

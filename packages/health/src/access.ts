@@ -1,6 +1,6 @@
 import { addressList, clientAddress } from '@signalbox/context';
+import { wrongOption } from '@signalbox/options';
 import type { Request } from 'express';
-import { shown } from './option-checks.js';
 
 /** Addresses and CIDR ranges that may read the details, or a function that says so for a request. */
 export type DetailAccess = readonly string[] | ((req: Request) => boolean | Promise<boolean>);
@@ -11,7 +11,7 @@ export type AccessRule = (req: Request) => boolean | Promise<boolean>;
 export function resolveAccess(access: DetailAccess): AccessRule {
   if (typeof access === 'function') return access;
   if (!Array.isArray(access)) {
-    throw new TypeError(`health: "access" must be an array of addresses or a function, got ${shown(access)}`);
+    throw wrongOption('health', 'access', 'an array of addresses or a function', access);
   }
   const allowed = addressList(access as readonly string[], 'health: "access"');
   return (req) => allowed.has(clientAddress(req));

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
+import { refuseUnknownOptions, requireInteger, requireText } from '@signalbox/options';
 import type { CheckReport } from './check-result.js';
 import type { CheckFunction } from './check.js';
-import { refuseUnknownOptions, requireInteger, requireText } from './option-checks.js';
 
 export interface CertificateCheckOptions {
   /** A server to connect to by TLS. Either this or `file`. */

@@ -1,4 +1,11 @@
-import { refuseUnknownOptions, requireInteger, requireText, shown } from './option-checks.js';
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireMilliseconds,
+  requireText,
+} from '@signalbox/options';
 
 /**
  * Looks at one dependency. Resolving means healthy, throwing means unhealthy; to say more, it returns
@@ -54,9 +61,6 @@ export interface Check
 
 const OPTIONS = ['critical', 'timeoutMs', 'everyMs', 'failuresToFall', 'successesToRise'] as const;
 
-/** `setTimeout` fires at once for anything longer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /**
  * Names a check and says how it is judged.
  *
@@ -67,7 +71,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  */
 export function check(name: string, run: CheckFunction, options: CheckOptions = {}): Check {
   requireText('check', 'name', name);
-  if (typeof run !== 'function') throw new TypeError(`check: "run" must be a function, got ${shown(run)}`);
+  requireFunction('check', 'run', run);
   refuseUnknownOptions('check', options, OPTIONS);
   const {
     critical = false,
@@ -77,19 +81,11 @@ export function check(name: string, run: CheckFunction, options: CheckOptions = 
     successesToRise = 1,
   } = options;
 
-  if (typeof critical !== 'boolean') {
-    throw new TypeError(`check: "critical" must be true or false, got ${shown(critical)}`);
-  }
-  requireDuration('timeoutMs', timeoutMs);
-  requireDuration('everyMs', everyMs);
+  requireBoolean('check', 'critical', critical);
+  requireMilliseconds('check', 'timeoutMs', timeoutMs);
+  requireMilliseconds('check', 'everyMs', everyMs);
   requireInteger('check', 'failuresToFall', failuresToFall, 1);
   requireInteger('check', 'successesToRise', successesToRise, 1);
 
   return Object.freeze({ name, run, critical, timeoutMs, everyMs, failuresToFall, successesToRise });
-}
-
-function requireDuration(option: string, value: unknown): void {
-  requireInteger('check', option, value, 1);
-  if ((value as number) <= MAX_TIMER_MS) return;
-  throw new TypeError(`check: "${option}" must be at most ${MAX_TIMER_MS}, got ${shown(value)}`);
 }

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
+import { refuseUnknownOptions, requireNumber, requireText } from '@signalbox/options';
 import type { CheckFunction } from './check.js';
-import { refuseUnknownOptions, requirePositive, requireText } from './option-checks.js';
 
 export interface DiskCheckOptions {
   /** Any path on the file system to look at. */
@@ -24,9 +24,10 @@ export function diskCheck(options: DiskCheckOptions): CheckFunction {
   const { path, minFreeBytes = 0 } = options;
   const { minFreePercent = options.minFreeBytes === undefined ? 5 : 0 } = options;
   requireText('diskCheck', 'path', path);
-  if (options.minFreeBytes !== undefined) requirePositive('diskCheck', 'minFreeBytes', minFreeBytes);
+  if (options.minFreeBytes !== undefined)
+    requireNumber('diskCheck', 'minFreeBytes', minFreeBytes, { above: 0, finite: true });
   if (options.minFreePercent !== undefined)
-    requirePositive('diskCheck', 'minFreePercent', minFreePercent, 100);
+    requireNumber('diskCheck', 'minFreePercent', minFreePercent, { above: 0, max: 100 });
 
   return async function lookAtDisk() {
     const { bsize, blocks, bavail } = await statfs(path);

@@ -1,8 +1,8 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
+import { refuseUnknownOptions, requireNumber } from '@signalbox/options';
 import type { CheckReport } from './check-result.js';
 import type { CheckFunction } from './check.js';
-import { refuseUnknownOptions, requirePositive } from './option-checks.js';
 
 export interface EventLoopDelayCheckOptions {
   /**
@@ -27,8 +27,8 @@ const RESOLUTION_MS = 10;
 export function eventLoopDelayCheck(options: EventLoopDelayCheckOptions = {}): CheckFunction {
   refuseUnknownOptions('eventLoopDelayCheck', options, ['maxDelayMs', 'percentile']);
   const { maxDelayMs = 250, percentile = 99 } = options;
-  requirePositive('eventLoopDelayCheck', 'maxDelayMs', maxDelayMs);
-  requirePositive('eventLoopDelayCheck', 'percentile', percentile, 100);
+  requireNumber('eventLoopDelayCheck', 'maxDelayMs', maxDelayMs, { above: 0, finite: true });
+  requireNumber('eventLoopDelayCheck', 'percentile', percentile, { above: 0, max: 100 });
   let current: IntervalHistogram | undefined;
 
   const lookAtDelay = async (): Promise<CheckReport | undefined> => {

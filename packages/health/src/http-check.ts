@@ -1,5 +1,11 @@
+import {
+  refuseUnknownOptions,
+  requireInteger,
+  requireOneOf,
+  requireText,
+  wrongOption,
+} from '@signalbox/options';
 import type { CheckFunction } from './check.js';
-import { refuseUnknownOptions, requireInteger, requireText, shown } from './option-checks.js';
 
 export interface HttpCheckOptions {
   /** @default 'GET' */
@@ -24,9 +30,7 @@ export interface HttpCheckOptions {
 export function httpCheck(url: string | URL, options: HttpCheckOptions = {}): CheckFunction {
   refuseUnknownOptions('httpCheck', options, ['method', 'headers', 'expectStatus']);
   const { method = 'GET', headers = {}, expectStatus } = options;
-  if (method !== 'GET' && method !== 'HEAD') {
-    throw new TypeError(`httpCheck: "method" must be GET or HEAD, got ${shown(method)}`);
-  }
+  requireOneOf('httpCheck', 'method', method, ['GET', 'HEAD']);
   for (const status of expectStatus ?? []) requireInteger('httpCheck', 'expectStatus', status, 100);
   const target = requireHttpUrl('httpCheck', 'url', url);
   const fields = new Headers({ ...headers });
@@ -45,7 +49,7 @@ export function requireHttpUrl(owner: string, option: string, url: string | URL)
   requireText(owner, option, String(url));
   const parsed = URL.canParse(String(url)) ? new URL(url) : undefined;
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed;
-  throw new TypeError(`${owner}: "${option}" must be an http(s) URL, got ${shown(String(url))}`);
+  throw wrongOption(owner, option, 'an http(s) URL', String(url));
 }
 
 /** fetch refuses a URL with credentials (https://fetch.spec.whatwg.org/#dom-request, step 5). */

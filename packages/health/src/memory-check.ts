@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
+import { refuseUnknownOptions, requireNumber } from '@signalbox/options';
 import type { CheckFunction } from './check.js';
-import { refuseUnknownOptions, requirePositive } from './option-checks.js';
 
 export interface MemoryCheckOptions {
   /**
@@ -26,9 +26,10 @@ export interface MemoryCheckOptions {
 export function memoryCheck(options: MemoryCheckOptions = {}): CheckFunction {
   refuseUnknownOptions('memoryCheck', options, ['maxHeapPercent', 'maxRssPercent', 'maxRssBytes']);
   const { maxHeapPercent = 90, maxRssPercent = 90, maxRssBytes } = options;
-  requirePositive('memoryCheck', 'maxHeapPercent', maxHeapPercent, 100);
-  requirePositive('memoryCheck', 'maxRssPercent', maxRssPercent, 100);
-  if (maxRssBytes !== undefined) requirePositive('memoryCheck', 'maxRssBytes', maxRssBytes);
+  requireNumber('memoryCheck', 'maxHeapPercent', maxHeapPercent, { above: 0, max: 100 });
+  requireNumber('memoryCheck', 'maxRssPercent', maxRssPercent, { above: 0, max: 100 });
+  if (maxRssBytes !== undefined)
+    requireNumber('memoryCheck', 'maxRssBytes', maxRssBytes, { above: 0, finite: true });
 
   const grantedBytes = grantedMemory();
   const rssLimit = Math.min(maxRssBytes ?? Infinity, (grantedBytes * maxRssPercent) / 100);

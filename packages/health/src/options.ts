@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
+import { refuseUnknownOptions, requireObject, requireText, shown, wrongOption } from '@signalbox/options';
 import { type AccessRule, type DetailAccess, resolveAccess } from './access.js';
 import { type Check, check } from './check.js';
-import { refuseUnknownOptions, requireText, shown } from './option-checks.js';
 
 /** How the app is deployed, as `/health` tells it. */
 export interface Deployment {
@@ -64,9 +64,7 @@ const DEFAULT_PATHS: Readonly<Record<ProbeName, string>> = {
 
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveOptions(options: HealthOptions): ResolvedOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`health: "options" must be an object, got ${shown(options)}`);
-  }
+  requireObject('health', 'options', options);
   refuseUnknownOptions('health', options, OPTIONS);
   const {
     service,
@@ -94,7 +92,8 @@ export function resolveOptions(options: HealthOptions): ResolvedOptions {
 }
 
 function resolveDeployment(deployment: Deployment): ResolvedOptions['deployment'] {
-  refuseUnknownOptions('health', deployment, ['mode', 'server', 'messageQueue']);
+  requireObject('health', 'deployment', deployment);
+  refuseUnknownOptions('health: "deployment"', deployment, ['mode', 'server', 'messageQueue']);
   const { mode = cluster.isWorker ? 'cluster' : 'single', server = 'node', messageQueue } = deployment;
   requireText('health', 'deployment.mode', mode);
   requireText('health', 'deployment.server', server);
@@ -103,7 +102,7 @@ function resolveDeployment(deployment: Deployment): ResolvedOptions['deployment'
 }
 
 function resolveChecks(checks: readonly Check[]): readonly Check[] {
-  if (!Array.isArray(checks)) throw new TypeError(`health: "checks" must be an array, got ${shown(checks)}`);
+  if (!Array.isArray(checks)) throw wrongOption('health', 'checks', 'an array', checks);
   const names = new Set<string>();
   for (const each of checks as readonly (Check | undefined)[]) {
     if (typeof each?.run !== 'function' || typeof each.timeoutMs !== 'number') {
@@ -118,15 +117,15 @@ function resolveChecks(checks: readonly Check[]): readonly Check[] {
 }
 
 function resolvePaths(paths: NonNullable<HealthOptions['paths']>): ReadonlyMap<ProbeName, string> {
-  refuseUnknownOptions('health', paths, Object.keys(DEFAULT_PATHS));
+  requireObject('health', 'paths', paths);
+  refuseUnknownOptions('health: "paths"', paths, Object.keys(DEFAULT_PATHS));
   const resolved = new Map<ProbeName, string>();
   for (const [name, byDefault] of Object.entries(DEFAULT_PATHS) as [ProbeName, string][]) {
     const path = paths[name] ?? byDefault;
     if (path === false) continue;
     if (typeof path !== 'string' || !/^\/[^?#\s]*[^?#\s/]$/.test(path)) {
-      throw new TypeError(
-        `health: "paths.${name}" must be a path such as "${byDefault}" without a slash at its end, got ${shown(path)}`,
-      );
+      const wanted = `a path such as "${byDefault}" without a slash at its end`;
+      throw wrongOption('health', `paths.${name}`, wanted, path);
     }
     if ([...resolved.values()].includes(path)) {
       throw new TypeError(`health: "paths.${name}" must differ from the other paths, got "${path}" twice`);

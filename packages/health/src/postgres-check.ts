@@ -1,5 +1,5 @@
+import { wrongSecret } from '@signalbox/options';
 import type { CheckFunction } from './check.js';
-import { shown } from './option-checks.js';
 
 /** What a Postgres client must have, as pg's pools and clients, PGlite and postgres packages do. */
 export interface PostgresLike {
@@ -14,7 +14,7 @@ export interface PostgresLike {
  */
 export function postgresCheck(pool: PostgresLike): CheckFunction {
   if (typeof pool?.query !== 'function') {
-    throw new TypeError(`postgresCheck: "pool" must have query(), got ${shown(pool)}`);
+    throw wrongSecret('postgresCheck', 'pool', 'an object with query()', pool);
   }
 
   return async function askPostgres() {

@@ -1,5 +1,5 @@
+import { wrongSecret } from '@signalbox/options';
 import type { CheckFunction } from './check.js';
-import { shown } from './option-checks.js';
 
 /** What a Redis client must have: one of the two. `check` is preferred and may return details. */
 export interface RedisLike {
@@ -18,7 +18,7 @@ export interface RedisLike {
 export function redisCheck(client: RedisLike | CheckFunction): CheckFunction {
   if (typeof client === 'function') return client;
   if (typeof client?.check !== 'function' && typeof client?.ping !== 'function') {
-    throw new TypeError(`redisCheck: "client" must have check() or ping(), got ${shown(client)}`);
+    throw wrongSecret('redisCheck', 'client', 'an object with check() or ping(), or a function', client);
   }
 
   return async function askRedis(signal) {

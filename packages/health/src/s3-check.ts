@@ -1,7 +1,7 @@
+import { refuseUnknownOptions, requireText, wrongSecret } from '@signalbox/options';
 import { AwsClient } from 'aws4fetch';
 import type { CheckFunction } from './check.js';
 import { requireHttpUrl } from './http-check.js';
-import { refuseUnknownOptions, requireText } from './option-checks.js';
 
 export interface S3CheckOptions {
   /** Where the storage is, such as `https://s3.eu-central-1.amazonaws.com` or `http://minio:9000`. */
@@ -46,8 +46,7 @@ export function s3Check(options: S3CheckOptions): CheckFunction {
   requireText('s3Check', 'region', region);
   requireText('s3Check', 'accessKeyId', accessKeyId);
   if (typeof secretAccessKey !== 'string' || secretAccessKey === '') {
-    // What came is not shown: it may be the secret, given the wrong way.
-    throw new TypeError('s3Check: "secretAccessKey" must be a non-empty string');
+    throw wrongSecret('s3Check', 'secretAccessKey', 'a non-empty string', secretAccessKey);
   }
 
   const client = new AwsClient({

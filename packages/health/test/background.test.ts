@@ -29,6 +29,7 @@ describe('checks in the background', () => {
     let most = 0;
     const run = async (): Promise<void> => {
       most = Math.max(most, (running += 1));
+      // Longer than everyMs.
       await new Promise((resolve) => setTimeout(resolve, 3));
       running -= 1;
       runs += 1;
@@ -220,7 +221,9 @@ describe('checks in the background', () => {
       checks: [quick('it', () => void (runs += 1), { everyMs: 1 })],
     });
     handle.close();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    let others = 0;
+    opened({ checks: [quick('it', () => void (others += 1), { everyMs: 1 })] });
+    await until(() => others >= 3);
     expect(runs).toBe(0);
   });
 

@@ -28,7 +28,7 @@ describe('health', () => {
     [{ ...base, version: 1 }, 'health: "version" must be a non-empty string, got 1'],
     [{ ...base, environment: '' }, 'health: "environment" must be a non-empty string, got ""'],
     [{ ...base, check: [] }, 'health: "check" is not an option; did you mean "checks"?'],
-    [{ ...base, timeout: 5 }, 'health: "timeout" is not an option'],
+    [{ ...base, timeout: 5 }, 'health: "timeout" is not an option; there are service, version'],
     [{ ...base, checks: {} }, 'health: "checks" must be an array, got an object'],
     [{ ...base, checks: [run] }, 'health: "checks" must hold what check() returns, got '],
     [{ ...base, checks: [null] }, 'health: "checks" must hold what check() returns, got null'],
@@ -42,7 +42,7 @@ describe('health', () => {
     [{ ...base, access: ['10.0.0.0/8/8'] }, 'got "10.0.0.0/8/8"'],
     [{ ...base, access: ['10.0.0.0/'] }, 'got "10.0.0.0/"'],
     [{ ...base, access: [7] }, 'got 7'],
-    [{ ...base, paths: { live: '/x' } }, 'health: "live" is not an option; did you mean "livez"?'],
+    [{ ...base, paths: { live: '/x' } }, 'health: "paths": "live" is not an option; did you mean "livez"?'],
     [{ ...base, paths: { livez: 'x' } }, 'health: "paths.livez" must be a path such as "/livez"'],
     [{ ...base, paths: { livez: '/x/' } }, 'without a slash at its end, got "/x/"'],
     [{ ...base, paths: { livez: '/health' } }, 'must differ from the other paths, got "/health" twice'],
@@ -57,9 +57,12 @@ describe('check', () => {
     [['', run], 'check: "name" must be a non-empty string, got ""'],
     [['a', 'b'], 'check: "run" must be a function, got "b"'],
     [['a', run, { timeoutMS: 5 }], 'check: "timeoutMS" is not an option; did you mean "timeoutMs"?'],
-    [['a', run, { timeoutMs: 0 }], 'check: "timeoutMs" must be an integer of at least 1, got 0'],
-    [['a', run, { everyMs: 1.5 }], 'check: "everyMs" must be an integer of at least 1, got 1.5'],
-    [['a', run, { everyMs: 2 ** 31 }], 'check: "everyMs" must be at most 2147483647, got 2147483648'],
+    [['a', run, { timeoutMs: 0 }], 'check: "timeoutMs" must be an integer from 1 to 2147483647, got 0'],
+    [['a', run, { everyMs: 1.5 }], 'check: "everyMs" must be an integer from 1 to 2147483647, got 1.5'],
+    [
+      ['a', run, { everyMs: 2 ** 31 }],
+      'check: "everyMs" must be an integer from 1 to 2147483647, got 2147483648',
+    ],
     [['a', run, { failuresToFall: 0 }], 'check: "failuresToFall" must be an integer of at least 1, got 0'],
     [
       ['a', run, { successesToRise: '1' }],
@@ -87,15 +90,27 @@ describe('ready-made checks', () => {
   const s3 = { endpoint: 'http://s3.test', bucket: 'b', accessKeyId: 'id', secretAccessKey: 'hunter2' };
 
   it.each<[() => unknown, string]>([
-    [() => redisCheck(untyped({})), 'redisCheck: "client" must have check() or ping(), got an object'],
-    [() => redisCheck(untyped(null)), 'redisCheck: "client" must have check() or ping(), got null'],
-    [() => postgresCheck(untyped('pg://')), 'postgresCheck: "pool" must have query(), got "pg://"'],
+    [
+      () => redisCheck(untyped({})),
+      'redisCheck: "client" must be an object with check() or ping(), or a function, got an object',
+    ],
+    [
+      () => redisCheck(untyped(null)),
+      'redisCheck: "client" must be an object with check() or ping(), or a function, got null',
+    ],
+    [
+      () => postgresCheck(untyped('pg://')),
+      'postgresCheck: "pool" must be an object with query(), got text of 5 characters',
+    ],
     [() => httpCheck('searxng:8080'), 'httpCheck: "url" must be an http(s) URL, got "searxng:8080"'],
     [
       () => httpCheck('http://h', untyped({ method: 'POST' })),
-      'httpCheck: "method" must be GET or HEAD, got "POST"',
+      'httpCheck: "method" must be "GET" or "HEAD", got "POST"',
     ],
-    [() => httpCheck('http://h', untyped({ expect: [200] })), 'httpCheck: "expect" is not an option'],
+    [
+      () => httpCheck('http://h', untyped({ expect: [200] })),
+      'httpCheck: "expect" is not an option; did you mean "expectStatus"?',
+    ],
     [
       () => httpCheck('http://h', { expectStatus: [20] }),
       '"expectStatus" must be an integer of at least 100, got 20',
@@ -104,13 +119,13 @@ describe('ready-made checks', () => {
     [() => s3Check({ ...s3, bucket: '' }), 's3Check: "bucket" must be a non-empty string, got ""'],
     [
       () => s3Check(untyped({ ...s3, secretAccessKey: ['hunter2'] })),
-      '"secretAccessKey" must be a non-empty string',
+      's3Check: "secretAccessKey" must be a non-empty string, got an array',
     ],
     [() => s3Check(untyped({ ...s3, accessKeyID: 'x' })), 'did you mean "accessKeyId"?'],
     [() => diskCheck(untyped({})), 'diskCheck: "path" must be a non-empty string, got undefined'],
     [
       () => diskCheck({ path: '/', minFreeBytes: -1 }),
-      'diskCheck: "minFreeBytes" must be a number above 0, got -1',
+      'diskCheck: "minFreeBytes" must be a finite number above 0, got -1',
     ],
     [() => diskCheck({ path: '/', minFreePercent: 101 }), 'a number above 0 and at most 100, got 101'],
     [
@@ -119,7 +134,11 @@ describe('ready-made checks', () => {
     ],
     [
       () => memoryCheck({ maxRssBytes: Number.NaN }),
-      'memoryCheck: "maxRssBytes" must be a number above 0, got NaN',
+      'memoryCheck: "maxRssBytes" must be a finite number above 0, got NaN',
+    ],
+    [
+      () => eventLoopDelayCheck({ maxDelayMs: Infinity }),
+      'eventLoopDelayCheck: "maxDelayMs" must be a finite number above 0, got Infinity',
     ],
     [
       () => eventLoopDelayCheck({ percentile: 200 }),
@@ -131,7 +150,10 @@ describe('ready-made checks', () => {
       () => certificateCheck({ host: 'h', warnDays: -1 }),
       '"warnDays" must be an integer of at least 0, got -1',
     ],
-    [() => certificateCheck(untyped({ hostname: 'h' })), 'certificateCheck: "hostname" is not an option'],
+    [
+      () => certificateCheck(untyped({ hostname: 'h' })),
+      'certificateCheck: "hostname" is not an option; did you mean "host"?',
+    ],
   ])('refuse wrong options: %s', (make, message) => {
     expect(make).toThrow(TypeError);
     expect(make).toThrow(message);

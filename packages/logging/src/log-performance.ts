@@ -1,6 +1,6 @@
 import { types } from 'node:util';
+import { refuseUnknownOptions, requireFunction, requireNumber, requireText } from '@signalbox/options';
 import type { Logger } from 'pino';
-import { requireKnownNames, requireOption, requireSlowMs } from './check-options.js';
 import { log } from './log.js';
 
 /** Options of {@link logPerformance}. */
@@ -33,11 +33,11 @@ export function logPerformance<This, Args extends unknown[], Result>(
   fn: (this: This, ...args: Args) => Result,
   options: LogPerformanceOptions = {},
 ): (this: This, ...args: Args) => Result {
-  requireOption(typeof name === 'string' && name !== '', 'logPerformance: "name"', 'a name', name);
-  requireOption(typeof fn === 'function', 'logPerformance: "fn"', 'a function', fn);
-  requireKnownNames('logPerformance', options, ['slowMs', 'logger']);
+  requireText('logPerformance', 'name', name);
+  requireFunction('logPerformance', 'fn', fn);
+  refuseUnknownOptions('logPerformance', options, ['slowMs', 'logger']);
   const { slowMs = 1_000, logger } = options;
-  requireSlowMs('logPerformance', slowMs);
+  requireNumber('logPerformance', 'slowMs', slowMs, { above: 0 });
 
   function report(startedAt: number, outcome: 'ok' | 'error'): void {
     const durationMs = Math.round((performance.now() - startedAt) * 1_000) / 1_000;

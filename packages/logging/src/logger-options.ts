@@ -1,6 +1,14 @@
 import { isatty } from 'node:tty';
+import {
+  refuseUnknownOptions,
+  requireInteger,
+  requireNumber,
+  requireObject,
+  requireOneOf,
+  requireText,
+  wrongOption,
+} from '@signalbox/options';
 import type { LevelWithSilent } from 'pino';
-import { requireKnownNames, requireOption } from './check-options.js';
 import type { RedactOptions } from './redact.js';
 
 /** A file to log to, and how it rotates. */
@@ -72,19 +80,12 @@ const NAMES = ['level', 'name', 'fields', 'file', 'destination', 'pretty', 'reda
 
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
-  requireKnownNames('createLogger', options, NAMES);
+  refuseUnknownOptions('createLogger', options, NAMES);
   const { name, fields = { pid: process.pid }, destination, redact = {}, root } = options;
   const toTerminal = options.file === undefined && destination === undefined && isatty(1);
   const { pretty = toTerminal && process.env['NODE_ENV'] !== 'production' } = options;
 
-  const bothWays = options.file !== undefined && destination !== undefined;
-  requireOption(!bothWays, 'createLogger: "destination"', 'left out where "file" is given', destination);
-  requireOption(
-    destination === undefined || typeof destination.write === 'function',
-    'createLogger: "destination"',
-    'an object with a "write" method',
-    destination,
-  );
+  requireDestination(destination, options.file !== undefined);
   requireRedact(redact);
 
   return {
@@ -103,30 +104,38 @@ export function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOpti
 function resolveLevel(option: string | undefined): LevelWithSilent {
   const environment = process.env['LOG_LEVEL'];
   const wanted: unknown = option ?? (environment === undefined || environment === '' ? 'info' : environment);
-  const level = LEVELS.find((each) => each === String(wanted).toLowerCase());
-  if (level !== undefined) return level;
+  const level = String(wanted).toLowerCase();
+  requireOneOf('createLogger', option === undefined ? 'LOG_LEVEL' : 'level', level, LEVELS);
+  return level as LevelWithSilent;
+}
 
-  const source = option === undefined ? 'LOG_LEVEL' : '"level"';
-  throw new TypeError(`createLogger: ${source} must be one of ${LEVELS.join(', ')}, got "${String(wanted)}"`);
+function requireDestination(destination: LogDestination | undefined, hasFile: boolean): void {
+  if (destination === undefined) return;
+  if (hasFile) {
+    throw wrongOption('createLogger', 'destination', 'left out where "file" is given', destination);
+  }
+  if (typeof destination?.write === 'function') return;
+  throw wrongOption('createLogger', 'destination', 'an object with a "write" method', destination);
 }
 
 function resolveFile(file: string | LogFileOptions): { path: string; maxBytes: number; keep: number } {
   const options = typeof file === 'string' ? { path: file } : file;
-  requireKnownNames('createLogger', options, ['path', 'maxBytes', 'keep']);
+  requireObject('createLogger', 'file', options);
+  refuseUnknownOptions('createLogger: "file"', options, ['path', 'maxBytes', 'keep']);
   const { path, maxBytes = 10_485_760, keep = 5 } = options;
 
-  requireOption(typeof path === 'string' && path !== '', 'createLogger: "file"', 'a path', path);
-  requireOption(maxBytes >= 1, 'createLogger: "file.maxBytes"', 'a number of at least 1', maxBytes);
-  const keepFits = Number.isInteger(keep) && keep >= 0;
-  requireOption(keepFits, 'createLogger: "file.keep"', 'an integer of at least 0', keep);
+  requireText('createLogger', typeof file === 'string' ? 'file' : 'file.path', path);
+  requireNumber('createLogger', 'file.maxBytes', maxBytes, { min: 1 });
+  requireInteger('createLogger', 'file.keep', keep, 0);
   return { path, maxBytes, keep };
 }
 
 function requireRedact(redact: RedactOptions): void {
-  requireKnownNames('createLogger', redact, ['keys', 'parameters']);
+  requireObject('createLogger', 'redact', redact);
+  refuseUnknownOptions('createLogger: "redact"', redact, ['keys', 'parameters']);
   for (const name of ['keys', 'parameters'] as const) {
     const list = redact[name] ?? [];
     const fits = Array.isArray(list) && list.every((each) => typeof each === 'string');
-    requireOption(fits, `createLogger: "redact.${name}"`, 'a list of names', list);
+    if (!fits) throw wrongOption('createLogger', `redact.${name}`, 'a list of names', list);
   }
 }

@@ -1,6 +1,12 @@
+import {
+  refuseUnknownOptions,
+  requireFunction,
+  requireNumber,
+  wrongOption,
+  wrongSecret,
+} from '@signalbox/options';
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
-import { requireKnownNames, requireOption, requireSlowMs } from './check-options.js';
 import type { PrivacyOptions } from './visitor.js';
 
 export interface RequestLoggerOptions {
@@ -39,39 +45,29 @@ const NAMES = ['logger', 'slowMs', 'privacy', 'ignore', 'fields'] as const;
 
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveRequestLoggerOptions(options: RequestLoggerOptions): ResolvedRequestLoggerOptions {
-  requireKnownNames('requestLogger', options, NAMES);
+  refuseUnknownOptions('requestLogger', options, NAMES);
   const { logger, slowMs = 1_000, privacy = false, ignore, fields } = options;
 
-  const isLogger = logger === undefined || typeof logger.child === 'function';
-  requireOption(isLogger, 'requestLogger: "logger"', 'a pino logger', logger);
-  requireSlowMs('requestLogger', slowMs);
-  for (const [name, fn] of Object.entries({ ignore, fields })) {
-    requireOption(
-      fn === undefined || typeof fn === 'function',
-      `requestLogger: "${name}"`,
-      'a function of the request',
-      fn,
-    );
-  }
+  const isLogger = logger === undefined || typeof logger?.child === 'function';
+  if (!isLogger) throw wrongOption('requestLogger', 'logger', 'a pino logger', logger);
+  requireNumber('requestLogger', 'slowMs', slowMs, { above: 0 });
+  if (ignore !== undefined) requireFunction('requestLogger', 'ignore', ignore);
+  if (fields !== undefined) requireFunction('requestLogger', 'fields', fields);
   return { logger, slowMs, privacy: resolvePrivacy(privacy), ignore, fields };
 }
 
 function resolvePrivacy(privacy: boolean | PrivacyOptions): PrivacyOptions | undefined {
-  const fits = typeof privacy === 'boolean' || (typeof privacy === 'object' && privacy !== null);
-  requireOption(fits, 'requestLogger: "privacy"', 'true, false or options', privacy);
   if (typeof privacy === 'boolean') return privacy ? {} : undefined;
+  if (typeof privacy !== 'object' || privacy === null) {
+    // It may be the key, given the wrong way.
+    throw wrongSecret('requestLogger', 'privacy', 'true, false or options', privacy);
+  }
 
-  requireKnownNames('requestLogger', privacy, ['key', 'now']);
+  refuseUnknownOptions('requestLogger: "privacy"', privacy, ['key', 'now']);
   const { key, now } = privacy;
   if (key !== undefined && Buffer.byteLength(key) < 32) {
-    // Not what came: it is a secret.
-    throw new TypeError('requestLogger: "privacy.key" must be at least 32 bytes long');
+    throw wrongSecret('requestLogger', 'privacy.key', 'at least 32 bytes long', key);
   }
-  requireOption(
-    now === undefined || typeof now === 'function',
-    'requestLogger: "privacy.now"',
-    'a function',
-    now,
-  );
+  if (now !== undefined) requireFunction('requestLogger', 'privacy.now', now);
   return privacy;
 }

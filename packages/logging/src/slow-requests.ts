@@ -1,6 +1,6 @@
 import { facts } from '@signalbox/context';
+import { requireNumber } from '@signalbox/options';
 import type { RequestHandler } from 'express';
-import { requireSlowMs } from './check-options.js';
 
 /**
  * Sets from when on a request is slow, for the routes below it.
@@ -12,7 +12,7 @@ import { requireSlowMs } from './check-options.js';
  * app.post('/api/ocr', slowAfter(10_000), recognize);
  */
 export function slowAfter(slowMs: number): RequestHandler {
-  requireSlowMs('slowAfter', slowMs);
+  requireNumber('slowAfter', 'slowMs', slowMs, { above: 0 });
 
   return function slowAfterMiddleware(req, _res, next) {
     facts(req).slowMs = slowMs;

@@ -94,10 +94,14 @@ describe('logPerformance', () => {
   });
 
   it('refuses what it cannot work with', () => {
-    expect(() => logPerformance('', () => 1)).toThrow('logPerformance: "name" must be a name, got ""');
+    expect(() => logPerformance('', () => 1)).toThrow(
+      'logPerformance: "name" must be a non-empty string, got ""',
+    );
     const five: unknown = 5;
     expect(() => logPerformance('x', five as () => void)).toThrow('"fn" must be a function, got 5');
     expect(() => logPerformance('x', () => 1, { slowMs: -1 })).toThrow('"slowMs" must be a number');
-    expect(() => logPerformance('x', () => 1, { slow: 1 } as object)).toThrow('unknown option "slow"');
+    expect(() => logPerformance('x', () => 1, { slow: 1 } as object)).toThrow(
+      'logPerformance: "slow" is not an option; did you mean "slowMs"?',
+    );
   });
 });

@@ -1,3 +1,5 @@
+import { EventEmitter, once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { requestContext, runInContext } from '@signalbox/context';
 import { listen } from '@signalbox/testing';
 import express from 'express';
@@ -16,7 +18,7 @@ beforeEach(() => {
 describe('log()', () => {
   it('is the logger of the running request, anywhere below it', async () => {
     async function search(): Promise<void> {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await nextTurn();
       log().info('deep below');
     }
     const app = express().use(requestContext(), requestLogger());
@@ -36,8 +38,12 @@ describe('log()', () => {
 
   it('keeps requests that run at the same time apart', async () => {
     const app = express().use(requestContext(), requestLogger());
+    const all = new EventEmitter().setMaxListeners(20);
+    let arrived = 0;
     app.get('/:number', async (req, res) => {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      arrived += 1;
+      if (arrived < 20) await once(all, 'there');
+      else all.emit('there');
       log().info({ number: Number(req.params.number) });
       res.end();
     });

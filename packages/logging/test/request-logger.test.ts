@@ -8,8 +8,8 @@ import { createLogger, recordErrors, requestLogger, type RequestLoggerOptions } 
 import { isRequestLine, recorder, type Recorder } from './recorder.js';
 
 /** What the error handler of `errors` does for the log, and no more. */
-const errorHandler: ErrorRequestHandler = (error: { status?: number }, _req, res, _next) => {
-  if ('err' in res) res.err = error as Error;
+const errorHandler: ErrorRequestHandler = (error: Error & { status?: number }, _req, res, _next) => {
+  if ('err' in res) res.err = error;
   if (res.headersSent) res.destroy();
   else res.status(error.status ?? 500).json({ error: 'no' });
 };
@@ -384,17 +384,25 @@ describe('requestLogger', () => {
   });
 
   it.each<[string, object, string]>([
-    ['a misspelt option', { slowMS: 5 }, 'requestLogger: unknown option "slowMS", did you mean "slowMs"?'],
-    ['a threshold of 0', { slowMs: 0 }, '"slowMs" must be a number of milliseconds above 0, got 0'],
+    ['a misspelt option', { slowMS: 5 }, 'requestLogger: "slowMS" is not an option; did you mean "slowMs"?'],
+    ['a threshold of 0', { slowMs: 0 }, '"slowMs" must be a number above 0, got 0'],
     ['a logger that is none', { logger: console }, '"logger" must be a pino logger, got an object'],
-    ['an ignore that is no function', { ignore: '/health' }, '"ignore" must be a function of the request'],
-    ['an odd privacy', { privacy: 'on' }, '"privacy" must be true, false or options, got "on"'],
+    ['an ignore that is no function', { ignore: '/health' }, '"ignore" must be a function, got "/health"'],
+    [
+      'an odd privacy',
+      { privacy: 'on' },
+      '"privacy" must be true, false or options, got text of 2 characters',
+    ],
     [
       'a weak key, without repeating it',
       { privacy: { key: 'weak' } },
-      '"privacy.key" must be at least 32 bytes',
+      '"privacy.key" must be at least 32 bytes long, got text of 4 characters',
     ],
-    ['a misspelt privacy option', { privacy: { keys: 'x' } }, 'did you mean "key"?'],
+    [
+      'a misspelt privacy option',
+      { privacy: { keys: 'x' } },
+      'requestLogger: "privacy": "keys" is not an option; did you mean "key"?',
+    ],
   ])('refuses %s at construction', (_what, options, message) => {
     expect(() => requestLogger(options as RequestLoggerOptions)).toThrow(TypeError);
     expect(() => requestLogger(options as RequestLoggerOptions)).toThrow(message);

@@ -18,8 +18,8 @@ async function failSignedIn(log: Recorder, requestLog: RequestHandler): Promise<
       cause: new Error('connection reset by the database'),
     });
   });
-  app.use(((error: unknown, _req, res, _next) => {
-    if ('err' in res) res.err = error as Error;
+  app.use(((error: Error, _req, res, _next) => {
+    if ('err' in res) res.err = error;
     res.status(500).set('Set-Cookie', 'sid=set-secret').json({ error: 'internal' });
   }) satisfies ErrorRequestHandler);
 

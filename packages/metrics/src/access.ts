@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { addressList, clientAddress } from '@signalbox/context';
 import { ForbiddenError, UnauthorizedError } from '@signalbox/errors';
+import { wrongSecret } from '@signalbox/options';
 import type { Request } from 'express';
 
 /** Who may read the metrics: whoever comes from an allowed address or knows the token. */
@@ -42,8 +43,7 @@ function tokenDigests(caller: string, token: unknown): Buffer[] {
   const tokens: unknown[] = Array.isArray(token) ? token : [token];
   return tokens.map((each) => {
     if (typeof each !== 'string' || !/^\S+$/.test(each)) {
-      // Not shown: it may be a secret with a typing error.
-      throw new TypeError(`${caller}: "token" must be a string without spaces, or a list of them`);
+      throw wrongSecret(caller, 'token', 'a string without spaces, or a list of them', each);
     }
     return digestOf(each);
   });

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { requireNumber, wrongOption } from '@signalbox/options';
 import type { Registry } from 'prom-client';
 import { aggregator, type Aggregator } from './cluster-primary.js';
 import { installationOf } from './installation.js';
@@ -48,11 +49,7 @@ let shared: { adding: Aggregator; timeoutMs: number; users: Registry[] } | undef
  */
 export function clusterMetrics(options: ClusterMetricsOptions = {}): ClusterMetrics {
   const { timeoutMs = 400, ...rest } = options;
-  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
-    throw new TypeError(
-      `clusterMetrics: "timeoutMs" must be a number above 0 and at most ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}`,
-    );
-  }
+  requireNumber('clusterMetrics', 'timeoutMs', timeoutMs, { above: 0, max: MAX_TIMEOUT_MS });
   const settings = resolveOptions('clusterMetrics', rest);
   if (!cluster.isPrimary)
     throw new Error('clusterMetrics: must be called in the primary; workers call metrics()');
@@ -74,9 +71,8 @@ function join(registry: Registry, timeoutMs: number): void {
   shared ??= { adding: aggregator(timeoutMs), timeoutMs, users: [] };
   const { adding, users } = shared;
   if (shared.timeoutMs !== timeoutMs) {
-    throw new TypeError(
-      `clusterMetrics: "timeoutMs" must be ${shared.timeoutMs}, as in the first call, got ${timeoutMs}`,
-    );
+    const wanted = `${shared.timeoutMs}, as in the first call`;
+    throw wrongOption('clusterMetrics', 'timeoutMs', wanted, timeoutMs);
   }
   users.push(registry);
   adding.registries.add(registry);

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { routeTemplate } from '@signalbox/context';
+import { onceOver, routeTemplate } from '@signalbox/context';
 import type { Request, Response } from 'express';
 import { Gauge, type Registry } from 'prom-client';
 import { showCounter, showHistogram } from './instruments.js';
@@ -57,7 +57,6 @@ class Exchange {
   readonly startedMs: number = performance.now();
   readonly bytesRead: number;
   readonly bytesWritten: number;
-  counted = false;
 
   constructor(
     readonly req: Request,
@@ -72,15 +71,12 @@ class Exchange {
 /** Registers the metrics of HTTP requests, and follows requests to count them. */
 export function httpMetrics(options: HttpMetricsOptions): HttpMetrics {
   const answered = answeredRequests(options);
-  const queue = connectionQueue();
   // Not a property of the response: on Node 20 and 22 a write to Express' responses costs ten times as much.
   const followed = new WeakSet<Response>();
   let inFlight = 0;
   showInFlight(options.registry, () => inFlight);
 
   function count(exchange: Exchange): void {
-    if (exchange.counted) return;
-    exchange.counted = true;
     inFlight -= 1;
     const { req, res } = exchange;
     const { method } = req;
@@ -97,14 +93,9 @@ export function httpMetrics(options: HttpMetricsOptions): HttpMetrics {
     follow(req, res) {
       if (followed.has(res)) return;
       followed.add(res);
-      const { socket } = req;
-      const exchange = new Exchange(req, res, socket);
-      const finish = () => count(exchange);
-
+      const exchange = new Exchange(req, res, req.socket);
       inFlight += 1;
-      if (socket.destroyed) return finish(); // The client left before us: no event will tell.
-      res.on('close', finish);
-      if (res.socket === null) queue.add(res, socket, finish);
+      onceOver(req, res, () => count(exchange));
     },
   };
 }
@@ -170,31 +161,6 @@ function showInFlight(registry: Registry, read: () => number): Gauge {
       this.set(read());
     },
   });
-}
-
-/**
- * Node emits no `close` on a response that waits behind another on its connection (RFC 9112 section 9.3.2)
- * when the client leaves. Without this, whoever pipelines and hangs up would drive the gauge up for good.
- */
-function connectionQueue() {
-  const bySocket = new WeakMap<Socket, Set<() => void>>();
-
-  function open(socket: Socket): Set<() => void> {
-    const waiting = new Set<() => void>();
-    bySocket.set(socket, waiting);
-    socket.once('close', () => {
-      for (const finish of waiting) finish();
-    });
-    return waiting;
-  }
-
-  return {
-    add(res: Response, socket: Socket, finish: () => void): void {
-      const waiting = bySocket.get(socket) ?? open(socket);
-      waiting.add(finish);
-      res.on('close', () => waiting.delete(finish));
-    },
-  };
 }
 
 /** 499, as nginx has it, when the client left early; 500 when the response was cut off by an error of ours. */

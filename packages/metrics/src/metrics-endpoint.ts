@@ -1,10 +1,11 @@
 import { facts } from '@signalbox/context';
 import { MethodNotAllowedError } from '@signalbox/errors';
+import { refuseUnknownOptions } from '@signalbox/options';
 import type { Request, RequestHandler, Response } from 'express';
 import { register, type Registry } from 'prom-client';
 import { accessCheck, type AccessOptions } from './access.js';
 import { prefersOpenMetrics } from './accept.js';
-import { requireKnown, requireRegistry } from './options.js';
+import { requireRegistry } from './options.js';
 import { openMetricsText, prometheusText } from './rendering.js';
 import { scrape } from './scrape.js';
 
@@ -31,7 +32,7 @@ export interface MetricsEndpointOptions extends AccessOptions {
  * app.get('/metrics', metricsEndpoint({ allow: ['10.0.0.0/8'], token: process.env.METRICS_TOKEN }));
  */
 export function metricsEndpoint(options: MetricsEndpointOptions = {}): RequestHandler {
-  requireKnown('metricsEndpoint', options, ['registry', 'allow', 'token']);
+  refuseUnknownOptions('metricsEndpoint', options, ['registry', 'allow', 'token']);
   const { registry = register } = options;
   requireRegistry('metricsEndpoint', registry);
   const admit = admission('metricsEndpoint', options);

@@ -1,3 +1,4 @@
+import { refuseUnknownOptions, requireFunction } from '@signalbox/options';
 import type { RequestHandler } from 'express';
 import { register } from 'prom-client';
 import {
@@ -9,7 +10,7 @@ import {
   type RealtimeInfo,
 } from './json-groups.js';
 import { admission, sendWhole, type MetricsEndpointOptions } from './metrics-endpoint.js';
-import { requireKnown, requireRegistry } from './options.js';
+import { requireRegistry } from './options.js';
 import { readerOf } from './reading.js';
 import { redisGroup } from './redis-info.js';
 import { scrape } from './scrape.js';
@@ -34,11 +35,11 @@ export interface MetricsJsonOptions extends MetricsEndpointOptions {
  * app.get('/metrics.json', metricsJson({ redisInfo: () => redis.info() }));
  */
 export function metricsJson(options: MetricsJsonOptions = {}): RequestHandler {
-  requireKnown('metricsJson', options, ['registry', 'allow', 'token', 'redisInfo', 'realtime']);
+  refuseUnknownOptions('metricsJson', options, ['registry', 'allow', 'token', 'redisInfo', 'realtime']);
   const { registry = register, redisInfo, realtime } = options;
   requireRegistry('metricsJson', registry);
-  requireFunction('redisInfo', redisInfo);
-  requireFunction('realtime', realtime);
+  if (redisInfo !== undefined) requireFunction('metricsJson', 'redisInfo', redisInfo);
+  if (realtime !== undefined) requireFunction('metricsJson', 'realtime', realtime);
   const admit = admission('metricsJson', options);
 
   return async function metricsJsonHandler(req, res) {
@@ -60,9 +61,4 @@ export function metricsJson(options: MetricsJsonOptions = {}): RequestHandler {
     };
     sendWhole(res, 'application/json; charset=utf-8', JSON.stringify(body));
   };
-}
-
-function requireFunction(option: string, value: unknown): void {
-  if (value === undefined || typeof value === 'function') return;
-  throw new TypeError(`metricsJson: "${option}" must be a function, got ${typeof value}`);
 }

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { refuseUnknownOptions, requireBoolean, requireInteger, wrongOption } from '@signalbox/options';
 import { register, type Registry } from 'prom-client';
 
 /** Options of {@link metrics}. */
@@ -67,7 +68,7 @@ const NAMES = [
 
 /** Fills in the defaults, or throws a `TypeError` naming `caller` and the bad option. */
 export function resolveOptions(caller: string, options: MetricsOptions): MetricsSettings {
-  requireKnown(caller, options, NAMES);
+  refuseUnknownOptions(caller, options, NAMES);
   const {
     registry = register,
     buckets = BUCKETS,
@@ -82,24 +83,13 @@ export function resolveOptions(caller: string, options: MetricsOptions): Metrics
   requireRegistry(caller, registry);
   requireBounds(caller, 'buckets', buckets);
   requireBounds(caller, 'sizeBuckets', sizeBuckets);
-  if (!Number.isSafeInteger(maxSeries) || maxSeries < 2) {
-    throw new TypeError(`${caller}: "maxSeries" must be an integer of at least 2, got ${String(maxSeries)}`);
-  }
+  requireInteger(caller, 'maxSeries', maxSeries, 2);
   requireBoolean(caller, 'process', process);
   requireBoolean(caller, 'features', features);
   requireBoolean(caller, 'cluster', cluster);
   requirePath(caller, diskPath);
 
   return { registry, buckets, sizeBuckets, maxSeries, process, features, diskPath, cluster };
-}
-
-export function requireKnown(caller: string, options: object, names: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue;
-    const meant = names.find((known) => known.toLowerCase().startsWith(name.toLowerCase().slice(0, 4)));
-    const hint = meant === undefined ? `; there are ${names.join(', ')}` : `; did you mean "${meant}"?`;
-    throw new TypeError(`${caller}: unknown option "${name}"${hint}`);
-  }
 }
 
 export function requireRegistry(caller: string, registry: unknown): void {
@@ -109,13 +99,7 @@ export function requireRegistry(caller: string, registry: unknown): void {
     registry !== null &&
     'registerMetric' in registry &&
     'getMetricsAsJSON' in registry;
-  if (!fits)
-    throw new TypeError(`${caller}: "registry" must be a Registry of prom-client, got ${String(registry)}`);
-}
-
-function requireBoolean(caller: string, option: string, value: unknown): void {
-  if (typeof value === 'boolean') return;
-  throw new TypeError(`${caller}: "${option}" must be true or false, got ${String(value)}`);
+  if (!fits) throw wrongOption(caller, 'registry', 'a Registry of prom-client', registry);
 }
 
 function requireBounds(caller: string, option: string, bounds: unknown): void {
@@ -123,12 +107,12 @@ function requireBounds(caller: string, option: string, bounds: unknown): void {
     Array.isArray(bounds) &&
     bounds.length > 0 &&
     bounds.every((bound, i) => Number.isFinite(bound) && bound > 0 && (i === 0 || bound > bounds[i - 1]));
-  if (!fits) {
-    throw new TypeError(`${caller}: "${option}" must be ascending numbers above 0, got ${String(bounds)}`);
-  }
+  if (fits) return;
+  const got = Array.isArray(bounds) ? bounds.join(', ') : bounds;
+  throw wrongOption(caller, option, 'a list of ascending numbers above 0', got);
 }
 
 function requirePath(caller: string, path: unknown): void {
   if (typeof path === 'string' && statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  throw new TypeError(`${caller}: "diskPath" must be a path that exists, got ${String(path)}`);
+  throw wrongOption(caller, 'diskPath', 'a path that exists', path);
 }

@@ -156,8 +156,8 @@ describe('metricsEndpoint', () => {
     [{ allow: '127.0.0.1' as never }, 'got "127.0.0.1"'],
     [{ token: '' }, 'metricsEndpoint: "token" must be a string without spaces'],
     [{ token: ['ok', 'two words'] }, 'metricsEndpoint: "token" must be a string without spaces'],
-    [{ registry: 'x' as never }, 'metricsEndpoint: "registry" must be a Registry of prom-client, got x'],
-    [{ tokens: 'x' } as never, 'metricsEndpoint: unknown option "tokens"; did you mean "token"?'],
+    [{ registry: 'x' as never }, 'metricsEndpoint: "registry" must be a Registry of prom-client, got "x"'],
+    [{ tokens: 'x' } as never, 'metricsEndpoint: "tokens" is not an option; did you mean "token"?'],
   ] satisfies [MetricsEndpointOptions, string][])('refuses %j at construction', (options, message) => {
     expect(() => metricsEndpoint(options)).toThrow(message);
   });

@@ -142,9 +142,9 @@ describe('metricsJson', () => {
   });
 
   it.each([
-    [{ redisInfo: 'redis://' as never }, 'metricsJson: "redisInfo" must be a function, got string'],
-    [{ realtime: {} as never }, 'metricsJson: "realtime" must be a function, got object'],
-    [{ redis: 1 } as never, 'metricsJson: unknown option "redis"; did you mean "redisInfo"?'],
+    [{ redisInfo: 'redis://' as never }, 'metricsJson: "redisInfo" must be a function, got "redis://"'],
+    [{ realtime: {} as never }, 'metricsJson: "realtime" must be a function, got an object'],
+    [{ redis: 1 } as never, 'metricsJson: "redis" is not an option; did you mean "redisInfo"?'],
   ] satisfies [MetricsJsonOptions, string][])('refuses %j at construction', (options, message) => {
     expect(() => metricsJson(options)).toThrow(message);
   });

@@ -126,14 +126,14 @@ describe('metrics with bad options', () => {
   it.each([
     [{ maxSeries: 1 }, 'metrics: "maxSeries" must be an integer of at least 2, got 1'],
     [{ maxSeries: Number.NaN }, 'metrics: "maxSeries" must be an integer of at least 2, got NaN'],
-    [{ buckets: [] }, 'metrics: "buckets" must be ascending numbers above 0'],
-    [{ buckets: [1, 1] }, 'metrics: "buckets" must be ascending numbers above 0, got 1,1'],
-    [{ sizeBuckets: [0, 1] }, 'metrics: "sizeBuckets" must be ascending numbers above 0'],
-    [{ diskPath: '/no/such/path' }, 'metrics: "diskPath" must be a path that exists, got /no/such/path'],
+    [{ buckets: [] }, 'metrics: "buckets" must be a list of ascending numbers above 0'],
+    [{ buckets: [1, 1] }, 'metrics: "buckets" must be a list of ascending numbers above 0, got "1, 1"'],
+    [{ sizeBuckets: [0, 1] }, 'metrics: "sizeBuckets" must be a list of ascending numbers above 0'],
+    [{ diskPath: '/no/such/path' }, 'metrics: "diskPath" must be a path that exists, got "/no/such/path"'],
     [{ registry: {} as Registry }, 'metrics: "registry" must be a Registry of prom-client'],
     [{ process: 1 as never }, 'metrics: "process" must be true or false, got 1'],
-    [{ bucket: [1] } as MetricsOptions, 'metrics: unknown option "bucket"; did you mean "buckets"?'],
-    [{ zeal: 1 } as MetricsOptions, 'metrics: unknown option "zeal"; there are registry, buckets'],
+    [{ bucket: [1] } as MetricsOptions, 'metrics: "bucket" is not an option; did you mean "buckets"?'],
+    [{ zeal: 1 } as MetricsOptions, 'metrics: "zeal" is not an option; there are registry, buckets'],
   ])('refuses %j', (options, message) => {
     expect(() => metrics(options)).toThrow(message);
   });

@@ -1,19 +1,19 @@
+import { onceOver } from '@signalbox/context';
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireObject,
+} from '@signalbox/options';
 import type { RequestHandler } from 'express';
 import { signals } from '@signalbox/signals';
 import { RateLimitExceededError } from './errors.js';
 import { gateOf, type GateOptions } from './gate.js';
 import { keyHasher } from './key-hash.js';
 import { byAddress, keySourceOf, type KeyFunction } from './keys.js';
-import {
-  requireBoolean,
-  requireFunction,
-  requireInteger,
-  requireKnownNames,
-  requireName,
-  requireObject,
-} from './option-checks.js';
 import { noteFact } from './outcome.js';
-import { onceOver } from './response-over.js';
+import { requireName } from './require-name.js';
 
 export interface ConcurrencyLimitOptions extends GateOptions {
   /** How many requests of one caller may be under way at once. An integer of at least 1. */
@@ -62,14 +62,14 @@ const NAMES: readonly (keyof ConcurrencyLimitOptions)[] = [
  * app.get('/export', concurrencyLimit({ limit: 2, key: byPrincipal() }), exportAll);
  */
 export function concurrencyLimit(options: ConcurrencyLimitOptions): RequestHandler {
-  requireObject('concurrencyLimit: "options"', options);
-  requireKnownNames('concurrencyLimit', options, NAMES);
+  requireObject('concurrencyLimit', 'options', options);
+  refuseUnknownOptions('concurrencyLimit', options, NAMES);
   const { limit, key = byAddress(), name = 'concurrency', retryAfterSeconds = 1, shadow = false } = options;
-  requireInteger('concurrencyLimit: "limit"', limit, 1);
-  requireFunction('concurrencyLimit: "key"', key);
-  requireName('concurrencyLimit: "name"', name);
-  requireInteger('concurrencyLimit: "retryAfterSeconds"', retryAfterSeconds, 1);
-  requireBoolean('concurrencyLimit: "shadow"', shadow);
+  requireInteger('concurrencyLimit', 'limit', limit, 1);
+  requireFunction('concurrencyLimit', 'key', key);
+  requireName('concurrencyLimit', 'name', name);
+  requireInteger('concurrencyLimit', 'retryAfterSeconds', retryAfterSeconds, 1);
+  requireBoolean('concurrencyLimit', 'shadow', shadow);
   const admit = gateOf('concurrencyLimit', options);
   const { read } = keySourceOf(key, 0);
   // A name of a megabyte would be kept as long as the request.

@@ -1,7 +1,7 @@
 import { addressList, clientAddress, plainAddress } from '@signalbox/context';
 import { ForbiddenError } from '@signalbox/errors';
+import { requireFunction } from '@signalbox/options';
 import type { Request } from 'express';
-import { requireOptionalFunction } from './option-checks.js';
 
 /** Who is not limited at all, and who is not let in. */
 export interface GateOptions {
@@ -30,7 +30,7 @@ export function gateOf(owner: string, options: GateOptions): ((req: Request) => 
   const { allow = [], deny = [], skip } = options;
   const allowed = addressList(allow, `${owner}: "allow"`);
   const denied = addressList(deny, `${owner}: "deny"`);
-  requireOptionalFunction(`${owner}: "skip"`, skip);
+  if (skip !== undefined) requireFunction(owner, 'skip', skip);
   if (allow.length === 0 && deny.length === 0 && skip === undefined) return undefined;
 
   /** The address that is believed, and that of the peer: a forged header must not lead past the list. */

@@ -1,7 +1,13 @@
+import {
+  refuseUnknownOptions,
+  requireFunction,
+  requireInteger,
+  requireObject,
+  wrongOption,
+} from '@signalbox/options';
 import type { Request } from 'express';
 import { networkOf } from './address.js';
 import { Generations } from './generations.js';
-import { requireFunction, requireInteger, requireKnownNames, requireObject, shown } from './option-checks.js';
 import { warnOfForwarding } from './warnings.js';
 
 /**
@@ -41,13 +47,10 @@ export interface ByAddressOptions {
  * @throws {TypeError} when an option is out of range
  */
 export function byAddress(options: ByAddressOptions = {}): KeyFunction {
-  requireObject('byAddress: "options"', options);
-  requireKnownNames('byAddress', options, ['ipv6Prefix']);
+  requireObject('byAddress', 'options', options);
+  refuseUnknownOptions('byAddress', options, ['ipv6Prefix']);
   const { ipv6Prefix = 56 } = options;
-  requireInteger('byAddress: "ipv6Prefix"', ipv6Prefix, 32);
-  if (ipv6Prefix > 128) {
-    throw new TypeError(`byAddress: "ipv6Prefix" must be an integer of at most 128, got ${ipv6Prefix}`);
-  }
+  requireInteger('byAddress', 'ipv6Prefix', ipv6Prefix, 32, 128);
   const remembered = new Generations<string>(10_000);
 
   function nameOf(address: string): string {
@@ -97,12 +100,12 @@ export function byApiKey(name: string = 'x-api-key', options: ByHeaderOptions = 
 function headerKey(owner: string, name: string, options: ByHeaderOptions): KeyFunction {
   // RFC 9110 section 5.6.2.
   if (typeof name !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
-    throw new TypeError(`${owner}: "name" must be the name of a header field, got ${shown(name)}`);
+    throw wrongOption(owner, 'name', 'the name of a header field', name);
   }
-  requireObject(`${owner}: "options"`, options);
-  requireKnownNames(owner, options, ['fallback']);
+  requireObject(owner, 'options', options);
+  refuseUnknownOptions(owner, options, ['fallback']);
   const { fallback = byAddress() } = options;
-  requireFunction(`${owner}: "fallback"`, fallback);
+  requireFunction(owner, 'fallback', fallback);
   const field = name.toLowerCase();
   const nameOf = (text: string): string => `${field}:${text}`;
 
@@ -126,10 +129,10 @@ type Authenticated = Request & { readonly auth?: { readonly subject?: unknown } 
  * @throws {TypeError} when an option is wrong
  */
 export function byPrincipal(options: ByHeaderOptions = {}): KeyFunction {
-  requireObject('byPrincipal: "options"', options);
-  requireKnownNames('byPrincipal', options, ['fallback']);
+  requireObject('byPrincipal', 'options', options);
+  refuseUnknownOptions('byPrincipal', options, ['fallback']);
   const { fallback = byAddress() } = options;
-  requireFunction('byPrincipal: "fallback"', fallback);
+  requireFunction('byPrincipal', 'fallback', fallback);
   const nameOf = (subject: string): string => `principal:${subject}`;
 
   return named(function principalKey(req) {
@@ -147,7 +150,7 @@ export function byPrincipal(options: ByHeaderOptions = {}): KeyFunction {
  * byTenant((req) => req.params.tenant)
  */
 export function byTenant(read: (req: Request) => string | undefined): KeyFunction {
-  requireFunction('byTenant: "read"', read);
+  requireFunction('byTenant', 'read', read);
   const nameOf = (tenant: string): string => `tenant:${tenant}`;
   return named(function tenantKey(req) {
     const tenant = textOf(read(req));
@@ -165,7 +168,7 @@ export function byTenant(read: (req: Request) => string | undefined): KeyFunctio
  */
 export function composite(...keys: readonly KeyFunction[]): KeyFunction {
   if (keys.length === 0) throw new TypeError('composite: "keys" must be one key function or more, got none');
-  for (const [index, key] of keys.entries()) requireFunction(`composite: "keys[${index}]"`, key);
+  for (const [index, key] of keys.entries()) requireFunction('composite', `keys[${index}]`, key);
 
   return named(
     function compositeKey(req) {

@@ -1,9 +1,9 @@
+import { refuseUnknownOptions, requireFunction, requireInteger, requireObject } from '@signalbox/options';
 import type { Algorithm, Standing } from './algorithm.js';
 import { fixedWindow } from './fixed-window.js';
 import { gcra } from './gcra.js';
 import { Generations } from './generations.js';
 import type { Limit } from './limit.js';
-import { requireFunction, requireInteger, requireKnownNames, requireObject } from './option-checks.js';
 import { slidingWindow } from './sliding-window.js';
 import { refusedIndex, type Ask, type RateLimitStore } from './store.js';
 
@@ -33,11 +33,11 @@ export interface MemoryStoreOptions {
  * const store = memoryStore({ maxKeys: 10_000 });
  */
 export function memoryStore(options: MemoryStoreOptions = {}): RateLimitStore {
-  requireObject('memoryStore: "options"', options);
-  requireKnownNames('memoryStore', options, ['maxKeys', 'now']);
+  requireObject('memoryStore', 'options', options);
+  refuseUnknownOptions('memoryStore', options, ['maxKeys', 'now']);
   const { maxKeys = 100_000, now = () => performance.now() } = options;
-  requireInteger('memoryStore: "maxKeys"', maxKeys, 4);
-  requireFunction('memoryStore: "now"', now);
+  requireInteger('memoryStore', 'maxKeys', maxKeys, 4);
+  requireFunction('memoryStore', 'now', now);
 
   const tables = new Map<string, Table>();
 

@@ -1,4 +1,4 @@
-import { requireBoolean, requireInteger, requireOneOf, shown } from './option-checks.js';
+import { requireBoolean, requireInteger, requireOneOf, shown, wrongSecret } from '@signalbox/options';
 import { memoryStore } from './memory-store.js';
 import type { GateOptions } from './gate.js';
 import type { StoreDownPolicy } from './outage.js';
@@ -89,19 +89,19 @@ export function resolveCommon(owner: string, options: CommonOptions): ResolvedCo
     secret,
   } = options;
 
-  requireStore(`${owner}: "store"`, store);
-  requireInteger(`${owner}: "instances"`, instances, 1);
-  requireOneOf(`${owner}: "onStoreDown"`, onStoreDown, STORE_DOWN_POLICIES);
-  requireBoolean(`${owner}: "shadow"`, shadow);
-  requireBoolean(`${owner}: "headers"`, headers);
-  requireBoolean(`${owner}: "legacyHeaders"`, legacyHeaders);
+  requireStore(owner, store);
+  requireInteger(owner, 'instances', instances, 1);
+  requireOneOf(owner, 'onStoreDown', onStoreDown, STORE_DOWN_POLICIES);
+  requireBoolean(owner, 'shadow', shadow);
+  requireBoolean(owner, 'headers', headers);
+  requireBoolean(owner, 'legacyHeaders', legacyHeaders);
   if (secret !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
-    throw new TypeError(`${owner}: "secret" must be a string of at least 16 characters`);
+    throw wrongSecret(owner, 'secret', 'a string of at least 16 characters', secret);
   }
   return { store, instances, onStoreDown, shadow, headers, legacyHeaders, secret };
 }
 
-function requireStore(option: string, store: unknown): void {
+function requireStore(owner: string, store: unknown): void {
   const isStore =
     typeof store === 'object' &&
     store !== null &&
@@ -110,5 +110,5 @@ function requireStore(option: string, store: unknown): void {
   // What people hand in who have used express-rate-limit before, or who forget a call.
   const isClient = typeof store === 'object' && store !== null && 'sendCommand' in store;
   const hint = isClient ? ': wrap the Redis client in redisStore()' : '';
-  throw new TypeError(`${option} must be memoryStore() or redisStore(), got ${shown(store)}${hint}`);
+  throw new TypeError(`${owner}: "store" must be memoryStore() or redisStore(), got ${shown(store)}${hint}`);
 }

@@ -1,11 +1,10 @@
-import { facts } from '@signalbox/context';
+import { facts, onceOver } from '@signalbox/context';
 import type { NextFunction, Request, Response } from 'express';
 import type { Standing } from './algorithm.js';
 import type { Verdict } from './decision.js';
 import { exceeded } from './errors.js';
 import { setHeaders, setRetryAfter, tightest, type HeaderOptions } from './headers.js';
 import { StandingInfo } from './info.js';
-import { onceOver } from './response-over.js';
 import type { Ask } from './store.js';
 import { factOf, type ZoneTally } from './tally.js';
 

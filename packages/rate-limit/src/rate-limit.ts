@@ -1,3 +1,10 @@
+import {
+  refuseUnknownOptions,
+  requireFunction,
+  requireInteger,
+  requireObject,
+  requireOneOf,
+} from '@signalbox/options';
 import { rateLimit as expressRateLimit } from 'express-rate-limit';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { decider, type Verdict } from './decision.js';
@@ -7,17 +14,10 @@ import { gateOf } from './gate.js';
 import { keyHasher } from './key-hash.js';
 import { byAddress, keySourceOf, type KeyFunction } from './keys.js';
 import { limitOf, type Limit } from './limit.js';
-import {
-  requireFunction,
-  requireInteger,
-  requireKnownNames,
-  requireName,
-  requireObject,
-  requireOneOf,
-} from './option-checks.js';
 import { COMMON_NAMES, COUNT_MODES, resolveCommon, type CommonOptions, type CountMode } from './options.js';
 import { answeredBelow400, noteFact, onceSuccessful, passOn, tell } from './outcome.js';
 import { outageOf } from './outage.js';
+import { requireName } from './require-name.js';
 import type { RateLimitStore } from './store.js';
 import { ZoneTally } from './tally.js';
 
@@ -141,8 +141,8 @@ interface Resolved {
 }
 
 function resolve(options: RateLimitOptions): Resolved {
-  requireObject('rateLimit: "options"', options);
-  requireKnownNames('rateLimit', options, NAMES);
+  requireObject('rateLimit', 'options', options);
+  refuseUnknownOptions('rateLimit', options, NAMES);
   const common = resolveCommon('rateLimit', options);
   const {
     limit: perWindow,
@@ -152,12 +152,12 @@ function resolve(options: RateLimitOptions): Resolved {
     count = 'all',
     requestWasSuccessful = answeredBelow400,
   } = options;
-  requireInteger('rateLimit: "limit"', perWindow, 1);
-  requireInteger('rateLimit: "windowMs"', windowMs, 1);
-  requireFunction('rateLimit: "key"', key);
-  requireName('rateLimit: "name"', name);
-  requireOneOf('rateLimit: "count"', count, COUNT_MODES);
-  requireFunction('rateLimit: "requestWasSuccessful"', requestWasSuccessful);
+  requireInteger('rateLimit', 'limit', perWindow, 1);
+  requireInteger('rateLimit', 'windowMs', windowMs, 1);
+  requireFunction('rateLimit', 'key', key);
+  requireName('rateLimit', 'name', name);
+  requireOneOf('rateLimit', 'count', count, COUNT_MODES);
+  requireFunction('rateLimit', 'requestWasSuccessful', requestWasSuccessful);
 
   const limit = limitOf(name, { limit: perWindow, windowMs }, common.shadow);
   claimName(common.store, limit);

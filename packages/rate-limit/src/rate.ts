@@ -1,4 +1,10 @@
-import { requireInteger, requireKnownNames, requireObject, shown } from './option-checks.js';
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireInteger,
+  requireObject,
+  wrongOption,
+} from '@signalbox/options';
 
 /** So many in a time. */
 export interface Rate {
@@ -41,14 +47,14 @@ const RATE = /^(\d+) ?\/ ?(\d+(?:\.\d+)?)?([a-z]{1,2})(?: +(?:burst +(\d+)|(slid
  * parseRate('10/s burst 20'); // { limit: 10, windowMs: 1000, burst: 20 }
  */
 export function parseRate(rate: RateInput): Rate {
-  return readRate(rate, 'parseRate: "rate"');
+  return readRate('parseRate', 'rate', rate);
 }
 
-/** @param option names the option in the error: `zones: "zones.api.rate"` */
-export function readRate(rate: unknown, option: string): Rate {
-  if (typeof rate === 'object' && rate !== null) return checkRate(rate, option);
+/** @throws {TypeError} when `rate` is none */
+export function readRate(owner: string, option: string, rate: unknown): Rate {
+  if (typeof rate === 'object' && rate !== null) return checkRate(owner, option, rate);
   const parsed = typeof rate === 'string' ? parse(rate) : undefined;
-  if (parsed === undefined) throw new TypeError(`${option} must be ${WANTED}, got ${shown(rate)}`);
+  if (parsed === undefined) throw wrongOption(owner, option, WANTED, rate);
   return parsed;
 }
 
@@ -73,19 +79,16 @@ function decimal(text: string | undefined): number {
   return text !== undefined && /^(?:0|[1-9]\d*)(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
 }
 
-function checkRate(rate: object, option: string): Rate {
-  requireObject(option, rate);
-  const owner = option.slice(0, -1);
-  requireKnownNames(option, rate, ['limit', 'windowMs', 'burst', 'sliding']);
+function checkRate(owner: string, option: string, rate: object): Rate {
+  requireObject(owner, option, rate);
+  refuseUnknownOptions(`${owner}: "${option}"`, rate, ['limit', 'windowMs', 'burst', 'sliding']);
   const { limit, windowMs, burst, sliding } = rate as Rate;
-  requireInteger(`${owner}.limit"`, limit, 1);
-  requireInteger(`${owner}.windowMs"`, windowMs, 1);
-  if (burst !== undefined) requireInteger(`${owner}.burst"`, burst, 0);
-  if (sliding !== undefined && typeof sliding !== 'boolean') {
-    throw new TypeError(`${owner}.sliding" must be true or false, got ${shown(sliding)}`);
-  }
+  requireInteger(owner, `${option}.limit`, limit, 1);
+  requireInteger(owner, `${option}.windowMs`, windowMs, 1);
+  if (burst !== undefined) requireInteger(owner, `${option}.burst`, burst, 0);
+  if (sliding !== undefined) requireBoolean(owner, `${option}.sliding`, sliding);
   if (sliding === true && burst !== undefined) {
-    throw new TypeError(`${option} must be sliding or have a burst, not both`);
+    throw new TypeError(`${owner}: "${option}" must be sliding or have a burst, not both`);
   }
   return { limit, windowMs, ...(burst === undefined ? {} : { burst }), ...(sliding ? { sliding } : {}) };
 }

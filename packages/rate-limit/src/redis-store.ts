@@ -1,9 +1,9 @@
+import { refuseUnknownOptions, requireObject, wrongOption } from '@signalbox/options';
 import { redisLink, type RedisArgument, type RedisLink, type RedisReply } from '@signalbox/redis';
 import { RedisStore as ExpressRedisStore } from 'rate-limit-redis';
 import type { Store as ExpressStore } from 'express-rate-limit';
 import type { Standing } from './algorithm.js';
 import { limitOf, type Limit } from './limit.js';
-import { requireKnownNames, requireObject, shown } from './option-checks.js';
 import { REFUND_SCRIPT, TAKE_SCRIPT } from './scripts.js';
 import { refusedIndex, type Ask, type RateLimitStore } from './store.js';
 
@@ -42,11 +42,11 @@ interface Prepared {
  */
 export function redisStore(source: RedisSource, options: RedisStoreOptions = {}): RateLimitStore {
   const link = redisLink(source);
-  requireObject('redisStore: "options"', options);
-  requireKnownNames('redisStore', options, ['prefix']);
+  requireObject('redisStore', 'options', options);
+  refuseUnknownOptions('redisStore', options, ['prefix']);
   const { prefix = 'signalbox:rate-limit:' } = options;
   if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
-    throw new TypeError(`redisStore: "prefix" must be text without braces, got ${shown(prefix)}`);
+    throw wrongOption('redisStore', 'prefix', 'text without braces', prefix);
   }
 
   const takeScript = link.script('rate-limit', TAKE_SCRIPT, { decode: readStandings });

@@ -1,20 +1,19 @@
-import type { Request, Response } from 'express';
-import { byAddress, type KeyFunction } from './keys.js';
 import {
+  refuseUnknownOptions,
   requireBoolean,
   requireFunction,
   requireInteger,
-  requireKnownNames,
-  requireName,
   requireObject,
   requireOneOf,
-  requireOptionalFunction,
-  shown,
-} from './option-checks.js';
+  wrongOption,
+} from '@signalbox/options';
+import type { Request, Response } from 'express';
+import { byAddress, type KeyFunction } from './keys.js';
 import { COMMON_NAMES, COUNT_MODES, STORE_DOWN_POLICIES } from './options.js';
 import type { CommonOptions, CountMode } from './options.js';
 import type { StoreDownPolicy } from './outage.js';
 import { readRate, type Rate, type RateInput } from './rate.js';
+import { requireName } from './require-name.js';
 
 /** What a request costs: a number, or what a function makes of it. */
 export type Cost = number | ((req: Request) => number);
@@ -108,11 +107,11 @@ export function resolveZone(
   given: RateInput | ZoneOptions,
   defaults: ZoneDefaults,
 ): ResolvedZone {
-  requireName('zones: the name of a zone', name);
-  const owner = `zones: "zones.${name}`;
+  requireName('zones', 'zones.<name>', name);
+  const at = `zones.${name}`;
   const options = isRate(given) ? { rate: given } : given;
-  requireObject(`${owner}"`, options);
-  requireKnownNames(`${owner}"`, options, ZONE_NAMES);
+  requireObject('zones', at, options);
+  refuseUnknownOptions(`zones: "${at}"`, options, ZONE_NAMES);
   const {
     rate,
     key = defaults.keys,
@@ -124,27 +123,27 @@ export function resolveZone(
     onStoreDown = defaults.onStoreDown,
   } = options;
 
-  requireObject(`${owner}.plans"`, plans);
+  requireObject('zones', `${at}.plans`, plans);
   const rates = new Map(
-    Object.entries(plans).map(([each, text]) => [each, readRate(text, `${owner}.plans.${each}"`)]),
+    Object.entries(plans).map(([each, text]) => [each, readRate('zones', `${at}.plans.${each}`, text)]),
   );
-  requireOptionalFunction(`${owner}.plan"`, plan);
+  if (plan !== undefined) requireFunction('zones', `${at}.plan`, plan);
   if (rates.size > 0 !== (plan !== undefined)) {
-    throw new TypeError(`${owner}" must have both "plans" and "plan", or neither`);
+    throw new TypeError(`zones: "${at}" must have both "plans" and "plan", or neither`);
   }
   const [first] = rates.values();
-  const ownRate = rate === undefined && first !== undefined ? first : readRate(rate, `${owner}.rate"`);
+  const ownRate = rate === undefined && first !== undefined ? first : readRate('zones', `${at}.rate`, rate);
 
-  requireBoolean(`${owner}.shadow"`, shadow);
-  requireOneOf(`${owner}.onStoreDown"`, onStoreDown, STORE_DOWN_POLICIES);
+  requireBoolean('zones', `${at}.shadow`, shadow);
+  requireOneOf('zones', `${at}.onStoreDown`, onStoreDown, STORE_DOWN_POLICIES);
   return {
     name,
     rate: ownRate,
     plans: rates,
     plan,
-    keys: requireKeys(`${owner}.key"`, key),
-    cost: requireCost(`${owner}.cost"`, cost, [ownRate, ...rates.values()]),
-    countsFailures: isFailures(`${owner}.count"`, count),
+    keys: requireKeys('zones', `${at}.key`, key),
+    cost: requireCost('zones', `${at}.cost`, cost, [ownRate, ...rates.values()]),
+    countsFailures: isFailures('zones', `${at}.count`, count),
     shadow,
     onStoreDown,
   };
@@ -152,15 +151,15 @@ export function resolveZone(
 
 /** The zone as it is used in one place. */
 export function resolveUse(zone: ResolvedZone, use: ZoneUse): ResolvedZone {
-  const owner = `zone: "${zone.name}`;
-  requireKnownNames(`${owner}"`, use, USE_NAMES);
+  const at = zone.name;
+  refuseUnknownOptions(`zone: "${at}"`, use, USE_NAMES);
   const { key = zone.keys, cost = zone.cost, count, shadow = zone.shadow } = use;
-  requireBoolean(`${owner}.shadow"`, shadow);
+  requireBoolean('zone', `${at}.shadow`, shadow);
   return {
     ...zone,
-    keys: requireKeys(`${owner}.key"`, key),
-    cost: requireCost(`${owner}.cost"`, cost, [zone.rate, ...zone.plans.values()]),
-    countsFailures: count === undefined ? zone.countsFailures : isFailures(`${owner}.count"`, count),
+    keys: requireKeys('zone', `${at}.key`, key),
+    cost: requireCost('zone', `${at}.cost`, cost, [zone.rate, ...zone.plans.values()]),
+    countsFailures: count === undefined ? zone.countsFailures : isFailures('zone', `${at}.count`, count),
     shadow,
   };
 }
@@ -170,29 +169,31 @@ function isRate(given: unknown): given is RateInput {
   return typeof given === 'string' || (typeof given === 'object' && given !== null && 'limit' in given);
 }
 
-function requireKeys(option: string, key: KeyFunction | readonly KeyFunction[]): readonly KeyFunction[] {
+function requireKeys(
+  owner: string,
+  option: string,
+  key: KeyFunction | readonly KeyFunction[],
+): readonly KeyFunction[] {
   const keys = typeof key === 'function' ? [key] : key;
   if (!Array.isArray(keys) || keys.length === 0) {
-    throw new TypeError(`${option} must be a function or a list of functions, got ${shown(key)}`);
+    throw wrongOption(owner, option, 'a function or a list of functions', key);
   }
-  for (const each of keys) requireFunction(option, each);
+  for (const each of keys) requireFunction(owner, option, each);
   return keys;
 }
 
-function requireCost(option: string, cost: Cost, rates: readonly Rate[]): Cost {
+function requireCost(owner: string, option: string, cost: Cost, rates: readonly Rate[]): Cost {
   if (typeof cost === 'function') return cost;
-  requireInteger(option, cost, 0);
+  requireInteger(owner, option, cost, 0);
   for (const { limit, burst } of rates) {
     const capacity = burst === undefined ? limit : burst + 1;
     if (cost <= capacity) continue;
-    throw new TypeError(
-      `${option} must be at most ${capacity}, which is all that may come at once, got ${cost}`,
-    );
+    throw wrongOption(owner, option, `at most ${capacity}, which is all that may come at once`, cost);
   }
   return cost;
 }
 
-function isFailures(option: string, count: CountMode): boolean {
-  requireOneOf(option, count, COUNT_MODES);
+function isFailures(owner: string, option: string, count: CountMode): boolean {
+  requireOneOf(owner, option, count, COUNT_MODES);
   return count === 'failures';
 }

@@ -1,3 +1,12 @@
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireFunction,
+  requireObject,
+  shown,
+  suggestion,
+  wrongOption,
+} from '@signalbox/options';
 import type { Request, RequestHandler } from 'express';
 import type { Standing } from './algorithm.js';
 import { decider, type Verdict } from './decision.js';
@@ -7,15 +16,6 @@ import { tightest } from './headers.js';
 import { keyHasher } from './key-hash.js';
 import type { Limit } from './limit.js';
 import { nginxText } from './nginx.js';
-import {
-  didYouMean,
-  requireBoolean,
-  requireFunction,
-  requireKnownNames,
-  requireObject,
-  requireOptionalFunction,
-  shown,
-} from './option-checks.js';
 import { resolveCommon } from './options.js';
 import { answeredBelow400 } from './outcome.js';
 import { outageOf } from './outage.js';
@@ -113,14 +113,14 @@ export type ZoneKey = string | readonly (string | undefined)[];
  * app.use(limits.zone('api'));
  */
 export function zones<Name extends string>(options: ZonesOptions<Name>): Zones<Name> {
-  requireObject('zones: "options"', options);
-  requireKnownNames('zones', options, ZONES_NAMES);
+  requireObject('zones', 'options', options);
+  refuseUnknownOptions('zones', options, ZONES_NAMES);
   const common = resolveCommon('zones', options);
   const { requestWasSuccessful: isSuccess = answeredBelow400 } = options;
-  requireFunction('zones: "requestWasSuccessful"', isSuccess);
+  requireFunction('zones', 'requestWasSuccessful', isSuccess);
   const admit = gateOf('zones', options);
 
-  requireObject('zones: "zones"', options.zones);
+  requireObject('zones', 'zones', options.zones);
   const defaults = zoneDefaults(common.shadow, common.onStoreDown);
   const resolved = new Map<string, ResolvedZone>();
   const known = new Map<string, Zone>();
@@ -163,10 +163,10 @@ export function zones<Name extends string>(options: ZonesOptions<Name>): Zones<N
 
   return {
     zone(use, own = {}) {
-      requireObject('zone: "options"', own);
-      requireKnownNames('zone', own, ['skip', 'shadow']);
-      requireOptionalFunction('zone: "skip"', own.skip);
-      if (own.shadow !== undefined) requireBoolean('zone: "shadow"', own.shadow);
+      requireObject('zone', 'options', own);
+      refuseUnknownOptions('zone', own, ['skip', 'shadow']);
+      if (own.skip !== undefined) requireFunction('zone', 'skip', own.skip);
+      if (own.shadow !== undefined) requireBoolean('zone', 'shadow', own.shadow);
 
       const uses: readonly (Name | ZoneUse<Name>)[] = isList(use) ? use : [use];
       if (uses.length === 0) throw new TypeError('zone: "use" must name at least one zone, got none');
@@ -176,7 +176,7 @@ export function zones<Name extends string>(options: ZonesOptions<Name>): Zones<N
 
     async take(name, key, takeOptions = {}) {
       const zone = find(known, name, 'take');
-      requireKnownNames('take', takeOptions, ['cost', 'plan']);
+      refuseUnknownOptions('take', takeOptions, ['cost', 'plan']);
       const { cost = 1, plan } = takeOptions;
       const limit = zone.limitFor(plan);
       const whom = callers(zone, requireKey('take', key));
@@ -208,7 +208,7 @@ export function zones<Name extends string>(options: ZonesOptions<Name>): Zones<N
   };
 
   function zoneInUse(use: Name | ZoneUse<Name>, shadow: boolean | undefined): Zone {
-    if (typeof use !== 'string') requireObject('zone: "use"', use);
+    if (typeof use !== 'string') requireObject('zone', 'use', use);
     const name = typeof use === 'string' ? use : use.zone;
     const zone = find(known, name, 'zone');
     if (typeof use === 'string' && shadow === undefined) return zone;
@@ -230,7 +230,7 @@ function requireKey(owner: string, key: ZoneKey): readonly (string | undefined)[
   if (Array.isArray(texts) && texts.every((text) => text === undefined || typeof text === 'string')) {
     return texts;
   }
-  throw new TypeError(`${owner}: "key" must be a string or a list of strings, got ${shown(key)}`);
+  throw wrongOption(owner, 'key', 'a string or a list of strings', key);
 }
 
 function isList<Item>(value: Item | readonly Item[]): value is readonly Item[] {
@@ -251,7 +251,7 @@ function withSkip(
 function find<Value>(map: ReadonlyMap<string, Value>, name: string, owner: string): Value {
   const value = map.get(name);
   if (value !== undefined) return value;
-  throw new TypeError(`${owner}: there is no zone ${shown(name)}${didYouMean(name, [...map.keys()])}`);
+  throw new TypeError(`${owner}: there is no zone ${shown(name)}; ${suggestion(name, [...map.keys()])}`);
 }
 
 function free({ name, capacity }: Limit): Decision {

@@ -1,32 +1,20 @@
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { describe, expect, it } from 'vitest';
 import { redisStore, zones } from '../src/index.js';
-import { pause } from './support.js';
 import { hammer, mostInAnyWindow } from './hammer.js';
+import { sharedRedis } from './shared-redis.js';
 
-let redis: RedisServer;
-let client: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-  await client.ping();
-});
-afterAll(async () => {
-  client.disconnect();
-  await redis.stop();
-});
+const redis = sharedRedis();
 
 describe('the counts of one process', () => {
   it('of a fixed window are exact, however many ask at once', async () => {
-    const limits = zones({ store: redisStore(client), zones: { fixed: '137/h' } });
+    const limits = zones({ store: redisStore(redis.client), zones: { fixed: '137/h' } });
     const all = await Promise.all(Array.from({ length: 600 }, () => limits.take('fixed', '::1')));
     expect(all.filter(({ allowed }) => allowed)).toHaveLength(137);
     expect(all.every(({ source }) => source === 'store')).toBe(true);
   });
 
   it('of several limits at once are exact, too', async () => {
-    const limits = zones({ store: redisStore(client), zones: { few: '50/h', many: '80/h' } });
+    const limits = zones({ store: redisStore(redis.client), zones: { few: '50/h', many: '80/h' } });
     const few = Array.from({ length: 200 }, () => limits.take('few', '::1'));
     const many = Array.from({ length: 200 }, () => limits.take('many', '::1'));
     const passed = async (all: typeof few): Promise<number> =>
@@ -40,9 +28,8 @@ const RUN_MS = 1_500;
 
 describe.each([1, 4])('the counts of %i processes that share a Redis', (processes) => {
   it('are exact in a fixed window, and within 1 % by GCRA and in a sliding window', async () => {
-    await client.flushall();
-    await pause(20);
-    const { fixed, gcra, sliding } = await hammer(redis.url, processes, RUN_MS, {
+    await redis.client.flushall();
+    const { fixed, gcra, sliding } = await hammer(redis.server.url, processes, RUN_MS, {
       fixed: '500/h',
       gcra: '200/s burst 99',
       sliding: '150/500ms sliding',

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { describe, expect, it } from 'vitest';
 import { memoryStore, type Ask, type Rate, type Standing } from '../src/index.js';
 import { limitOf } from '../src/limit.js';
 import { REFUND_SCRIPT, TAKE_SCRIPT } from '../src/scripts.js';
+import { sharedRedis } from './shared-redis.js';
 
 /** The scripts with a clock that the test sets: the last two arguments. */
 const withClock = (script: string): string => {
@@ -13,16 +12,7 @@ const withClock = (script: string): string => {
   return changed;
 };
 
-let redis: RedisServer;
-let client: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-});
-afterAll(async () => {
-  client.disconnect();
-  await redis.stop();
-});
+const redis = sharedRedis();
 
 const MINUTE = 60_000;
 /** Keys expire by Redis' own clock: windows are long, so that none does while a case runs. */
@@ -63,7 +53,7 @@ async function takeByScript(asks: readonly Ask[], nowMs: number): Promise<Standi
     limit.kind === 'gcra' ? limit.intervalMs : limit.windowMs,
     cost,
   ]);
-  const reply = (await client.eval(
+  const reply = (await redis.client.eval(
     withClock(TAKE_SCRIPT),
     keys.length,
     ...keys,
@@ -87,7 +77,7 @@ async function refundByScript(asks: readonly Ask[], nowMs: number, at: number): 
     cost,
     at,
   ]);
-  await client.eval(withClock(REFUND_SCRIPT), keys.length, ...keys, ...args, ...clockArguments(nowMs));
+  await redis.client.eval(withClock(REFUND_SCRIPT), keys.length, ...keys, ...args, ...clockArguments(nowMs));
 }
 
 /** Seconds and microseconds, as TIME gives them. */

@@ -92,7 +92,7 @@ describe('concurrencyLimit', () => {
     [{ limit: 1, shadow: 'yes' }, 'concurrencyLimit: "shadow" must be true or false, got "yes"'],
     [{ limit: 1, name: 'a"b' }, 'concurrencyLimit: "name" must be a name of up to 64 letters'],
     [{ limit: 1, deny: ['300.1.1.1'] }, 'concurrencyLimit: "deny" must be a list of addresses and networks'],
-    [{ limits: 1 }, 'concurrencyLimit has no option "limits"; did you mean "limit"?'],
+    [{ limits: 1 }, 'concurrencyLimit: "limits" is not an option; did you mean "limit"?'],
   ])('refuses %o', (options, message) => {
     expect(() => concurrencyLimit(options as never)).toThrow(message);
     expect(() => concurrencyLimit(options as never)).toThrow(TypeError);

@@ -1,9 +1,7 @@
 import { createServer } from 'node:http';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { listen } from '@signalbox/testing';
 import type { Request } from 'express';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import {
   byAddress,
   byApiKey,
@@ -16,6 +14,7 @@ import {
   type KeyFunction,
 } from '../src/index.js';
 import { networkOf } from '../src/address.js';
+import { sharedRedis } from './shared-redis.js';
 import { appWith, get, serving, statuses, type Answer } from './support.js';
 
 const limited = (key: KeyFunction | readonly KeyFunction[]) =>
@@ -161,15 +160,15 @@ describe('a key', () => {
   it.each([
     [
       () => byAddress({ ipv6Prefix: 31 }),
-      'byAddress: "ipv6Prefix" must be an integer of at least 32, got 31',
+      'byAddress: "ipv6Prefix" must be an integer from 32 to 128, got 31',
     ],
     [
       () => byAddress({ ipv6Prefix: 129 }),
-      'byAddress: "ipv6Prefix" must be an integer of at most 128, got 129',
+      'byAddress: "ipv6Prefix" must be an integer from 32 to 128, got 129',
     ],
     [
       () => byAddress({ ipv6prefix: 64 } as never),
-      'byAddress has no option "ipv6prefix"; did you mean "ipv6Prefix"?',
+      'byAddress: "ipv6prefix" is not an option; did you mean "ipv6Prefix"?',
     ],
     [() => byHeader('x y'), 'byHeader: "name" must be the name of a header field, got "x y"'],
     [
@@ -188,17 +187,7 @@ describe('a key', () => {
 });
 
 describe('hostile keys', () => {
-  let redis: RedisServer;
-  let client: Redis;
-  beforeAll(async () => {
-    redis = await startRedis();
-    client = new Redis(redis.port);
-    await client.ping();
-  });
-  afterAll(async () => {
-    client.disconnect();
-    await redis.stop();
-  });
+  const redis = sharedRedis();
 
   const hostile: readonly string[] = [
     '',
@@ -217,7 +206,7 @@ describe('hostile keys', () => {
 
   it('are callers like others, apart from each other, and never stand in Redis', async () => {
     const limits = zones({
-      store: redisStore(client),
+      store: redisStore(redis.client),
       secret: 'a secret of 32 bytes or somewhat more',
       zones: { api: { rate: '1/h', key: () => undefined } },
     });
@@ -225,16 +214,19 @@ describe('hostile keys', () => {
       expect(await limits.take('api', key)).toMatchObject({ allowed: true, source: 'store' });
       expect(await limits.take('api', key)).toMatchObject({ allowed: false });
     }
-    const keys = await client.keys('*');
+    const keys = await redis.client.keys('*');
     expect(keys).toHaveLength(hostile.length);
     for (const key of keys) expect(key).toMatch(/^signalbox:rate-limit:fixed:api:\{[\w-]{22}\}$/);
   });
 
   it('are hashed with the secret, so that keys tell nothing to who does not have it', async () => {
     const keysWith = async (secret: string | undefined): Promise<string[]> => {
-      await client.flushall();
-      await zones({ store: redisStore(client), secret, zones: { api: '1/h' } }).take('api', '203.0.113.7');
-      return client.keys('*');
+      await redis.client.flushall();
+      await zones({ store: redisStore(redis.client), secret, zones: { api: '1/h' } }).take(
+        'api',
+        '203.0.113.7',
+      );
+      return redis.client.keys('*');
     };
     const [plain, one, other] = [
       await keysWith(undefined),

@@ -47,7 +47,7 @@ describe('memoryStore', () => {
     [{ maxKeys: 3 }, 'memoryStore: "maxKeys" must be an integer of at least 4, got 3'],
     [{ maxKeys: Number.NaN }, 'memoryStore: "maxKeys" must be an integer of at least 4, got NaN'],
     [{ now: 5 }, 'memoryStore: "now" must be a function, got 5'],
-    [{ maxkeys: 5 }, 'memoryStore has no option "maxkeys"; did you mean "maxKeys"?'],
+    [{ maxkeys: 5 }, 'memoryStore: "maxkeys" is not an option; did you mean "maxKeys"?'],
     [null, 'memoryStore: "options" must be an object, got null'],
   ])('refuses %o', (options, message) => {
     expect(() => memoryStore(options as never)).toThrow(new TypeError(message));

@@ -23,16 +23,19 @@ describe('rateLimit refuses', () => {
       { limit: 1, name: 'a b' },
       'rateLimit: "name" must be a name of up to 64 letters, digits, "_", "." and "-" that begins with a letter, got "a b"',
     ],
-    [{ limit: 1, count: 'errors' }, `rateLimit: "count" must be one of 'all', 'failures', got "errors"`],
+    [{ limit: 1, count: 'errors' }, 'rateLimit: "count" must be "all" or "failures", got "errors"'],
     [{ limit: 1, instances: 0 }, 'rateLimit: "instances" must be an integer of at least 1, got 0'],
     [
       { limit: 1, onStoreDown: 'pass' },
-      `rateLimit: "onStoreDown" must be one of 'local', 'open', 'closed', got "pass"`,
+      'rateLimit: "onStoreDown" must be "local" or "open" or "closed", got "pass"',
     ],
     [{ limit: 1, shadow: 1 }, 'rateLimit: "shadow" must be true or false, got 1'],
     [{ limit: 1, headers: 'draft-8' }, 'rateLimit: "headers" must be true or false, got "draft-8"'],
     [{ limit: 1, legacyHeaders: null }, 'rateLimit: "legacyHeaders" must be true or false, got null'],
-    [{ limit: 1, secret: 'short' }, 'rateLimit: "secret" must be a string of at least 16 characters'],
+    [
+      { limit: 1, secret: 'short' },
+      'rateLimit: "secret" must be a string of at least 16 characters, got text of 5 characters',
+    ],
     [{ limit: 1, skip: true }, 'rateLimit: "skip" must be a function, got true'],
     [
       { limit: 1, allow: '127.0.0.1' },
@@ -55,10 +58,10 @@ describe('rateLimit refuses', () => {
       { limit: 1, store: memoryStore },
       'rateLimit: "store" must be memoryStore() or redisStore(), got a function',
     ],
-    [{ limit: 1, window: 5 }, 'rateLimit has no option "window"; did you mean "windowMs"?'],
+    [{ limit: 1, window: 5 }, 'rateLimit: "window" is not an option; did you mean "windowMs"?'],
     [
       { limit: 1, legacyheaders: true },
-      'rateLimit has no option "legacyheaders"; did you mean "legacyHeaders"?',
+      'rateLimit: "legacyheaders" is not an option; did you mean "legacyHeaders"?',
     ],
     [
       { limit: 1, requestWasSuccessful: 200 },
@@ -84,7 +87,7 @@ describe('zones refuses', () => {
     ],
     [
       { zones: { api: { rate: '1/s', keys: 1 } } },
-      'zones: "zones.api" has no option "keys"; did you mean "key"?',
+      'zones: "zones.api": "keys" is not an option; did you mean "key"?',
     ],
     [
       { zones: { api: { rate: '1/s', key: 'ip' } } },
@@ -113,7 +116,7 @@ describe('zones refuses', () => {
     ],
     [
       { zones: { api: { rate: '1/s', count: 'success' } } },
-      `zones: "zones.api.count" must be one of 'all', 'failures', got "success"`,
+      'zones: "zones.api.count" must be "all" or "failures", got "success"',
     ],
     [
       { zones: { api: { plans: { pro: '1/s' } } } },
@@ -133,13 +136,13 @@ describe('zones refuses', () => {
     ],
     [
       { zones: { api: { rate: '1/s', onStoreDown: 'stale' } } },
-      `zones: "zones.api.onStoreDown" must be one of 'local', 'open', 'closed', got "stale"`,
+      'zones: "zones.api.onStoreDown" must be "local" or "open" or "closed", got "stale"',
     ],
     [
       { zones: { 'a}b': '1/s' } },
-      'zones: the name of a zone must be a name of up to 64 letters, digits, "_", "." and "-" that begins with a letter, got "a}b"',
+      'zones: "zones.<name>" must be a name of up to 64 letters, digits, "_", "." and "-" that begins with a letter, got "a}b"',
     ],
-    [{ zones: { api: '1/s' }, zone: 1 }, 'zones has no option "zone"; did you mean "zones"?'],
+    [{ zones: { api: '1/s' }, zone: 1 }, 'zones: "zone" is not an option; did you mean "zones"?'],
     [
       { zones: { api: '1/s' }, instances: 1.5 },
       'zones: "instances" must be an integer of at least 1, got 1.5',
@@ -163,6 +166,10 @@ describe('zone() refuses', () => {
     );
     // @ts-expect-error a zone that there is not
     expect(() => limits.zone({ zone: 'toString' })).toThrow(TypeError);
+    // @ts-expect-error no zone at all
+    expect(() => limits.zone({})).toThrow(
+      new TypeError('zone: there is no zone undefined; there are api, search'),
+    );
   });
 
   it.each<[unknown, unknown, string]>([
@@ -176,12 +183,12 @@ describe('zone() refuses', () => {
     [
       { zone: 'api', plan: 'x' },
       {},
-      'zone: "api" has no option "plan"; there are zone, key, cost, count, shadow',
+      'zone: "api": "plan" is not an option; there are zone, key, cost, count, shadow',
     ],
     [{ zone: 'api', key: 5 }, {}, 'zone: "api.key" must be a function or a list of functions, got 5'],
     [{ zone: 'api', shadow: 'no' }, {}, 'zone: "api.shadow" must be true or false, got "no"'],
     ['api', { skip: true }, 'zone: "skip" must be a function, got true'],
-    ['api', { skp: true }, 'zone has no option "skp"; did you mean "skip"?'],
+    ['api', { skp: true }, 'zone: "skp" is not an option; did you mean "skip"?'],
   ])('%o, %o', (use, options, message) => {
     expect(() => limits.zone(use as 'api', options as object)).toThrow(new TypeError(message));
   });
@@ -191,7 +198,7 @@ describe('zone() refuses', () => {
       'take: there is no zone "serach"; did you mean "search"?',
     );
     await expect(limits.take('search', 'x', { costs: 1 } as object)).rejects.toThrow(
-      'take has no option "costs"; did you mean "cost"?',
+      'take: "costs" is not an option; did you mean "cost"?',
     );
     await expect(limits.reset('serach' as 'search', 'x')).rejects.toThrow(TypeError);
   });

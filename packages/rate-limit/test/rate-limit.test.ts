@@ -1,27 +1,16 @@
 import { facts } from '@signalbox/context';
 import { testClock } from '@signalbox/testing';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { describe, expect, it } from 'vitest';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { byHeader, memoryStore, rateLimit, redisStore, type RateLimitStore } from '../src/index.js';
+import { sharedRedis } from './shared-redis.js';
 import { eventually, get, listening, redisClient, serving, statuses } from './support.js';
 
-let redis: RedisServer;
-let client: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-  await client.ping();
-});
-afterAll(async () => {
-  client.disconnect();
-  await redis.stop();
-});
+const redis = sharedRedis();
 
 const stores: readonly (readonly [string, () => RateLimitStore])[] = [
   ['in memory', () => memoryStore()],
-  ['in Redis', () => redisStore(client)],
+  ['in Redis', () => redisStore(redis.client)],
 ];
 
 let serial = 0;
@@ -129,7 +118,7 @@ describe('rateLimit', () => {
   });
 
   it('waits for Redis once, and leaves no key without an expiry', async () => {
-    const proxy = await startFaultProxy({ to: redis.port });
+    const proxy = await startFaultProxy({ to: redis.server.port });
     const own = await redisClient(proxy.port);
     const url = await serving(
       rateLimit({ limit: 1_000, store: redisStore(own), name: unique(), count: 'failures' }),
@@ -140,25 +129,31 @@ describe('rateLimit', () => {
     for (let times = 0; times < 10; times++) await get(url);
     expect(proxy.counts.roundTrips).toBe(10);
     await proxy.stop();
-    for (const key of await client.keys('*')) expect(await client.pttl(key)).toBeGreaterThan(0);
+    for (const key of await redis.client.keys('*')) expect(await redis.client.pttl(key)).toBeGreaterThan(0);
   });
 
   it('takes back nothing from a window that has ended', async () => {
     const name = unique();
     let answer: (() => void) | undefined;
+    let isOver = false;
     const url = await serving(
-      rateLimit({ limit: 5, windowMs: 150, store: redisStore(client), name, count: 'failures' }),
+      rateLimit({ limit: 5, windowMs: 150, store: redisStore(redis.client), name, count: 'failures' }),
       (_req, res) => {
         answer = () => void res.status(200).end();
+        res.on('close', () => {
+          isOver = true;
+        });
       },
     );
     const asked = get(url);
     await eventually(() => answer !== undefined);
-    await eventually(async () => (await client.keys(`*${name}*`)).length === 0);
+    await eventually(async () => (await redis.client.keys(`*${name}*`)).length === 0);
     answer?.();
     await asked;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await client.keys(`*${name}*`)).toEqual([]);
+    await eventually(() => isOver);
+    // What is taken back is sent by now, on the same connection: it would be answered first.
+    await redis.client.ping();
+    expect(await redis.client.keys(`*${name}*`)).toEqual([]);
   });
 
   it('refuses one name for two limits in one store, and lets one limit be made twice', () => {

@@ -68,7 +68,7 @@ describe('parseRate', () => {
     ],
     [
       { limit: 1, windowMs: 1, window: 1 },
-      'parseRate: "rate" has no option "window"; did you mean "windowMs"?',
+      'parseRate: "rate": "window" is not an option; did you mean "windowMs"?',
     ],
     [
       { limit: 1, windowMs: 1, burst: 1, sliding: true },

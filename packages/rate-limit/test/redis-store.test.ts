@@ -1,40 +1,30 @@
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { redisStore, zones, type RateLimitStore } from '../src/index.js';
+import { sharedRedis } from './shared-redis.js';
 import { get, listening, pause, redisClient, serving } from './support.js';
 import { itKeepsTheStoreContract } from './store-contract.js';
 
-let redis: RedisServer;
-let client: Redis;
+const redis = sharedRedis();
 let store: RateLimitStore;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-  await client.ping();
-  store = redisStore(client);
-});
-afterAll(async () => {
-  client.disconnect();
-  await redis.stop();
+beforeAll(() => {
+  store = redisStore(redis.client);
 });
 
 describe('redisStore', () => {
   itKeepsTheStoreContract(() => store, pause);
 
   it('writes no key without an expiry, and none outside its prefix', async () => {
-    const keys = await client.keys('*');
+    const keys = await redis.client.keys('*');
     expect(keys.length).toBeGreaterThan(20);
     for (const key of keys) {
       expect(key).toMatch(/^signalbox:rate-limit:(fixed|gcra|sliding):[a-z0-9]+:\{\w+\}$/);
-      expect(await client.pttl(key)).toBeGreaterThan(0);
+      expect(await redis.client.pttl(key)).toBeGreaterThan(0);
     }
   });
 
   it('asks once a request, for one zone and for three', async () => {
-    const proxy = await startFaultProxy({ to: redis.port });
+    const proxy = await startFaultProxy({ to: redis.server.port });
     const own = await redisClient(proxy.port);
     const limits = zones({
       store: redisStore(own),
@@ -57,14 +47,14 @@ describe('redisStore', () => {
     const { features } = listening();
     const url = await serving(zones({ store, zones: { flushed: '2/m' } }).zone('flushed'));
     expect((await get(url)).status).toBe(200);
-    await redis.command('script', 'flush');
+    await redis.server.command('script', 'flush');
     expect((await get(url)).status).toBe(200);
     expect((await get(url)).status).toBe(429);
     expect(features).toEqual([]);
   });
 
   it('counts together what two processes of one name and prefix count, and apart what differs', async () => {
-    const other = await redisClient(redis.port);
+    const other = await redisClient(redis.server.port);
     const [one, two, apart] = await Promise.all([
       serving(zones({ store, zones: { shared: '2/m' } }).zone('shared')),
       serving(zones({ store: redisStore(other), zones: { shared: '2/m' } }).zone('shared')),
@@ -98,8 +88,8 @@ describe('redisStore', () => {
   it.each([
     [{ prefix: 'a{b}' }, 'redisStore: "prefix" must be text without braces, got "a{b}"'],
     [{ prefix: 7 }, 'redisStore: "prefix" must be text without braces, got 7'],
-    [{ prefx: 'a' }, 'redisStore has no option "prefx"; did you mean "prefix"?'],
+    [{ prefx: 'a' }, 'redisStore: "prefx" is not an option; did you mean "prefix"?'],
   ])('refuses %o', (options, message) => {
-    expect(() => redisStore(client, options as never)).toThrow(new TypeError(message));
+    expect(() => redisStore(redis.client, options as never)).toThrow(new TypeError(message));
   });
 });

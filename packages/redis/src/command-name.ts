@@ -1,3 +1,5 @@
+import { wrongSecret } from '@signalbox/options';
+
 /** What changes a connection, or holds it up, for everybody who shares it. */
 const NOT_SHARED: ReadonlySet<string> = new Set(
   [
@@ -14,9 +16,7 @@ const NOT_SHARED: ReadonlySet<string> = new Set(
  */
 export function commandName(name: string): string {
   if (typeof name !== 'string' || name === '') {
-    throw new TypeError(
-      `command: "name" must be the name of a command, got ${name === '' ? "''" : typeof name}`,
-    );
+    throw wrongSecret('command', 'name', 'the name of a command', name);
   }
   const lower = name.toLowerCase();
   if (NOT_SHARED.has(lower)) {

@@ -1,8 +1,8 @@
+import { wrongSecret } from '@signalbox/options';
 import type { RedisOptions } from 'ioredis';
 import { isClient, type RedisClient } from './client.js';
 import { createLink } from './create-link.js';
 import type { RedisLink } from './link.js';
-import { shown } from './option-checks.js';
 import { resolveOptions, type LinkOptions, type LinkSettings } from './options.js';
 import { openClient } from './own-client.js';
 
@@ -44,7 +44,7 @@ export function redisLink(source: RedisLink | RedisClient): RedisLink {
   if (typeof source === 'object' && source !== null && 'sendCommand' in source && 'script' in source) {
     return source;
   }
-  throw new TypeError(`redisLink: "source" must be a RedisLink or an ioredis client, got ${shown(source)}`);
+  throw wrongSecret('redisLink', 'source', 'a RedisLink or an ioredis client', source);
 }
 
 function linkOf(client: RedisClient, settings: LinkSettings): RedisLink {

@@ -1,4 +1,11 @@
-import { refuseUnknownOptions, requireNumber, shown } from './option-checks.js';
+import {
+  refuseUnknownOptions,
+  requireInteger,
+  requireNumber,
+  requireObject,
+  requireText,
+  wrongSecret,
+} from '@signalbox/options';
 
 export interface LinkBreakerOptions {
   /**
@@ -56,26 +63,20 @@ export interface ConnectionSettings extends LinkSettings {
  * @throws {TypeError} naming the bad option
  */
 export function resolveOptions(owner: string, options: LinkOptions): LinkSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${owner}: "options" must be an object, got ${shown(options)}`);
-  }
+  // What stands in the wrong place may be a URL with a password in it.
+  if (typeof options === 'string') throw wrongSecret(owner, 'options', 'an object', options);
+  requireObject(owner, 'options', options);
   refuseUnknownOptions(owner, options, ['name', 'deadlineMs', 'breaker', 'prefix']);
   const { name = 'redis', deadlineMs = 100, breaker = {}, prefix = 'signalbox:redis:' } = options;
 
-  if (typeof name !== 'string' || name === '') {
-    throw new TypeError(`${owner}: "name" must be a non-empty string, got ${shown(name)}`);
-  }
-  if (typeof prefix !== 'string') {
-    throw new TypeError(`${owner}: "prefix" must be a string, got ${shown(prefix)}`);
-  }
-  requireNumber(owner, 'deadlineMs', deadlineMs, 1, 60_000);
-  if (typeof breaker !== 'object' || breaker === null) {
-    throw new TypeError(`${owner}: "breaker" must be an object, got ${shown(breaker)}`);
-  }
+  requireText(owner, 'name', name);
+  if (typeof prefix !== 'string') throw wrongSecret(owner, 'prefix', 'a string', prefix);
+  requireNumber(owner, 'deadlineMs', deadlineMs, { min: 1, max: 60_000 });
+  requireObject(owner, 'breaker', breaker);
   refuseUnknownOptions(`${owner}: "breaker"`, breaker, ['failures', 'windowMs']);
   const { failures = 5, windowMs = 10_000 } = breaker;
-  requireNumber(owner, 'breaker.failures', failures, 1, 1_000, 'an integer');
-  requireNumber(owner, 'breaker.windowMs', windowMs, 1, 3_600_000);
+  requireInteger(owner, 'breaker.failures', failures, 1, 1_000);
+  requireNumber(owner, 'breaker.windowMs', windowMs, { min: 1, max: 3_600_000 });
 
   return { name, deadlineMs, failures, windowMs, prefix };
 }

@@ -1,8 +1,8 @@
+import { wrongSecret } from '@signalbox/options';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisClient } from './client.js';
 import { jittered } from './jitter.js';
 import { parseRedisUrl } from './redis-url.js';
-import { shown } from './option-checks.js';
 
 /** The longest pause before a connection is tried again, in milliseconds. */
 const MAX_PAUSE_MS = 400;
@@ -58,9 +58,7 @@ export function openClient(source: string | RedisOptions): RedisClient {
 
 function openWithOptions(options: RedisOptions): RedisClient {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(
-      `connectRedis: "source" must be a URL, ioredis' options or an ioredis client, got ${shown(options)}`,
-    );
+    throw wrongSecret('connectRedis', 'source', "a URL, ioredis' options or an ioredis client", options);
   }
   const refused = REFUSED.find((option) => Reflect.get(options, option) !== undefined);
   if (refused !== undefined) {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { requireText, wrongOption } from '@signalbox/options';
 import { commandName } from './command-name.js';
 import { RedisReplyError } from './errors.js';
 import type { DecodedScriptOptions, RedisLink, RedisScript } from './link.js';
 import type { RedisArgument, RedisReply } from './reply.js';
-import { shown } from './option-checks.js';
 import type { Follow, Sender } from './sender.js';
 
 /** Remembers at most so many scripts that were loaded by `SCRIPT LOAD`. */
@@ -43,11 +43,9 @@ export function createScripts(sender: Sender): Scripts {
     lua: string,
     options: Partial<DecodedScriptOptions<Answer>> = {},
   ): RedisScript<Answer> {
-    if (typeof name !== 'string' || name === '') {
-      throw new TypeError(`script: "name" must be a non-empty string, got ${shown(name)}`);
-    }
+    requireText('script', 'name', name);
     if (typeof lua !== 'string' || lua.trim() === '') {
-      throw new TypeError(`script: "lua" must be the text of a script, got ${shown(lua)}`);
+      throw wrongOption('script', 'lua', 'the text of a script', lua);
     }
     const { bytes = false, decode } = options;
     const sha = shaOf(lua);

@@ -8,11 +8,7 @@ import type { Route } from './sender.js';
 const READONLY_PAUSE_MS = 1_000;
 
 /** The way to one server, be it found by Sentinel or not. */
-export function createSingleRoute(
-  { name }: LinkSettings,
-  client: SingleClient,
-  guard: Guard,
-): Route {
+export function createSingleRoute({ name }: LinkSettings, client: SingleClient, guard: Guard): Route {
   let reconnectedAt = -Infinity;
 
   return {

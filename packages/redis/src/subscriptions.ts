@@ -1,8 +1,8 @@
+import { requireFunction, wrongOption } from '@signalbox/options';
 import type { SingleClient } from './client.js';
 import { isReply } from './failure.js';
 import { jittered } from './jitter.js';
 import type { RedisLink } from './link.js';
-import { shown } from './option-checks.js';
 
 /** Pause between PINGs on a connection that is otherwise silent, in milliseconds. */
 const HEARTBEAT_MS = 2_000;
@@ -192,15 +192,11 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
   return {
     subscribe(channel, listener, options = {}) {
       if (typeof channel !== 'string' || channel === '') {
-        throw new TypeError(`subscribe: "channel" must be a non-empty string, got ${shown(channel)}`);
+        throw wrongOption('subscribe', 'channel', 'a non-empty string', channel);
       }
-      if (typeof listener !== 'function') {
-        throw new TypeError(`subscribe: "listener" must be a function, got ${shown(listener)}`);
-      }
+      requireFunction('subscribe', 'listener', listener);
       const { onGap } = options;
-      if (onGap !== undefined && typeof onGap !== 'function') {
-        throw new TypeError(`subscribe: "onGap" must be a function, got ${shown(onGap)}`);
-      }
+      if (onGap !== undefined) requireFunction('subscribe', 'onGap', onGap);
       if (isClosed) return () => undefined;
       const entry: Listener = { hear: listener, onGap };
       add(channel, entry);

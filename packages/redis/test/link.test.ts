@@ -234,7 +234,7 @@ describe('a link', () => {
       'command: "blpop" would change the connection that all commands share',
     );
     expect(() => link.sendCommand('SELECT', '1')).toThrow(TypeError);
-    expect(() => link.command('')).toThrow(`command: "name" must be the name of a command, got ''`);
+    expect(() => link.command('')).toThrow('command: "name" must be the name of a command, got ""');
   });
 });
 

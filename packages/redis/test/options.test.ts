@@ -88,10 +88,10 @@ describe('connectRedis', () => {
   });
 
   it.each<[unknown, string]>([
-    [{ name: '' }, `"name" must be a non-empty string, got ''`],
+    [{ name: '' }, '"name" must be a non-empty string, got ""'],
     [{ deadlineMs: 0 }, '"deadlineMs" must be a number from 1 to 60000, got 0'],
     [{ deadlineMs: Number.NaN }, '"deadlineMs" must be a number from 1 to 60000, got NaN'],
-    [{ deadlineMs: '100' }, '"deadlineMs" must be a number from 1 to 60000, got a string'],
+    [{ deadlineMs: '100' }, '"deadlineMs" must be a number from 1 to 60000, got "100"'],
     [{ deadline: 100 }, '"deadline" is not an option; did you mean "deadlineMs"?'],
     [{ breaker: false }, '"breaker" must be an object, got false'],
     [{ breaker: { failures: 0 } }, '"breaker.failures" must be an integer from 1 to 1000, got 0'],
@@ -150,8 +150,8 @@ describe('redisLink', () => {
 describe('script', () => {
   it('refuses what is no script', async (context) => {
     const link = stageOf(context).closing(connectRedis('redis://127.0.0.1:1'));
-    expect(() => link.script('', 'return 1')).toThrow(`script: "name" must be a non-empty string, got ''`);
-    expect(() => link.script('x', ' ')).toThrow('script: "lua" must be the text of a script, got a string');
+    expect(() => link.script('', 'return 1')).toThrow('script: "name" must be a non-empty string, got ""');
+    expect(() => link.script('x', ' ')).toThrow('script: "lua" must be the text of a script, got " "');
     expect(() => link.subscribe('', () => undefined)).toThrow(
       'subscribe: "channel" must be a non-empty string',
     );

@@ -3,9 +3,9 @@ import {
   requireBoolean,
   requireInteger,
   requireObject,
-  requireTokens,
-  wrong,
-} from './option-checks.js';
+  wrongOption,
+} from '@signalbox/options';
+import { requireTokens } from './require-tokens.js';
 import type { OriginFunction } from './origin-functions.js';
 
 /** Who may do what from pages of other origins. */
@@ -143,7 +143,7 @@ function resolveRule(rule: CorsRule, at: string, known: readonly string[] = RULE
   } = rule;
 
   if (origins !== '*' && !Array.isArray(origins)) {
-    throw wrong('cors', `${at}origins`, "a list of origins, or '*'", origins);
+    throw wrongOption('cors', `${at}origins`, "a list of origins, or '*'", origins);
   }
   requireTokens('cors', `${at}methods`, methods, 'methods');
   if (allowedHeaders !== undefined)
@@ -153,7 +153,7 @@ function resolveRule(rule: CorsRule, at: string, known: readonly string[] = RULE
   requireInteger('cors', `${at}maxAgeSeconds`, maxAgeSeconds, 0);
   // Browsers refuse that as well (Fetch section 3.3.5); who reflects the origin instead lets any site act as its visitor.
   if (origins === '*' && credentials) {
-    throw new TypeError(`cors: "${at}origins" must be a list where "credentials" is true, got "*"`);
+    throw wrongOption('cors', `${at}origins`, 'a list where "credentials" is true', origins);
   }
   return {
     at: `cors: "${at}origins"`,
@@ -169,5 +169,5 @@ function resolveRule(rule: CorsRule, at: string, known: readonly string[] = RULE
 
 function requirePath(path: string): void {
   if (/^\/[^?#*\s]*$/.test(path)) return;
-  throw new TypeError(`cors: "paths" must be paths such as /public, got ${JSON.stringify(path)}`);
+  throw wrongOption('cors', 'paths', 'paths such as /public', path);
 }

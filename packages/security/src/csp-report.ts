@@ -48,46 +48,57 @@ const MAX_REPORTS = 20;
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** What the two kinds of report call the same things. */
+const REPORT_URI = {
+  directive: 'effective-directive',
+  oldDirective: 'violated-directive',
+  page: 'document-uri',
+  blocked: 'blocked-uri',
+  file: 'source-file',
+  line: 'line-number',
+  column: 'column-number',
+  sample: 'script-sample',
+};
+
+type FieldNames = typeof REPORT_URI;
+
+const REPORTING_API: FieldNames = {
+  directive: 'effectiveDirective',
+  // It has had one name there from the beginning.
+  oldDirective: 'effectiveDirective',
+  page: 'documentURL',
+  blocked: 'blockedURL',
+  file: 'sourceFile',
+  line: 'lineNumber',
+  column: 'columnNumber',
+  sample: 'sample',
+};
+
 /** The reports in a body of either kind (CSP Level 3 section 5.3, Reporting API section 2.4). None in nonsense. */
 export function cspReportsIn(body: unknown): CspReport[] {
   if (Array.isArray(body)) {
     const reports = (body as readonly unknown[])
       .slice(0, MAX_REPORTS)
       .filter((each): each is Fields => isFields(each) && each['type'] === 'csp-violation');
-    return reports.flatMap((each) => (isFields(each['body']) ? [ofReportingApi(each['body'])] : []));
+    return reports.flatMap((each) => (isFields(each['body']) ? [reportOf(each['body'], REPORTING_API)] : []));
   }
   if (!isFields(body)) return [];
   const report = body['csp-report'];
-  return isFields(report) ? [ofReportUri(report)] : [];
+  return isFields(report) ? [reportOf(report, REPORT_URI)] : [];
 }
 
-function ofReportUri(report: Fields): CspReport {
+function reportOf(report: Fields, names: FieldNames): CspReport {
   return {
-    directive: directiveOf(report['effective-directive'] ?? report['violated-directive']),
+    directive: directiveOf(report[names.directive] ?? report[names.oldDirective]),
     enforced: report['disposition'] !== 'report',
-    page: withoutQuery(report['document-uri']),
-    blocked: withoutQuery(report['blocked-uri']),
+    page: withoutQuery(report[names.page]),
+    blocked: withoutQuery(report[names.blocked]),
     source: {
-      file: withoutQuery(report['source-file']),
-      line: numberOf(report['line-number']),
-      column: numberOf(report['column-number']),
+      file: withoutQuery(report[names.file]),
+      line: numberOf(report[names.line]),
+      column: numberOf(report[names.column]),
     },
-    sample: textOf(report['script-sample'], 40),
-  };
-}
-
-function ofReportingApi(body: Fields): CspReport {
-  return {
-    directive: directiveOf(body['effectiveDirective']),
-    enforced: body['disposition'] !== 'report',
-    page: withoutQuery(body['documentURL']),
-    blocked: withoutQuery(body['blockedURL']),
-    source: {
-      file: withoutQuery(body['sourceFile']),
-      line: numberOf(body['lineNumber']),
-      column: numberOf(body['columnNumber']),
-    },
-    sample: textOf(body['sample'], 40),
+    sample: textOf(report[names.sample], 40),
   };
 }
 

@@ -1,7 +1,7 @@
+import { refuseUnknownOptions, requireFunction, requireInteger } from '@signalbox/options';
 import type { Request, RequestHandler } from 'express';
 import { signals } from '@signalbox/signals';
 import { cspReportsIn, type CspReport } from './csp-report.js';
-import { refuseUnknownOptions, requireFunction, requireInteger } from './option-checks.js';
 
 /** Options of {@link cspReports}. */
 export interface CspReportsOptions {

@@ -1,13 +1,13 @@
-import type { Request } from 'express';
-import { derivedKeys, type Secrets } from './derived-keys.js';
 import {
   refuseUnknownOptions,
   requireBoolean,
   requireFunction,
   requireObject,
   requireOneOf,
-  wrong,
-} from './option-checks.js';
+  wrongOption,
+} from '@signalbox/options';
+import type { Request } from 'express';
+import { derivedKeys, type Secrets } from './derived-keys.js';
 import { originList, type OriginList } from './origin-list.js';
 import { publicOrigin, type PublicUrl } from './public-origin.js';
 
@@ -69,14 +69,14 @@ export function resolveCsrfOptions(options: CsrfOptions): ResolvedCsrf {
     production = process.env['NODE_ENV'] === 'production',
   } = options;
 
-  if (!Array.isArray(origins)) throw wrong('csrf', 'origins', 'a list of origins', origins);
+  if (!Array.isArray(origins)) throw wrongOption('csrf', 'origins', 'a list of origins', origins);
   requireFunction('csrf', 'session', session);
   requireBoolean('csrf', 'production', production);
   requireObject('csrf', 'cookie', cookie);
   refuseUnknownOptions('csrf: "cookie"', cookie, ['name', 'sameSite']);
   const { name = 'csrf', sameSite = 'lax' } = cookie;
   if (typeof name !== 'string' || !/^[\w-]{1,64}$/.test(name) || name.startsWith('__')) {
-    throw wrong('csrf', 'cookie.name', 'letters, digits, - and _, and not begin with __', name);
+    throw wrongOption('csrf', 'cookie.name', 'letters, digits, - and _, and not begin with __', name);
   }
   requireOneOf('csrf', 'cookie.sameSite', sameSite, ['lax', 'strict']);
 

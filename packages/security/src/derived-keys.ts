@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto';
-import { wrong } from './option-checks.js';
+import { wrongOption } from '@signalbox/options';
 
 /** A secret, or a list of them, newest first. Each of at least 32 bytes. */
 export type Secrets = string | Uint8Array | readonly (string | Uint8Array)[];
@@ -17,12 +17,12 @@ export function derivedKeys(caller: string, secrets: unknown, purpose: string): 
     const bytes = typeof secret === 'string' || secret instanceof Uint8Array ? Buffer.from(secret).length : 0;
     if (bytes < MIN_BYTES) {
       // Not shown: it is a secret all the same.
-      throw new TypeError(`${caller}: "secrets" must be of at least ${MIN_BYTES} bytes each, got ${bytes}`);
+      throw wrongOption(caller, 'secrets', `of at least ${MIN_BYTES} bytes each`, bytes);
     }
     return Buffer.from(
       hkdfSync('sha256', secret as string | Uint8Array, '', `signalbox:security:${purpose}`, 32),
     );
   });
-  if (newest === undefined) throw wrong(caller, 'secrets', 'one secret at least', secrets);
+  if (newest === undefined) throw wrongOption(caller, 'secrets', 'one secret at least', secrets);
   return [newest, ...older];
 }

@@ -1,6 +1,6 @@
+import { refuseUnknownOptions, requireObject, requireOneOf, wrongOption } from '@signalbox/options';
 import type { Request, RequestHandler } from 'express';
 import { HttpsRequiredError } from './errors.js';
-import { refuseUnknownOptions, requireObject, requireOneOf, wrong } from './option-checks.js';
 
 /** Options of {@link httpsOnly}. */
 export interface HttpsOnlyOptions {
@@ -62,7 +62,7 @@ function resolveOptions(options: HttpsOnlyOptions): Resolved {
 
   const wanted = 'a URL that begins with https://';
   if (typeof publicUrl !== 'string' || !/^https:\/\/[^@]+$/i.test(publicUrl) || !URL.canParse(publicUrl)) {
-    throw wrong('httpsOnly', 'publicUrl', wanted, publicUrl);
+    throw wrongOption('httpsOnly', 'publicUrl', wanted, publicUrl);
   }
   requireTexts('hosts', hosts, 'hosts such as www.example.com', isHost);
   requireTexts('exempt', exempt, 'paths such as /livez', (path) => /^\/[^?#\s]*$/.test(path));
@@ -82,10 +82,10 @@ function isHost(host: string): boolean {
 }
 
 function requireTexts(option: string, list: unknown, wanted: string, fits: (text: string) => boolean): void {
-  if (!Array.isArray(list)) throw wrong('httpsOnly', option, `a list of ${wanted}`, list);
+  if (!Array.isArray(list)) throw wrongOption('httpsOnly', option, `a list of ${wanted}`, list);
   for (const each of list as readonly unknown[]) {
     if (typeof each !== 'string' || !fits(each))
-      throw wrong('httpsOnly', option, `a list of ${wanted}`, each);
+      throw wrongOption('httpsOnly', option, `a list of ${wanted}`, each);
   }
 }
 

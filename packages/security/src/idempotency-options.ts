@@ -1,9 +1,4 @@
 import { clientAddress } from '@signalbox/context';
-import type { Request } from 'express';
-import { randomBytes } from 'node:crypto';
-import { derivedKeys, type Secrets } from './derived-keys.js';
-import type { IdempotencyStore } from './idempotency-store.js';
-import { memoryIdempotencyStore } from './memory-idempotency-store.js';
 import {
   refuseUnknownOptions,
   requireBoolean,
@@ -11,9 +6,14 @@ import {
   requireInteger,
   requireObject,
   requireOneOf,
-  requireTokens,
-  wrong,
-} from './option-checks.js';
+  wrongOption,
+} from '@signalbox/options';
+import type { Request } from 'express';
+import { randomBytes } from 'node:crypto';
+import { derivedKeys, type Secrets } from './derived-keys.js';
+import type { IdempotencyStore } from './idempotency-store.js';
+import { memoryIdempotencyStore } from './memory-idempotency-store.js';
+import { requireTokens } from './require-tokens.js';
 
 /** Options of {@link idempotency}. */
 export interface IdempotencyOptions {
@@ -129,7 +129,8 @@ export function resolveIdempotencyOptions(options: IdempotencyOptions): Resolved
     onStoreDown = 'closed',
   } = options;
 
-  if (!isStore(store)) throw wrong('idempotency', 'store', 'a store such as memoryIdempotencyStore()', store);
+  if (!isStore(store))
+    throw wrongOption('idempotency', 'store', 'a store such as memoryIdempotencyStore()', store);
   requireInteger('idempotency', 'ttlSeconds', ttlSeconds, 1, 31_536_000);
   requireInteger('idempotency', 'lockSeconds', lockSeconds, 1, 86_400);
   requireInteger('idempotency', 'waitMs', waitMs, 0, 60_000);

@@ -1,6 +1,6 @@
 import { ServiceUnavailableError } from '@signalbox/errors';
+import { refuseUnknownOptions, requireFunction, requireInteger } from '@signalbox/options';
 import type { Begun, IdempotencyStore } from './idempotency-store.js';
-import { refuseUnknownOptions, requireFunction, requireInteger } from './option-checks.js';
 
 /** Options of {@link memoryIdempotencyStore}. */
 export interface MemoryIdempotencyStoreOptions {

@@ -1,4 +1,4 @@
-import { shown } from './option-checks.js';
+import { shown } from '@signalbox/options';
 
 /** An origin that was written down: one, or with a wildcard every host below one. */
 export interface OriginPattern {

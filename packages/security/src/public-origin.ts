@@ -1,4 +1,4 @@
-import { wrong } from './option-checks.js';
+import { wrongOption } from '@signalbox/options';
 
 /** The URL by which visitors reach the app, or a function for an app that learns it when it listens. */
 export type PublicUrl = string | (() => string);
@@ -8,7 +8,7 @@ export function publicOrigin(caller: string, publicUrl: unknown): () => string |
   if (typeof publicUrl === 'function') return rememberedOrigin(publicUrl as () => unknown);
   const origin = originOf(publicUrl);
   if (origin === undefined) {
-    throw wrong(caller, 'publicUrl', 'a URL such as https://app.example.com, or a function', publicUrl);
+    throw wrongOption(caller, 'publicUrl', 'a URL such as https://app.example.com, or a function', publicUrl);
   }
   return () => origin;
 }

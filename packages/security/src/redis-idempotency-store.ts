@@ -1,6 +1,6 @@
+import { refuseUnknownOptions, requireObject, wrongOption } from '@signalbox/options';
 import { redisLink } from '@signalbox/redis';
 import type { Begun, IdempotencyStore } from './idempotency-store.js';
-import { refuseUnknownOptions, requireObject, wrong } from './option-checks.js';
 
 /** Options of {@link redisIdempotencyStore}. */
 export interface RedisIdempotencyStoreOptions {
@@ -45,7 +45,7 @@ export function redisIdempotencyStore(
   requireObject('redisIdempotencyStore', 'options', options);
   refuseUnknownOptions('redisIdempotencyStore', options, ['prefix']);
   const { prefix = 'signalbox:idempotency:' } = options;
-  if (typeof prefix !== 'string') throw wrong('redisIdempotencyStore', 'prefix', 'a string', prefix);
+  if (typeof prefix !== 'string') throw wrongOption('redisIdempotencyStore', 'prefix', 'a string', prefix);
 
   const link = redisLink(source);
   const begin = link.script('idempotency-begin', BEGIN);

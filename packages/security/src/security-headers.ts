@@ -1,3 +1,10 @@
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireObject,
+  requireOneOf,
+  wrongOption,
+} from '@signalbox/options';
 import type { RequestHandler } from 'express';
 import helmet, { contentSecurityPolicy, type HelmetOptions } from 'helmet';
 import {
@@ -7,7 +14,6 @@ import {
   type Directives,
   type PolicyParts,
 } from './content-security-policy.js';
-import { refuseUnknownOptions, requireBoolean, requireObject, requireOneOf, wrong } from './option-checks.js';
 import { recordedFields, type Field } from './recorded-fields.js';
 
 /** Options of {@link securityHeaders}. */
@@ -109,7 +115,8 @@ function requireReportUrl(value: unknown): void {
     // Each of these would end the value in one of the two headers.
     !/[\s;,"\\]/.test(value) &&
     (/^\/(?!\/)/.test(value) || (/^https?:\/\//i.test(value) && URL.canParse(value)));
-  if (!isUrl) throw wrong('securityHeaders', 'reportTo', 'a path such as /csp-reports, or a URL', value);
+  if (!isUrl)
+    throw wrongOption('securityHeaders', 'reportTo', 'a path such as /csp-reports, or a URL', value);
 }
 
 function headersOf(resolved: Resolved, https: boolean): Headers {

@@ -1,5 +1,5 @@
 import { addressList } from '@signalbox/context';
-import { refuseUnknownOptions, requireObject, shown } from './option-checks.js';
+import { refuseUnknownOptions, requireObject, shown, wrongOption } from '@signalbox/options';
 
 /** Whom to trust: hops, `'off'`, or addresses, networks and presets, as a list or with commas between them. */
 export type ProxyTrust = number | false | string | readonly string[];
@@ -94,7 +94,7 @@ function networksOf(entry: string, presets: Readonly<Record<string, readonly str
   const known = Object.hasOwn(PRESETS, entry) ? PRESETS[entry] : undefined;
   if (known !== undefined) return known;
   if (/^[a-z]/i.test(entry) && !entry.includes(':') && !entry.includes('/')) {
-    throw new TypeError(`trustProxy: "trust" must be ${WANTED}, got ${shown(entry)}`);
+    throw wrongOption('trustProxy', 'trust', WANTED, entry);
   }
   return [entry];
 }

@@ -506,7 +506,7 @@ describe('idempotency: a store that fails', () => {
 describe('options of idempotency', () => {
   it.each([
     [null, '"options" must be an object, got null'],
-    [{ ttl: 5 }, '"ttl" is not an option; the options are'],
+    [{ ttl: 5 }, '"ttl" is not an option; there are store, secrets, ttlSeconds'],
     [{ ttlseconds: 5 }, '"ttlseconds" is not an option; did you mean "ttlSeconds"?'],
     [{ store: {} }, '"store" must be a store such as memoryIdempotencyStore(), got an object'],
     [{ secrets: 'short' }, '"secrets" must be of at least 32 bytes each, got 5'],

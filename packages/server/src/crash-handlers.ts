@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { refuseUnknownOptions, requireInteger, requireMilliseconds } from './check-options.js';
+import { refuseUnknownOptions, requireInteger, requireMilliseconds, wrongOption } from '@signalbox/options';
 import { leave } from './leave.js';
 import { type ServerLog, requireLog, stderrLog } from './log.js';
 import { type Closable, openServers } from './open-servers.js';
@@ -38,10 +38,10 @@ export function crashHandlers(options: CrashHandlersOptions = {}): () => void {
   refuseUnknownOptions('crashHandlers', options, ['log', 'server', 'drainMs', 'exitCode']);
   const { log = stderrLog, server, drainMs = 5_000, exitCode = 1 } = options;
   requireLog('crashHandlers', log);
-  requireMilliseconds('crashHandlers', 'drainMs', drainMs, 1);
+  requireMilliseconds('crashHandlers', 'drainMs', drainMs);
   requireInteger('crashHandlers', 'exitCode', exitCode, 1, 255);
   if (server !== undefined && typeof server.close !== 'function') {
-    throw new TypeError('crashHandlers: "server" must be what serve() resolved with');
+    throw wrongOption('crashHandlers', 'server', 'what serve() resolved with', server);
   }
   let crashed = false;
 

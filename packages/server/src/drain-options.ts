@@ -1,4 +1,12 @@
-import { refuseUnknownOptions, requireMilliseconds, shown } from './check-options.js';
+import {
+  refuseUnknownOptions,
+  requireFunction,
+  requireMilliseconds,
+  requireObject,
+  requireOneOf,
+  requireText,
+  wrongOption,
+} from '@signalbox/options';
 
 /** When in a shutdown a resource is closed: sockets first, logs last. */
 export type ResourcePhase = 'sockets' | 'jobs' | 'pools' | 'logs';
@@ -89,10 +97,8 @@ const BUDGETS = [
 
 /** @throws {TypeError} when a budget is out of range, or they add up to more than `totalMs` */
 export function resolveDrainBudgets(options: DrainOptions): DrainBudgets {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`serve: "drain" must be an object of budgets, got ${shown(options)}`);
-  }
-  refuseUnknownOptions('serve: drain', options, BUDGETS);
+  requireObject('serve', 'drain', options);
+  refuseUnknownOptions('serve: "drain"', options, BUDGETS);
   for (const name of BUDGETS) {
     const min = name === 'readinessDelayMs' || name === 'lingerMs' ? 0 : 1;
     if (options[name] !== undefined) requireMilliseconds('serve', `drain.${name}`, options[name], min);
@@ -118,9 +124,7 @@ export function resolveDrainBudgets(options: DrainOptions): DrainBudgets {
 
   const { lingerMs = Math.min(1_000, httpMs) } = options;
   if (lingerMs > httpMs) {
-    throw new TypeError(
-      `serve: "drain.lingerMs" must be at most the ${httpMs} ms of "httpMs", got ${lingerMs}`,
-    );
+    throw wrongOption('serve', 'drain.lingerMs', `at most the ${httpMs} ms of "httpMs"`, lingerMs);
   }
   return { totalMs, readinessDelayMs, lingerMs, httpMs, socketsMs, jobsMs, poolsMs, logsMs };
 }
@@ -144,35 +148,24 @@ export function shrinkBudgets(budgets: DrainBudgets, withinMs: number): DrainBud
 /** @throws {TypeError} naming the resource that is not one */
 export function checkResources(resources: readonly Resource[], budgets: DrainBudgets): void {
   if (!Array.isArray(resources)) {
-    throw new TypeError(
-      `serve: "resources" must be an array of { name, close, phase }, got ${shown(resources)}`,
-    );
+    throw wrongOption('serve', 'resources', 'an array of { name, close, phase }', resources);
   }
   for (const [index, resource] of resources.entries())
     checkResource(`resources[${index}]`, resource, budgets);
 }
 
 function checkResource(path: string, resource: Resource, budgets: DrainBudgets): void {
-  if (typeof resource !== 'object' || resource === null) {
-    throw new TypeError(`serve: "${path}" must be an object with name and close, got ${shown(resource)}`);
-  }
-  refuseUnknownOptions(`serve: ${path}`, resource, ['name', 'close', 'phase', 'budgetMs']);
+  requireObject('serve', path, resource);
+  refuseUnknownOptions(`serve: "${path}"`, resource, ['name', 'close', 'phase', 'budgetMs']);
   const { name, close, phase = 'pools', budgetMs } = resource;
-  if (typeof name !== 'string' || name === '') {
-    throw new TypeError(`serve: "${path}.name" must be a string that is not empty, got ${shown(name)}`);
-  }
-  if (typeof close !== 'function') {
-    throw new TypeError(`serve: "${path}.close" must be a function, got ${shown(close)}`);
-  }
-  if (!PHASES.includes(phase)) {
-    throw new TypeError(`serve: "${path}.phase" must be one of ${PHASES.join(', ')}, got ${shown(phase)}`);
-  }
+  requireText('serve', `${path}.name`, name);
+  requireFunction('serve', `${path}.close`, close);
+  requireOneOf('serve', `${path}.phase`, phase, PHASES);
   if (budgetMs === undefined) return;
-  requireMilliseconds('serve', `${path}.budgetMs`, budgetMs, 1);
+  requireMilliseconds('serve', `${path}.budgetMs`, budgetMs);
   const phaseMs = budgets[`${phase}Ms`];
   if (budgetMs > phaseMs) {
-    throw new TypeError(
-      `serve: "${path}.budgetMs" must be at most the ${phaseMs} ms of "drain.${phase}Ms", got ${budgetMs}`,
-    );
+    const wanted = `at most the ${phaseMs} ms of "drain.${phase}Ms"`;
+    throw wrongOption('serve', `${path}.budgetMs`, wanted, budgetMs);
   }
 }

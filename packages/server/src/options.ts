@@ -1,6 +1,15 @@
 import type { RequestListener, Server } from 'node:http';
 import type { ServerOptions as TlsOptions } from 'node:https';
-import { refuseUnknownOptions, requireInteger, requireMilliseconds, shown } from './check-options.js';
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireMilliseconds,
+  requireObject,
+  wrongOption,
+  wrongSecret,
+} from '@signalbox/options';
 import {
   type DrainBudgets,
   type DrainOptions,
@@ -134,40 +143,35 @@ export interface ServeSettings {
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveServeOptions(app: RequestListener, options: ServeOptions): ServeSettings {
   if (typeof app !== 'function') {
-    throw new TypeError(`serve: "app" must be an Express app or a request listener, got ${shown(app)}`);
+    throw wrongOption('serve', 'app', 'an Express app or a request listener', app);
   }
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`serve: "options" must be an object, got ${shown(options)}`);
-  }
+  requireObject('serve', 'options', options);
   refuseUnknownOptions('serve', options, OPTIONS);
   const { tls, behindProxy = false, maxConnections, signals = true, log = stderrLog, attach } = options;
   const { fastPrototypes = hasPrototypes(app), pretenuring = false, drain = {}, resources = [] } = options;
   const keepAliveTimeoutMs = options.keepAliveTimeoutMs ?? (behindProxy ? 75_000 : 5_000);
   const { headersTimeoutMs = 30_000, requestTimeoutMs = 60_000, maxHeaderBytes = 8_192 } = options;
 
-  requireBoolean('behindProxy', behindProxy);
-  requireBoolean('signals', signals);
-  requireBoolean('fastPrototypes', fastPrototypes);
-  requireBoolean('pretenuring', pretenuring);
+  requireBoolean('serve', 'behindProxy', behindProxy);
+  requireBoolean('serve', 'signals', signals);
+  requireBoolean('serve', 'fastPrototypes', fastPrototypes);
+  requireBoolean('serve', 'pretenuring', pretenuring);
   if (fastPrototypes && !hasPrototypes(app)) {
     throw new TypeError('serve: "fastPrototypes" needs an Express app, got a plain request listener');
   }
-  requireMilliseconds('serve', 'keepAliveTimeoutMs', keepAliveTimeoutMs, 1);
-  requireMilliseconds('serve', 'headersTimeoutMs', headersTimeoutMs, 1);
+  requireMilliseconds('serve', 'keepAliveTimeoutMs', keepAliveTimeoutMs);
+  requireMilliseconds('serve', 'headersTimeoutMs', headersTimeoutMs);
   requireMilliseconds('serve', 'requestTimeoutMs', requestTimeoutMs, 0);
   if (requestTimeoutMs !== 0 && headersTimeoutMs > requestTimeoutMs) {
-    throw new TypeError(
-      `serve: "headersTimeoutMs" must be at most "requestTimeoutMs" (${requestTimeoutMs}), got ${headersTimeoutMs}`,
-    );
+    const wanted = `at most "requestTimeoutMs" (${requestTimeoutMs})`;
+    throw wrongOption('serve', 'headersTimeoutMs', wanted, headersTimeoutMs);
   }
   requireInteger('serve', 'maxHeaderBytes', maxHeaderBytes, 1_024);
   if (maxConnections !== undefined) requireInteger('serve', 'maxConnections', maxConnections, 1);
   if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
-    throw new TypeError(`serve: "tls" must be an object with key and cert, got ${shown(tls)}`);
+    throw wrongSecret('serve', 'tls', 'an object with key and cert', tls);
   }
-  if (attach !== undefined && typeof attach !== 'function') {
-    throw new TypeError(`serve: "attach" must be a function, got ${shown(attach)}`);
-  }
+  if (attach !== undefined) requireFunction('serve', 'attach', attach);
   requireLog('serve', log);
   const budgets = resolveDrainBudgets(drain);
   checkResources(resources, budgets);
@@ -197,16 +201,14 @@ function resolveAddress({ port, host = '127.0.0.1', socket, socketMode }: ServeO
   if (socket === undefined) {
     if (socketMode !== undefined) throw new TypeError('serve: "socketMode" needs "socket"');
     if (typeof host !== 'string' || host === '') {
-      throw new TypeError(`serve: "host" must be an address or a host name, got ${shown(host)}`);
+      throw wrongOption('serve', 'host', 'an address or a host name', host);
     }
     return { port: resolvePort(port), host };
   }
 
   if (port !== undefined) throw new TypeError('serve: give "port" or "socket", not both');
   if (typeof socket !== 'string' || socket === '' || Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
-    throw new TypeError(
-      `serve: "socket" must be a path of at most ${MAX_SOCKET_PATH_BYTES} bytes, got ${shown(socket)}`,
-    );
+    throw wrongOption('serve', 'socket', `a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`, socket);
   }
   if (socketMode !== undefined) requireInteger('serve', 'socketMode', socketMode, 0, 0o777);
   return { socket, socketMode };
@@ -214,12 +216,6 @@ function resolveAddress({ port, host = '127.0.0.1', socket, socketMode }: ServeO
 
 function resolvePort(port: unknown = 3000): number {
   const number = typeof port === 'string' && /^\d{1,5}$/.test(port) ? Number(port) : port;
-  if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= 65_535)
-    return number;
-  throw new TypeError(`serve: "port" must be an integer from 0 to 65535, got ${shown(port)}`);
-}
-
-function requireBoolean(option: string, value: unknown): void {
-  if (typeof value === 'boolean') return;
-  throw new TypeError(`serve: "${option}" must be true or false, got ${shown(value)}`);
+  requireInteger('serve', 'port', number, 0, 65_535);
+  return number;
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
+import { requireMilliseconds } from '@signalbox/options';
 import { signals } from '@signalbox/signals';
-import { requireMilliseconds } from './check-options.js';
 import { answerClientErrors } from './client-errors.js';
 import { createNodeServer } from './create-server.js';
 import { drain } from './drain.js';
@@ -130,7 +130,7 @@ function run(server: Server, traffic: Traffic, settings: ServeSettings): Running
     },
     draining: draining.signal,
     close(options = {}) {
-      if (options.withinMs !== undefined) requireMilliseconds('close', 'withinMs', options.withinMs, 1);
+      if (options.withinMs !== undefined) requireMilliseconds('close', 'withinMs', options.withinMs);
       closing ??= shutDown(options);
       return closing;
     },

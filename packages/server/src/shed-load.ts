@@ -1,9 +1,8 @@
-import type { ServerResponse } from 'node:http';
+import { onceOver } from '@signalbox/context';
 import { ServiceUnavailableError } from '@signalbox/errors';
 import { type RequestShed, signals } from '@signalbox/signals';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { type Gauge, type PressureReason, watchPressure } from './pressure.js';
-import { isOver, onceOver } from './response-over.js';
 import { type DefaultPriority, type ShedLoadOptions, resolveShedLoadOptions } from './shed-options.js';
 
 /** A class of work, and whether it is turned away at present. */
@@ -46,7 +45,7 @@ export function shedLoad<Priority extends string = DefaultPriority>(
     for (const level of levels.values()) judge(level, gauges);
   });
 
-  function leave(this: ServerResponse): void {
+  function leave(): void {
     inFlight -= 1;
   }
 
@@ -71,10 +70,8 @@ export function shedLoad<Priority extends string = DefaultPriority>(
       return next(overloaded(reason, retryAfterSeconds));
     }
 
-    if (!isOver(req, res)) {
-      inFlight += 1;
-      onceOver(req, res, leave);
-    }
+    inFlight += 1;
+    onceOver(req, res, leave);
     next();
   };
 }

@@ -1,5 +1,14 @@
 import type { Request } from 'express';
-import { refuseUnknownOptions, requireInteger, requireMilliseconds, shown } from './check-options.js';
+import {
+  refuseUnknownOptions,
+  requireFunction,
+  requireInteger,
+  requireMilliseconds,
+  requireNumber,
+  requireObject,
+  wrongOption,
+  type NumberBounds,
+} from '@signalbox/options';
 import type { PressureLimits } from './pressure.js';
 
 /** The classes of work that there are unless `priorities` names others. */
@@ -61,6 +70,8 @@ const DEFAULT_PRIORITIES: Readonly<Record<DefaultPriority, number>> = {
   bulk: 0.6,
 };
 
+const FRACTION: NumberBounds = { above: 0, max: 1 };
+
 /** {@link ShedLoadOptions} with nothing left open. */
 export interface ShedLoadSettings {
   readonly maxInFlight: number;
@@ -75,25 +86,21 @@ export interface ShedLoadSettings {
 export function resolveShedLoadOptions<Priority extends string>(
   options: ShedLoadOptions<Priority>,
 ): ShedLoadSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`shedLoad: "options" must be an object, got ${shown(options)}`);
-  }
+  requireObject('shedLoad', 'options', options);
   refuseUnknownOptions('shedLoad', options, OPTIONS);
   const { maxInFlight = 1_000, retryAfterSeconds = 5, sampleEveryMs = 50, priority } = options;
   const { eventLoopDelayMs, eventLoopUtilization, memoryBytes, heapFraction } = options;
 
   requireInteger('shedLoad', 'maxInFlight', maxInFlight, 1);
   requireInteger('shedLoad', 'retryAfterSeconds', retryAfterSeconds, 1);
-  requireMilliseconds('shedLoad', 'sampleEveryMs', sampleEveryMs, 1);
-  if (eventLoopDelayMs !== undefined) {
-    requireMilliseconds('shedLoad', 'eventLoopDelayMs', eventLoopDelayMs, 1);
-  }
+  requireMilliseconds('shedLoad', 'sampleEveryMs', sampleEveryMs);
+  if (eventLoopDelayMs !== undefined) requireMilliseconds('shedLoad', 'eventLoopDelayMs', eventLoopDelayMs);
   if (memoryBytes !== undefined) requireInteger('shedLoad', 'memoryBytes', memoryBytes, 1);
-  if (eventLoopUtilization !== undefined) requireFraction('eventLoopUtilization', eventLoopUtilization);
-  if (heapFraction !== undefined) requireFraction('heapFraction', heapFraction);
-  if (priority !== undefined && typeof priority !== 'function') {
-    throw new TypeError(`shedLoad: "priority" must be a function of the request, got ${shown(priority)}`);
+  if (eventLoopUtilization !== undefined) {
+    requireNumber('shedLoad', 'eventLoopUtilization', eventLoopUtilization, FRACTION);
   }
+  if (heapFraction !== undefined) requireNumber('shedLoad', 'heapFraction', heapFraction, FRACTION);
+  if (priority !== undefined) requireFunction('shedLoad', 'priority', priority);
 
   return {
     maxInFlight,
@@ -113,19 +120,12 @@ function resolvePriorities<Priority extends string>({
   if (priority === undefined) {
     throw new TypeError('shedLoad: "priorities" needs "priority", which says what belongs to which');
   }
-  if (typeof priorities !== 'object' || priorities === null) {
-    throw new TypeError(`shedLoad: "priorities" must be an object of fractions, got ${shown(priorities)}`);
-  }
-  for (const [name, fraction] of Object.entries(priorities)) {
-    if (fraction !== Number.POSITIVE_INFINITY)
-      requireFraction(`priorities.${name}`, fraction, ', or Infinity');
+  requireObject('shedLoad', 'priorities', priorities);
+  for (const [name, fraction] of Object.entries<unknown>(priorities)) {
+    const isFraction = typeof fraction === 'number' && fraction > 0 && fraction <= 1;
+    if (isFraction || fraction === Infinity) continue;
+    const wanted = 'a number above 0 and at most 1, or Infinity';
+    throw wrongOption('shedLoad', `priorities.${name}`, wanted, fraction);
   }
   return { ...priorities };
-}
-
-function requireFraction(option: string, value: unknown, or = ''): void {
-  if (typeof value === 'number' && value > 0 && value <= 1) return;
-  throw new TypeError(
-    `shedLoad: "${option}" must be a number above 0 and at most 1${or}, got ${shown(value)}`,
-  );
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { onceOver } from './response-over.js';
+import { onceOver } from '@signalbox/context';
 import { OpenResponses, type Responses } from './responses.js';
 
 /** What is under way in one server. */

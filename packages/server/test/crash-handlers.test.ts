@@ -91,8 +91,8 @@ describe('crashHandlers', () => {
     ['"log" must have the methods info, warn and error', { log: {} }],
     ['"drainMs" must be an integer from 1 to 2147483647, got 0', { drainMs: 0 }],
     ['"exitCode" must be an integer from 1 to 255, got 0', { exitCode: 0 }],
-    ['"server" must be what serve() resolved with', { server: {} }],
-    ['"timeoutMs" is not an option; the options are log, server, drainMs, exitCode', { timeoutMs: 1 }],
+    ['"server" must be what serve() resolved with, got an object', { server: {} }],
+    ['"timeoutMs" is not an option; there are log, server, drainMs, exitCode', { timeoutMs: 1 }],
   ])('refuses bad options: %s', (message, options) => {
     expect(() => crashHandlers(options as CrashHandlersOptions)).toThrow(TypeError);
     expect(() => crashHandlers(options as CrashHandlersOptions)).toThrow(message);

@@ -116,6 +116,7 @@ describe('closing a server', () => {
 
     const closing = running.close();
     await eventually(() => !running.server.listening);
+    // Well into the linger.
     await pause(100);
     connection.socket.write(GET);
     const { text } = await connection.ended();

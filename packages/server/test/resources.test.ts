@@ -14,6 +14,7 @@ describe('the resources of a server', () => {
       phase,
       async close() {
         order.push(`${name} begins`);
+        // So that a phase which does not wait for the one before it begins in between.
         await pause(20);
         order.push(`${name} ends`);
       },

@@ -198,10 +198,10 @@ describe('serve', () => {
     ],
     ['"prot" is not an option; did you mean "port"?', { prot: 1 }],
     ['"keepAliveTimeout" is not an option; did you mean "keepAliveTimeoutMs"?', { keepAliveTimeout: 1 }],
-    ['"zebra" is not an option; the options are port, host', { zebra: 1 }],
-    ['"drain" must be an object of budgets, got 5', { drain: 5 }],
+    ['"zebra" is not an option; there are port, host', { zebra: 1 }],
+    ['"drain" must be an object, got 5', { drain: 5 }],
     ['"drain.totalMs" must be an integer from 1 to 2147483647, got 0', { drain: { totalMs: 0 } }],
-    ['drain: "linger" is not an option; did you mean "lingerMs"?', { drain: { linger: 1 } }],
+    ['"drain": "linger" is not an option; did you mean "lingerMs"?', { drain: { linger: 1 } }],
     [
       'the budgets in "drain" must fit into "totalMs" (1000)',
       { drain: { totalMs: 1_000, socketsMs: 2_000 } },
@@ -212,11 +212,11 @@ describe('serve', () => {
       { drain: { httpMs: 500, lingerMs: 900 } },
     ],
     ['"resources" must be an array of { name, close, phase }, got an object', { resources: {} }],
-    ['"resources[0]" must be an object with name and close, got null', { resources: [null] }],
-    ['"resources[0].name" must be a string that is not empty', { resources: [{ close() {} }] }],
+    ['"resources[0]" must be an object, got null', { resources: [null] }],
+    ['"resources[0].name" must be a non-empty string, got undefined', { resources: [{ close() {} }] }],
     ['"resources[0].close" must be a function, got undefined', { resources: [{ name: 'a' }] }],
     [
-      '"resources[0].phase" must be one of sockets, jobs, pools, logs, got "pool"',
+      '"resources[0].phase" must be "sockets" or "jobs" or "pools" or "logs", got "pool"',
       { resources: [{ name: 'a', close() {}, phase: 'pool' }] },
     ],
     [

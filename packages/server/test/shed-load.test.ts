@@ -300,9 +300,9 @@ describe('shedLoad', () => {
     ['"memoryBytes" must be an integer of at least 1, got "1gb"', { memoryBytes: '1gb' }],
     ['"retryAfterSeconds" must be an integer of at least 1, got 0.5', { retryAfterSeconds: 0.5 }],
     ['"sampleEveryMs" must be an integer from 1 to 2147483647, got 0', { sampleEveryMs: 0 }],
-    ['"priority" must be a function of the request, got "auth"', { priority: 'auth' }],
+    ['"priority" must be a function, got "auth"', { priority: 'auth' }],
     ['"priorities" needs "priority", which says what belongs to which', { priorities: { a: 1 } }],
-    ['"priorities" must be an object of fractions, got 1', { priorities: 1, priority: () => 'a' }],
+    ['"priorities" must be an object, got 1', { priorities: 1, priority: () => 'a' }],
     [
       '"priorities.a" must be a number above 0 and at most 1, or Infinity, got 2',
       { priorities: { a: 2 }, priority: () => 'a' },

@@ -74,6 +74,7 @@ describe('a served app', () => {
     connection.socket.write(
       'POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n\r\nhalf',
     );
+    // Four times as long as the headers may take.
     await pause(400);
     connection.socket.write('half');
     expect((await connection.ended()).text).toMatch(/^HTTP\/1\.1 200 /);
@@ -202,6 +203,7 @@ describe('a served app', () => {
       const start = performance.now();
       expect(await (await fetch(`${url}/livez`)).text()).toBe('alive');
       took.push(performance.now() - start);
+      // So that the probes come before and after the trickle.
       await pause(20);
     }
     // The machine that runs this has other things to do as well; a blocked server would be late each time.

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { refuseUnknownOptions, requireObject } from '@signalbox/options';
 import type { RequestHandler } from 'express';
-import { refuseUnknownOptions, shown } from './option-checks.js';
 import type { Schemas } from './valid.js';
 
 /** What a response is, for the OpenAPI document. It is not checked. */
@@ -41,7 +41,7 @@ export interface DescribedHandler {
 /** A property, not a WeakMap of this module: two copies of the package in one app understand each other. */
 const DESCRIPTION: unique symbol = Symbol.for('@signalbox/validation.description');
 
-const FIELDS = [
+export const DESCRIPTION_FIELDS = [
   'summary',
   'description',
   'operationId',
@@ -66,21 +66,18 @@ export function describeRoute(description: RouteDescription): RequestHandler {
   const describing: RequestHandler = function describedRoute(_req, _res, next) {
     next();
   };
-  attachDescription('describeRoute', describing, {}, description);
+  requireObject('describeRoute', 'description', description);
+  refuseUnknownOptions('describeRoute', description, DESCRIPTION_FIELDS);
+  attachDescription(describing, {}, description);
   return describing;
 }
 
 /** Makes `handler` tell of its route. */
 export function attachDescription(
-  owner: string,
   handler: RequestHandler,
   schemas: Schemas,
   description: RouteDescription,
 ): void {
-  if (typeof description !== 'object' || description === null) {
-    throw new TypeError(`${owner}: the description must be an object, got ${shown(description)}`);
-  }
-  refuseUnknownOptions(owner, description, FIELDS);
   const described: DescribedHandler = { schemas, description };
   Object.defineProperty(handler, DESCRIPTION, { value: described });
 }

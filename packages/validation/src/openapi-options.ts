@@ -1,5 +1,5 @@
+import { refuseUnknownOptions, requireFunction, requireObject, requireText } from '@signalbox/options';
 import type { JsonSchema, ToJsonSchema } from './json-schema.js';
-import { refuseUnknownOptions, requireText, shown } from './option-checks.js';
 import type {
   OpenApiComponents,
   OpenApiInfo,
@@ -86,22 +86,14 @@ const ENVELOPE: JsonSchema = {
 
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveOpenApiOptions(owner: string, options: OpenApiOptions): ResolvedOpenApiOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${owner}: "options" must be an object, got ${shown(options)}`);
-  }
+  requireObject(owner, 'options', options);
   refuseUnknownOptions(owner, options, OPTIONS);
   const { info, include = () => true, errorSchema = ENVELOPE, toJsonSchema } = options;
 
-  if (typeof info !== 'object' || info === null) {
-    throw new TypeError(`${owner}: "info" must be an object, got ${shown(info)}`);
-  }
+  requireObject(owner, 'info', info);
   requireText(owner, 'info.title', info.title);
   requireText(owner, 'info.version', info.version);
-  if (typeof include !== 'function') {
-    throw new TypeError(`${owner}: "include" must be a function, got ${shown(include)}`);
-  }
-  if (toJsonSchema !== undefined && typeof toJsonSchema !== 'function') {
-    throw new TypeError(`${owner}: "toJsonSchema" must be a function, got ${shown(toJsonSchema)}`);
-  }
+  requireFunction(owner, 'include', include);
+  if (toJsonSchema !== undefined) requireFunction(owner, 'toJsonSchema', toJsonSchema);
   return { ...options, include, errorSchema };
 }

@@ -27,6 +27,6 @@ export function openapiRoute(options: OpenApiOptions): RequestHandler {
     }
     res.type('application/json').send(body);
   };
-  attachDescription('openapiRoute', route, {}, { hidden: true });
+  attachDescription(route, {}, { hidden: true });
   return route;
 }

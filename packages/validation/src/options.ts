@@ -1,5 +1,11 @@
-import type { RouteDescription } from './describe-route.js';
-import { refuseUnknownOptions, requireInteger, requireText, shown } from './option-checks.js';
+import {
+  refuseUnknownOptions,
+  requireInteger,
+  requireObject,
+  requireOneOf,
+  requireText,
+} from '@signalbox/options';
+import { DESCRIPTION_FIELDS, type RouteDescription } from './describe-route.js';
 
 export interface ValidateOptions {
   /**
@@ -45,9 +51,7 @@ const OPTIONS = ['code', 'unknownFields', 'maxDepth', 'maxKeys', 'maxDetails', '
 
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveOptions(options: ValidateOptions): ResolvedOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`validate: "options" must be an object, got ${shown(options)}`);
-  }
+  requireObject('validate', 'options', options);
   refuseUnknownOptions('validate', options, OPTIONS);
   const {
     code,
@@ -59,14 +63,12 @@ export function resolveOptions(options: ValidateOptions): ResolvedOptions {
   } = options;
 
   if (code !== undefined) requireText('validate', 'code', code);
-  if (unknownFields !== 'schema' && unknownFields !== 'strip' && unknownFields !== 'reject') {
-    throw new TypeError(
-      `validate: "unknownFields" must be "schema", "strip" or "reject", got ${shown(unknownFields)}`,
-    );
-  }
+  requireOneOf('validate', 'unknownFields', unknownFields, ['schema', 'strip', 'reject']);
   requireInteger('validate', 'maxDepth', maxDepth, 1);
   requireInteger('validate', 'maxKeys', maxKeys, 1);
   requireInteger('validate', 'maxDetails', maxDetails, 1);
+  requireObject('validate', 'describe', describe);
+  refuseUnknownOptions('validate: "describe"', describe, DESCRIPTION_FIELDS);
 
   return { code, unknownFields, maxDepth, maxKeys, maxDetails, describe };
 }

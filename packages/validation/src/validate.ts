@@ -1,8 +1,8 @@
 import { BadRequestError, type HttpError, UnprocessableContentError } from '@signalbox/errors';
+import { refuseUnknownOptions, requireFunction, requireObject, wrongOption } from '@signalbox/options';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { attachDescription } from './describe-route.js';
 import type { Detail } from './details.js';
-import { refuseUnknownOptions, shown } from './option-checks.js';
 import { type ResolvedOptions, resolveOptions, type ValidateOptions } from './options.js';
 import { type PartCheck, partCheck, type PartVerdict } from './part-check.js';
 import type { Part, Schemas, Valid, ValidHandler, ValidationMiddleware, ValidRequest } from './valid.js';
@@ -51,9 +51,7 @@ export function validate<const S extends Schemas>(
   third?: ValidHandler<S>,
 ): RequestHandler {
   const handler = typeof second === 'function' ? second : third;
-  if (handler !== undefined && typeof handler !== 'function') {
-    throw new TypeError(`validate: "handler" must be a function, got ${shown(handler)}`);
-  }
+  if (handler !== undefined) requireFunction('validate', 'handler', handler);
   const options = resolveOptions(typeof second === 'function' ? {} : second);
   const checks = checksOf(schemas, options);
 
@@ -64,23 +62,20 @@ export function validate<const S extends Schemas>(
     }
     return conclude(pending, options, handler, req, res, next);
   };
-  attachDescription('validate', middleware, schemas, options.describe);
+  attachDescription(middleware, schemas, options.describe);
   return handler === undefined ? Object.assign(middleware, { read: readerOf<S>(checks) }) : middleware;
 }
 
 function checksOf(schemas: Schemas, options: ResolvedOptions): readonly PartCheck[] {
-  if (typeof schemas !== 'object' || schemas === null) {
-    throw new TypeError(`validate: "schemas" must be an object, got ${shown(schemas)}`);
-  }
+  requireObject('validate', 'schemas', schemas);
   refuseUnknownOptions('validate', schemas, PARTS);
   const checks: PartCheck[] = [];
   for (const part of PARTS) {
     const schema: unknown = schemas[part];
     if (schema === undefined) continue;
     if (!isStandardSchema(schema)) {
-      throw new TypeError(
-        `validate: "${part}" must be a Standard Schema, such as one of zod, valibot or arktype, got ${shown(schema)}`,
-      );
+      const wanted = 'a Standard Schema, such as one of zod, valibot or arktype';
+      throw wrongOption('validate', part, wanted, schema);
     }
     checks.push(partCheck(part, schema, options));
   }

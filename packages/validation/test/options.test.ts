@@ -35,10 +35,13 @@ describe('wrong arguments', () => {
       'validate: "handler" must be a function, got "handler"',
     ],
     [() => validate({ body }, { code: '' }), 'validate: "code" must be a non-empty string, got ""'],
-    [() => validate({ body }, untyped({ unknown: 'reject' })), 'validate: "unknown" is not an option'],
+    [
+      () => validate({ body }, untyped({ unknown: 'reject' })),
+      'validate: "unknown" is not an option; did you mean "unknownFields"?',
+    ],
     [
       () => validate({ body }, untyped({ unknownFields: 'drop' })),
-      'must be "schema", "strip" or "reject", got "drop"',
+      'validate: "unknownFields" must be "schema" or "strip" or "reject", got "drop"',
     ],
     [
       () => validate({ body }, { maxDepth: 0 }),
@@ -54,12 +57,9 @@ describe('wrong arguments', () => {
     ],
     [
       () => validate({ body }, { describe: untyped({ sumary: 'x' }) }),
-      'validate: "sumary" is not an option; did you mean "summary"?',
+      'validate: "describe": "sumary" is not an option; did you mean "summary"?',
     ],
-    [
-      () => validate({ body }, { describe: untyped('x') }),
-      'validate: the description must be an object, got "x"',
-    ],
+    [() => validate({ body }, { describe: untyped('x') }), 'validate: "describe" must be an object, got "x"'],
     [
       () => describeRoute(untyped({ tag: 'x' })),
       'describeRoute: "tag" is not an option; did you mean "tags"?',

@@ -1,5 +1,5 @@
 /* oxlint-disable no-control-regex -- control characters are what is looked for */
-import { shown } from '../option-checks.js';
+import { shown } from '@signalbox/options';
 import { judgeCommand } from './commands.js';
 import { entityDecode, escapeDecode, foldLookalikes, percentDecode } from './decode.js';
 import { judgeHeaderFields } from './header-fields.js';

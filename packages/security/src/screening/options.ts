@@ -3,8 +3,8 @@ import {
   requireInteger,
   requireObject,
   requireOneOf,
-  wrong,
-} from '../option-checks.js';
+  wrongOption,
+} from '@signalbox/options';
 import { KINDS, type ScreeningKind } from './kinds.js';
 
 /** A kind for each field by name; `'*'` for those that are not named, `false` for none. */
@@ -149,7 +149,7 @@ export function resolveOptions(options: ScreeningOptions): ResolvedScreening {
 function limit(name: keyof typeof LIMITS, value: unknown): number {
   if (value === undefined) return LIMITS[name];
   requireInteger(OWNER, `limits.${name}`, value, 1);
-  return value as number;
+  return value;
 }
 
 function resolveKinds(option: string, given: ScreeningKind | false | FieldKinds): KindOf | undefined {
@@ -181,7 +181,7 @@ function resolveRepeatable(given: readonly string[] | boolean): ReadonlySet<stri
   if (given === true) return true;
   if (given === false) return new Set();
   if (!Array.isArray(given) || !given.every((name) => typeof name === 'string')) {
-    throw wrong(OWNER, 'repeatable', 'a list of names, true or false', given);
+    throw wrongOption(OWNER, 'repeatable', 'a list of names, true or false', given);
   }
   return new Set(given);
 }

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireMilliseconds,
+  requireNumber,
+  requireObject,
+  requireOneOf,
+  requireText,
+  suggestion,
+  wrongSecret,
+} from '../src/index.js';
+
+describe('a wrong option', () => {
+  it.each<[check: () => void, words: string]>([
+    [
+      () => requireInteger('serve', 'port', 1.5, 0, 65_535),
+      'serve: "port" must be an integer from 0 to 65535, got 1.5',
+    ],
+    [
+      () => requireInteger('zones', 'limit', Number.NaN, 1),
+      'zones: "limit" must be an integer of at least 1, got NaN',
+    ],
+    [() => requireInteger('zones', 'limit', 2 ** 53, 1), 'of at least 1, got 9007199254740992'],
+    [
+      () => requireMilliseconds('check', 'timeoutMs', 2 ** 31),
+      'an integer from 1 to 2147483647, got 2147483648',
+    ],
+    [
+      () => requireNumber('a', 'share', '0.5', { above: 0, max: 1 }),
+      'a number above 0 and at most 1, got "0.5"',
+    ],
+    [() => requireNumber('a', 'share', 1, { min: 0, below: 1 }), 'a number of at least 0 and below 1, got 1'],
+    [() => requireNumber('a', 'share', Number.NaN), 'a: "share" must be a number, got NaN'],
+    [
+      () => requireNumber('a', 'bytes', Infinity, { above: 0, finite: true }),
+      'a finite number above 0, got Infinity',
+    ],
+    [() => requireBoolean('a', 'on', 'yes'), 'a: "on" must be true or false, got "yes"'],
+    [() => requireFunction('a', 'key', null), 'a: "key" must be a function, got null'],
+    [() => requireText('a', 'name', ' '), 'a: "name" must be a non-empty string, got " "'],
+    [() => requireText('a', 'name', 7), 'a: "name" must be a non-empty string, got 7'],
+    [
+      () => requireOneOf('a', 'mode', () => 1, ['on', 'off']),
+      'a: "mode" must be "on" or "off", got a function',
+    ],
+    [() => requireObject('a', 'zones', []), 'a: "zones" must be an object, got an array'],
+    [() => requireOneOf('a', 'mode', { toString: 1 }, [1, 2]), 'a: "mode" must be 1 or 2, got an object'],
+    [() => requireBoolean('a', 'on', 'x'.repeat(81)), `got "${'x'.repeat(80)}"…`],
+  ])('is named with its function, what is wanted and what came: case %#', (check, words) => {
+    expect(check).toThrow(TypeError);
+    expect(check).toThrow(words);
+  });
+
+  it('passes where it fits', () => {
+    requireInteger('a', 'b', 0, 0, 0);
+    requireMilliseconds('a', 'b', 0, 0);
+    requireNumber('a', 'b', Infinity, { min: 0 });
+    requireBoolean('a', 'b', false);
+    requireFunction('a', 'b', requireText);
+    requireText('a', 'b', '0');
+    requireOneOf('a', 'b', 2, [1, 2]);
+    requireObject('a', 'b', {});
+  });
+
+  it.each([
+    ['https://user:hunter2@example.org/a', 'https://***@example.org/a'],
+    ['redis://:p@ss/word@h', 'redis://***@h'],
+    [`https://${'x'.repeat(100)}@h`, 'https://***@h'],
+    ['https://example.org/@user', 'https://***@user'],
+    ['me@example.org', 'me@example.org'],
+    ['@//', '@//'],
+  ])('that is a URL is shown without user and password: %s', (url, shown) => {
+    expect(() => requireInteger('a', 'b', url, 1)).toThrow(
+      new TypeError(`a: "b" must be an integer of at least 1, got ${JSON.stringify(shown)}`),
+    );
+  });
+
+  it('that may be a secret is not shown', () => {
+    expect(wrongSecret('csrf', 'secrets', '32 bytes', 'hunter2').message).toBe(
+      'csrf: "secrets" must be 32 bytes, got text of 7 characters',
+    );
+    expect(wrongSecret('csrf', 'secrets', '32 bytes', '').message).toContain('got ""');
+  });
+});
+
+describe('an option that does not exist', () => {
+  it.each([
+    ['prot', 'port'],
+    ['Port', 'port'],
+    ['timeout', 'timeoutMs'],
+    ['TIMEOUT_MS', 'timeoutMs'],
+    ['keepAliveTimeuotMs', 'keepAliveTimeoutMs'],
+    ['ports', 'port'],
+  ])('is refused: %s, where %s was meant', (name, meant) => {
+    expect(() =>
+      refuseUnknownOptions('serve', { [name]: 1 }, ['host', 'port', 'timeoutMs', 'keepAliveTimeoutMs']),
+    ).toThrow(`serve: "${name}" is not an option; did you mean "${meant}"?`);
+  });
+
+  it('and is like no other is answered with the list', () => {
+    expect(() => refuseUnknownOptions('serve', { colour: 'red' }, ['host', 'port'])).toThrow(
+      'serve: "colour" is not an option; there are host, port',
+    );
+    expect(() => refuseUnknownOptions('serve', { past: 1 }, ['host', 'ports'])).toThrow('there are host');
+  });
+
+  it('is answered with the list, too, where a name is no string', () => {
+    expect(suggestion(undefined, ['host', 'port'])).toBe('there are host, port');
+  });
+
+  it('is only what the object itself has', () => {
+    refuseUnknownOptions('serve', Object.create({ prot: 1 }) as object, ['port']);
+  });
+});
