@@ -1,0 +1,28 @@
+export {
+  SessionConflictError,
+  SessionEndedError,
+  SessionRequiredError,
+  SessionStoreUnavailableError,
+  SessionTooLargeError,
+  TooManySessionsError,
+} from './errors.js';
+export { memoryStore } from './memory-store.js';
+export { redisStore } from './redis-store.js';
+export { sessions } from './sessions.js';
+
+export type { Secrets } from './derived-keys.js';
+export type { MemoryStoreOptions } from './memory-store.js';
+export type { SessionCookieOptions, SessionsOptions } from './options.js';
+export type { SessionInfo } from './ownership.js';
+export type { RedisSource, RedisStoreOptions } from './redis-store.js';
+export type { Sessions } from './sessions.js';
+export type {
+  Change,
+  Created,
+  ListedSession,
+  Ownership,
+  SessionPlace,
+  SessionStore,
+  Updated,
+} from './store.js';
+export type { LoadUser } from './users.js';

@@ -1,0 +1,135 @@
+import type { ServerResponse } from 'node:http';
+
+/** What a response waits for before anything of it leaves. */
+export interface HoldOwner {
+  /**
+   * Looks whether there is something to save; called before the first byte, and again before the last one.
+   * Answers what to wait for, or `undefined`.
+   */
+  toSave(): Promise<void> | undefined;
+  /** Hears why it could not be saved: what the handler sent is dropped. */
+  notSaved(error: unknown): void;
+}
+
+type Original = (...args: never[]) => unknown;
+type Method = 'writeHead' | 'write' | 'end' | 'flushHeaders';
+/** As functions that are called on whatever response they are given. */
+type Originals = Readonly<Record<Method, Original>>;
+
+/** Nothing has left yet; a save is awaited; whatever comes goes out; what comes is that of the error handler. */
+const [OPEN, SAVING, PASSED, FAILED] = [0, 1, 2, 3];
+
+const HOLD = Symbol('signalbox.sessions.hold');
+
+type Held = ServerResponse & { [HOLD]?: Hold };
+
+/** Holds a response back until the session is saved. express-session by itself sends the headers first. */
+export function holdResponse(res: ServerResponse, owner: HoldOwner): void {
+  if (HOLD in res) return;
+  (res as Held)[HOLD] = new Hold(res, owner);
+  // The same functions for all responses: one that is made for each costs more than what it does.
+  res.writeHead = heldWriteHead as typeof res.writeHead;
+  res.write = heldWrite as typeof res.write;
+  res.end = heldEnd as typeof res.end;
+  res.flushHeaders = heldFlushHeaders;
+}
+
+class Hold {
+  readonly writeHead: Original;
+  readonly write: Original;
+  readonly end: Original;
+  readonly flushHeaders: Original;
+  phase: number = OPEN;
+  private calls: [method: Method, args: unknown[]][] = [];
+
+  constructor(
+    private readonly res: ServerResponse,
+    private readonly owner: HoldOwner,
+  ) {
+    const { writeHead, write, end, flushHeaders } = res as Originals;
+    this.writeHead = writeHead;
+    this.write = write;
+    this.end = end;
+    this.flushHeaders = flushHeaders;
+  }
+
+  /** Answers whether the call goes through now; else it is made later. */
+  admits(method: Method, args: unknown[]): boolean {
+    if (this.phase === OPEN || (this.phase === PASSED && method === 'end')) this.begin();
+    if (this.phase === SAVING) this.calls.push([method, args]);
+    return this.phase === PASSED || (this.phase === FAILED && !this.res.writableEnded);
+  }
+
+  private begin(): void {
+    try {
+      const saving = this.owner.toSave();
+      this.phase = saving === undefined ? PASSED : SAVING;
+      saving?.then(
+        () => this.saved(),
+        (error: unknown) => this.fail(error),
+      );
+    } catch (error) {
+      // Such as a value that is no JSON. The handler's call is over when the error handler runs.
+      this.phase = SAVING;
+      process.nextTick(() => this.fail(error));
+    }
+  }
+
+  /** The handler may have gone on, and changed something, while its first byte was held. */
+  private saved(): void {
+    this.begin();
+    if (this.phase === PASSED) this.release();
+  }
+
+  private release(): void {
+    const { calls, res } = this;
+    this.calls = [];
+    let isWaitedFor = false;
+    let isFull = false;
+    try {
+      for (const [method, args] of calls) {
+        const answer: unknown = Reflect.apply(this[method], res, args);
+        if (method !== 'write') continue;
+        isWaitedFor = true;
+        isFull = answer === false;
+      }
+    } catch (error) {
+      // What the handler would have been told at once, as of a header that is not allowed.
+      this.fail(error);
+      return;
+    }
+    // Whoever was told to wait goes on; where the socket is full, Node says so later.
+    if (isWaitedFor && !isFull && !res.writableEnded) res.emit('drain');
+  }
+
+  private fail(error: unknown): void {
+    this.phase = FAILED;
+    this.calls = [];
+    this.owner.notSaved(error);
+  }
+}
+
+/** Those that wrapped the response twice, as a view of it, still find it. */
+function holdOf(res: ServerResponse): Hold {
+  return (res as Held)[HOLD] as Hold;
+}
+
+function heldWriteHead(this: ServerResponse, ...args: unknown[]): unknown {
+  const hold = holdOf(this);
+  return hold.admits('writeHead', args) ? Reflect.apply(hold.writeHead, this, args) : this;
+}
+
+function heldWrite(this: ServerResponse, ...args: unknown[]): unknown {
+  const hold = holdOf(this);
+  return hold.admits('write', args) ? Reflect.apply(hold.write, this, args) : false;
+}
+
+function heldEnd(this: ServerResponse, ...args: unknown[]): unknown {
+  const hold = holdOf(this);
+  return hold.admits('end', args) ? Reflect.apply(hold.end, this, args) : this;
+}
+
+function heldFlushHeaders(this: ServerResponse): void {
+  const hold = holdOf(this);
+  if (hold.admits('flushHeaders', [])) Reflect.apply(hold.flushHeaders, this, []);
+}

@@ -1,0 +1,99 @@
+import { ServiceUnavailableError } from '@signalbox/errors';
+import type { SessionData } from 'express-session';
+import { Generations } from './generations.js';
+
+// Names that passport and express-session have made everybody's.
+declare global {
+  namespace Express {
+    /** What `loadUser` finds. An app adds its own fields. */
+    interface User {}
+
+    interface Request {
+      /** Whom the session belongs to, where there is `loadUser`. */
+      user?: User | undefined;
+    }
+  }
+}
+
+declare module 'express-session' {
+  interface SessionData {
+    /** Who signed in, by `signIn()`. */
+    userId: string;
+  }
+}
+
+/** What a session belongs to. */
+export type UserId = SessionData['userId'];
+
+/** Finds the user of an id; `undefined` when there is none (any more). */
+export type LoadUser = (userId: UserId) => Express.User | undefined | Promise<Express.User | undefined>;
+
+/** Users that were loaded a moment ago. */
+export interface Users {
+  /** Whom the cache knows, else what will be known. Requests that come at once are one load. */
+  get(userId: string): Express.User | undefined | Promise<Express.User | undefined>;
+  forget(userId: string): void;
+  close(): void;
+}
+
+interface Loaded {
+  user: Express.User | undefined;
+  untilMs: number;
+}
+
+const MAX_USERS = 10_000;
+
+export function cachedUsers(load: LoadUser, cacheMs: number, timeoutMs: number): Users {
+  const known = new Generations<Loaded>(MAX_USERS);
+  const loading = new Map<string, Promise<Express.User | undefined>>();
+
+  async function loadOnce(userId: string): Promise<Express.User | undefined> {
+    const user = await within(timeoutMs, Promise.resolve(load(userId)));
+    return user ?? undefined;
+  }
+
+  function start(userId: string): Promise<Express.User | undefined> {
+    const started = loadOnce(userId);
+    loading.set(userId, started);
+    const isMine = (): boolean => loading.get(userId) === started && loading.delete(userId);
+    started.then(
+      (user) => {
+        // Who was forgotten meanwhile may have been loaded as he was before.
+        if (isMine()) known.set(userId, { user, untilMs: performance.now() + cacheMs });
+      },
+      () => isMine(),
+    );
+    return started;
+  }
+
+  return {
+    get(userId) {
+      const found = known.get(userId);
+      if (found !== undefined && found.untilMs > performance.now()) return found.user;
+      return loading.get(userId) ?? start(userId);
+    },
+    forget(userId) {
+      known.delete(userId);
+      loading.delete(userId);
+    },
+    close() {
+      known.clear();
+      loading.clear();
+    },
+  };
+}
+
+async function within<Value>(ms: number, work: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const message = `loadUser did not answer within ${ms} ms`;
+      reject(new ServiceUnavailableError(message, { code: 'user_unavailable', retryAfterSeconds: 1 }));
+    }, ms);
+  });
+  try {
+    return await Promise.race([work, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

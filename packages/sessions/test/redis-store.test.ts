@@ -1,0 +1,122 @@
+import { listen } from '@signalbox/testing';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { redisStore, type SessionStore } from '../src/index.js';
+import { itKeepsTheStoreContract } from './store-contract.js';
+import { appWith, eventually, SECRET, send } from './support.js';
+
+let redis: RedisServer;
+let client: Redis;
+let store: SessionStore;
+beforeAll(async () => {
+  redis = await startRedis();
+  client = new Redis(redis.port, '127.0.0.1');
+  await client.ping();
+  store = redisStore(client);
+});
+afterAll(async () => {
+  client.disconnect();
+  await redis.stop();
+});
+
+/** How often each command ran while `work` did. */
+async function commandsDuring(work: () => Promise<unknown>): Promise<Record<string, number>> {
+  await redis.command('config', 'resetstat');
+  await work();
+  const lines = (await redis.command('info', 'commandstats')).split('\n');
+  const counts = lines.map((line) => /^cmdstat_([^:]+):calls=(\d+)/.exec(line));
+  return Object.fromEntries(
+    counts.flatMap((found) =>
+      found === null || /config|info/.test(found[1] ?? '') ? [] : [[found[1], Number(found[2])]],
+    ),
+  );
+}
+
+describe('redisStore', () => {
+  itKeepsTheStoreContract(
+    () => store,
+    (ms) =>
+      new Promise((resolve) => {
+        setTimeout(resolve, ms);
+      }),
+  );
+
+  it('is asked nothing for visitors without a session, whatever the route looks at', async () => {
+    const url = await listen(appWith({ store }).app);
+    const commands = await commandsDuring(async () => {
+      for (const path of ['/plain', '/read', '/me', '/required']) await send('GET', url + path);
+      await send('GET', `${url}/read`, { cookie: 'sid=made-up' });
+    });
+    expect(commands).toEqual({});
+  });
+
+  it('is asked one command by a request that changes nothing, and none at its end', async () => {
+    const { app } = appWith({ store, loadUser: (name) => ({ name }) });
+    const url = await listen(app);
+    const { cookie } = await send('POST', `${url}/in/alice`, { json: { count: 1 } });
+    const commands = await commandsDuring(async () => {
+      for (const path of ['/plain', '/read', '/me', '/required', '/nowhere']) {
+        await send('GET', url + path, { cookie });
+      }
+    });
+    expect(commands).toEqual({ getex: 5 });
+  });
+
+  it('is asked one more by a request that changes something', async () => {
+    const url = await listen(appWith({ store }).app);
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    await send('POST', `${url}/count`, { cookie });
+    const commands = await commandsDuring(() => send('POST', `${url}/count`, { cookie }));
+    expect(commands).toMatchObject({ getex: 1, evalsha: 1 });
+  });
+
+  it('has neither ids nor names in its keys, and an expiry on each', async () => {
+    const url = await listen(appWith({ store, secrets: SECRET }).app);
+    const { cookie = '' } = await send('POST', `${url}/in/alice-the-user`);
+    await send('POST', `${url}/count`);
+    await send('POST', `${url}/out`, { cookie: (await send('POST', `${url}/in/bob-the-user`)).cookie });
+    const keys = (await redis.command('keys', '*')).split('\n');
+    const [random = ''] = cookie.replace('sid=', '').split('.');
+    for (const key of keys) {
+      expect(key).toMatch(/^signalbox:sessions:\{[\w-]+\}(?::[\w-]{22})?$/);
+      expect(key).not.toContain(random.slice(0, 32));
+      // Of one that is gone meanwhile it is -2.
+      expect(await redis.command('pttl', key)).not.toBe('-1');
+    }
+  });
+
+  it('finds its scripts again after SCRIPT FLUSH', async () => {
+    const url = await listen(appWith({ store }).app);
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    await redis.command('script', 'flush');
+    expect((await send('POST', `${url}/count`, { cookie })).status).toBe(200);
+  });
+
+  it('takes what somebody else wrote there for no session', async () => {
+    const { app, session } = appWith({ store });
+    const url = await listen(app);
+    const { cookie, body } = await send('POST', `${url}/in/mallory`);
+    const key = (await redis.command('keys', `*:${String(body['id'])}`)).split('\n')[0] ?? '';
+    for (const text of ['nonsense', '{"userId":"root"}', '1700000000000\n[', '\n{}', '-5\n{}']) {
+      await redis.command('set', key, text);
+      expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
+    }
+    await session.signOutEverywhere('mallory');
+    await eventually(async () => (await session.sessionsOf('mallory')).length === 0);
+  });
+
+  it.each([
+    [[undefined], 'redisLink: "source" must be a RedisLink or an ioredis client'],
+    [['redis://127.0.0.1'], 'redisLink: "source" must be a RedisLink or an ioredis client'],
+  ])('refuses %o as a source', (args, message) => {
+    expect(() => redisStore(args[0] as never)).toThrow(message);
+  });
+
+  it.each([
+    [{ prefix: 'a{b}' }, 'redisStore: "prefix" must be text without braces, got "a{b}"'],
+    [{ prefx: 'a' }, 'redisStore: "prefx" is not an option; did you mean "prefix"?'],
+  ])('refuses %o', (options, message) => {
+    expect(() => redisStore(client, options as never)).toThrow(new TypeError(message));
+  });
+});

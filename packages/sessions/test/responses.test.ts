@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { listen } from '@signalbox/testing';
+import type { RequestHandler } from 'express';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { memoryStore, type SessionStore } from '../src/index.js';
+import { appWith, send, withErrors } from './support.js';
+
+/** A store that takes its time to save, and fails when it is told to. */
+function slowStore(): SessionStore & { saves: number; fails: boolean } {
+  const inner = memoryStore();
+  const later = async <Answer>(store: { saves: number; fails: boolean }, work: () => Promise<Answer>) => {
+    store.saves += 1;
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+    if (store.fails) throw new Error('the store is down');
+    return work();
+  };
+  return {
+    ...inner,
+    saves: 0,
+    fails: false,
+    create(...args) {
+      return later(this, () => inner.create(...args));
+    },
+    update(...args) {
+      return later(this, () => inner.update(...args));
+    },
+  };
+}
+
+const MEGABYTES = Buffer.alloc(5 * 1024 * 1024, 'abcdefghij');
+
+const write: RequestHandler = (req, _res, next) => {
+  req.session.count = (req.session.count ?? 0) + 1;
+  next();
+};
+
+async function serve(): Promise<{ url: string; store: ReturnType<typeof slowStore> }> {
+  const store = slowStore();
+  const folder = mkdtempSync(join(tmpdir(), 'sessions-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'file.txt'), MEGABYTES);
+  const { app } = appWith({ store });
+  app.get('/redirect', write, (_req, res) => res.redirect(303, '/read'));
+  app.get('/write-head', write, (_req, res) => {
+    res.writeHead(201, 'Made', { 'X-Made': 'yes' });
+    res.end('made');
+  });
+  app.get('/empty', write, (_req, res) => void res.status(204).end());
+  app.get('/json', write, (_req, res) => void res.json({ done: true }));
+  app.get('/callback', write, (_req, res) => {
+    res.end('text', 'utf8', () => res.req.socket.emit('ended'));
+  });
+  app.get('/file', write, (_req, res) => res.sendFile(join(folder, 'file.txt')));
+  app.get('/pipeline', write, async (_req, res) => {
+    const chunks = Array.from({ length: 80 }, (_each, index) =>
+      MEGABYTES.subarray(index * 65_536, (index + 1) * 65_536),
+    );
+    await pipeline(Readable.from(chunks), res);
+  });
+  app.get('/chunks', write, (_req, res) => {
+    for (let index = 0; index < 50; index++) res.write(`${index},`);
+    res.end('end');
+  });
+  app.get('/sse', write, (_req, res) => {
+    res.set('Content-Type', 'text/event-stream').flushHeaders();
+    res.write('data: 1\n\n');
+    setImmediate(() => {
+      res.write('data: 2\n\n');
+      res.end();
+    });
+  });
+  app.get('/late', write, async (req, res) => {
+    res.write('first,');
+    await new Promise((resolve) => setImmediate(resolve));
+    req.session.count = 1_000;
+    res.end('last');
+  });
+  app.get('/until-it-fails', write, async (req, res) => {
+    res.write('first,');
+    while (!store.fails) await new Promise((resolve) => setImmediate(resolve));
+    req.session.count = 1_000;
+    res.end('last');
+  });
+  app.get('/bigint', (req, res) => {
+    req.session.cart = 10n;
+    res.json({});
+  });
+  app.get('/circle', (req, res) => {
+    const circle: Record<string, unknown> = {};
+    req.session.cart = Object.assign(circle, { circle });
+    res.json({});
+  });
+  app.get('/bad-header', write, (_req, res) => {
+    res.writeHead(200, { 'X-Bad': 'a\nb' });
+    res.end();
+  });
+  return { url: await listen(withErrors(app)), store };
+}
+
+const ROUTES: readonly [path: string, status: number, text: string][] = [
+  ['/json', 200, '{"done":true}'],
+  ['/redirect', 303, 'See Other. Redirecting to /read'],
+  ['/write-head', 201, 'made'],
+  ['/empty', 204, ''],
+  ['/callback', 200, 'text'],
+  ['/file', 200, MEGABYTES.toString()],
+  ['/pipeline', 200, MEGABYTES.toString()],
+  ['/chunks', 200, `${Array.from({ length: 50 }, (_each, index) => `${index},`).join('')}end`],
+  ['/sse', 200, 'data: 1\n\ndata: 2\n\n'],
+  ['/late', 200, 'first,last'],
+];
+
+describe('a response', () => {
+  it.each(ROUTES)('of %s is saved before it leaves, and arrives whole', async (path, status, text) => {
+    const { url, store } = await serve();
+    const answer = await send('GET', url + path);
+    expect(answer.status).toBe(status);
+    expect(answer.text === text).toBe(true);
+    expect(answer.cookie).toMatch(/^sid=/);
+    expect(store.saves).toBe(path === '/late' ? 2 : 1);
+    // Whoever follows at once finds it.
+    const { cookie } = answer;
+    const expected = path === '/late' ? 1_000 : 1;
+    expect((await send('GET', `${url}/read`, { cookie })).body).toEqual({ count: expected });
+  });
+
+  it.each(ROUTES)('of %s is a 503 without a cookie when it cannot be saved', async (path) => {
+    const { url, store } = await serve();
+    store.fails = true;
+    const answer = await send('GET', url + path);
+    expect(answer.status).toBe(503);
+    expect(answer.body.error?.type).toBe('session_store_unavailable');
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(answer.headers['set-cookie']).toBe(undefined);
+    store.fails = false;
+    expect((await send('GET', `${url}/json`)).status).toBe(200);
+  });
+
+  it('keeps the status and fields that writeHead gave', async () => {
+    const { url } = await serve();
+    expect((await send('GET', `${url}/write-head`)).headers['x-made']).toBe('yes');
+  });
+
+  it('to HEAD is saved and has no body', async () => {
+    const { url } = await serve();
+    const head = await send('HEAD', `${url}/json`);
+    expect([head.status, head.text, head.headers['content-length']]).toEqual([200, '', '13']);
+    expect((await send('GET', `${url}/read`, { cookie: head.cookie })).body).toEqual({ count: 1 });
+  });
+
+  it.each(['/bigint', '/circle', '/bad-header'])('of %s is a 500 and no crash', async (path) => {
+    const { url } = await serve();
+    expect((await send('GET', url + path)).status).toBe(500);
+    expect((await send('GET', `${url}/json`)).status).toBe(200);
+  });
+
+  it('that changes nothing is not held, and nothing is saved', async () => {
+    const { url, store } = await serve();
+    const { cookie } = await send('GET', `${url}/json`);
+    const { saves } = store;
+    for (const path of ['/read', '/me', '/plain']) await send('GET', url + path, { cookie });
+    await send('GET', `${url}/me`);
+    expect(store.saves).toBe(saves);
+  });
+
+  it('ends broken when what changed after its beginning cannot be saved', async () => {
+    const { url, store } = await serve();
+    const { cookie } = await send('GET', `${url}/json`);
+    const answer = await fetch(`${url}/until-it-fails`, { headers: { cookie: cookie ?? '' } });
+    expect(answer.status).toBe(200);
+    store.fails = true;
+    await expect(answer.text()).rejects.toThrow();
+  });
+});
+
+describe('the size of a session', () => {
+  it('is warned of from 4 kB on, once, and refused from 64 kB on', async () => {
+    const warnings: string[] = [];
+    const listen_ = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', listen_);
+    onTestFinished(() => void process.off('warning', listen_));
+    const { app } = appWith();
+    const url = await listen(withErrors(app));
+    const put = (bytes: number, cookie?: string) =>
+      send('PUT', `${url}/keys/key1`, { cookie, json: { value: 'x'.repeat(bytes) } });
+    const { cookie } = await put(4_000);
+    expect(warnings).toEqual([]);
+    await put(5_000, cookie);
+    await put(6_000, cookie);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('a session has 5012 bytes');
+    const refused = await put(66_000, cookie);
+    expect(refused.status).toBe(500);
+    expect(refused.body.error?.type).toBe('session_too_large');
+    const { body } = await send('GET', `${url}/me`, { cookie });
+    expect(JSON.stringify(body['session'])).toHaveLength(6_011);
+  });
+});

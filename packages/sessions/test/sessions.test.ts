@@ -1,0 +1,406 @@
+import { createHmac } from 'node:crypto';
+import { listen, testClock } from '@signalbox/testing';
+import express from 'express';
+import { describe, expect, it } from 'vitest';
+import { memoryStore, sessions, type SessionsOptions } from '../src/index.js';
+import { appWith, listening, SECRET, send, withErrors, type TestApp } from './support.js';
+
+async function serve(
+  options: Partial<SessionsOptions> = {},
+  change: (app: TestApp) => void = () => undefined,
+): Promise<{ url: string } & TestApp> {
+  const made = appWith(options);
+  change(made);
+  return { url: await listen(withErrors(made.app)), ...made };
+}
+
+describe('the cookie', () => {
+  it('in production is __Host-, Secure, HttpOnly, SameSite=Lax, for the whole host', async () => {
+    const { url } = await serve({ production: true });
+    const { headers } = await send('POST', `${url}/in/alice`);
+    expect(headers['set-cookie']).toHaveLength(1);
+    expect(headers['set-cookie']?.[0]).toMatch(
+      /^__Host-sid=[\w.-]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/,
+    );
+  });
+
+  it('is neither Secure nor __Host- where there is no TLS', async () => {
+    const { url } = await serve();
+    const { headers } = await send('POST', `${url}/in/alice`);
+    expect(headers['set-cookie']?.[0]).toMatch(
+      /^sid=[\w.-]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/,
+    );
+  });
+
+  it.each([
+    [{ secure: true, path: '/app' }, /^sid=.*; Path=\/app; .*Secure/],
+    [{ secure: true, domain: 'example.com' }, /^sid=.*; Domain=example\.com; .*Secure/],
+    [{ secure: true, name: 'visit', sameSite: 'none' as const }, /^__Host-visit=.*SameSite=None$/],
+  ])('with %o keeps to what browsers accept', async (cookie, pattern) => {
+    const { url } = await serve({ cookie });
+    expect((await send('POST', `${url}/in/alice`)).headers['set-cookie']?.[0]).toMatch(pattern);
+  });
+
+  it('is not sent to those who have no session, nor again to those who have it', async () => {
+    const { url } = await serve();
+    for (const path of ['/plain', '/read', '/me']) {
+      expect((await send('GET', url + path)).headers['set-cookie']).toBe(undefined);
+    }
+    const { cookie } = await send('POST', `${url}/count`);
+    expect(cookie).toMatch(/^sid=/);
+    expect((await send('POST', `${url}/count`, { cookie })).headers['set-cookie']).toBe(undefined);
+    expect((await send('GET', `${url}/me`, { cookie })).body['session']).toEqual({ count: 2 });
+  });
+
+  it('is sent again, with a later end, once it is older than resendMs', async () => {
+    const clock = testClock(Date.parse('2026-01-01T00:00:00Z'));
+    const options = { idleMs: 3_600_000, absoluteMs: 5_400_000, resendMs: 600_000, now: clock.now };
+    const { url } = await serve({ ...options, store: memoryStore({ now: clock.now }) });
+    let { cookie } = await send('POST', `${url}/in/alice`);
+    clock.advance(599_000);
+    expect((await send('GET', `${url}/plain`, { cookie })).cookie).toBe(undefined);
+    clock.advance(2_000);
+    const { events } = listening();
+    const again = await send('GET', `${url}/plain`, { cookie });
+    expect(again.headers['set-cookie']?.[0]).toContain('Expires=Thu, 01 Jan 2026 01:20:01 GMT');
+    expect(events).toEqual(['renewed']);
+    cookie = again.cookie;
+    expect((await send('GET', `${url}/required`, { cookie })).cookie).toBe(undefined);
+    clock.advance(1_800_000);
+    // Never later than the session's own end.
+    const last = await send('GET', `${url}/plain`, { cookie });
+    expect(last.headers['set-cookie']?.[0]).toContain('Expires=Thu, 01 Jan 2026 01:30:00 GMT');
+  });
+
+  it('stays valid while secrets are replaced, also for sessionsOf() and the limit', async () => {
+    const store = memoryStore();
+    const [old, fresh] = ['an old secret, 32 bytes at least, yes', 'a new secret, 32 bytes at least, yes'];
+    const before = await serve({ store, secrets: old, maxPerUser: 2 });
+    const first = await send('POST', `${before.url}/in/alice`);
+    const second = await send('POST', `${before.url}/in/alice`);
+    const after = await serve({ store, secrets: [fresh, old], maxPerUser: 2, resendMs: 0 });
+    const { cookie } = await send('GET', `${after.url}/required`, { cookie: first.cookie });
+    expect(cookie).not.toBe(first.cookie);
+    expect((await send('GET', `${after.url}/required`, { cookie })).status).toBe(200);
+    expect(await after.session.sessionsOf('alice')).toHaveLength(2);
+
+    const third = await send('POST', `${after.url}/in/alice`);
+    expect(await after.session.sessionsOf('alice')).toHaveLength(2);
+    const alone = await serve({ store, secrets: fresh });
+    expect((await send('GET', `${alone.url}/required`, { cookie: third.cookie })).status).toBe(200);
+    expect((await send('GET', `${alone.url}/required`, { cookie: second.cookie })).status).toBe(401);
+    expect(await after.session.signOutEverywhere('alice')).toBe(2);
+  });
+
+  const forged = (): string => {
+    const text = `${'a'.repeat(36)}.abc`;
+    return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`;
+  };
+  it.each([
+    ['j:{}', 'j%3A%7B%7D'],
+    ['j:{} in clear', 'j:{}'],
+    ['express-session’s', 's%3Aabc.def'],
+    ['8 kB', 'x'.repeat(8_000)],
+    ['8 kB of dots', '.'.repeat(8_000)],
+    ['empty', ''],
+    ['__proto__', '__proto__'],
+    ['constructor', 'constructor'],
+    ['toString', 'toString'],
+    ['broken escapes', '%E0%A4%A'],
+    ['quoted', '"quoted"'],
+    ['signed with the secret itself', forged()],
+    ['traversal', '../../etc/passwd'],
+    ['equals signs', '=====;sid==;sid'],
+  ])('that is hostile (%s) is no session and no error', async (_name, value) => {
+    const { url } = await serve();
+    for (const path of ['/plain', '/me', '/required']) {
+      const answer = await send('GET', url + path, { cookie: `sid=${value}` });
+      expect(answer.status).toBe(path === '/required' ? 401 : 200);
+      expect(answer.cookie).toBe(undefined);
+    }
+    const made = await send('POST', `${url}/count`, { cookie: `sid=${value}` });
+    expect(made.status).toBe(200);
+    expect(made.cookie).toMatch(/^sid=/);
+  });
+
+  it('that is changed in any letter is no session', async () => {
+    const { url } = await serve();
+    const { cookie = '' } = await send('POST', `${url}/in/alice`);
+    for (let index = 'sid='.length; index < cookie.length - 1; index++) {
+      const letter = cookie[index] === 'A' ? 'B' : 'A';
+      const changed = cookie.slice(0, index) + letter + cookie.slice(index + 1);
+      expect((await send('GET', `${url}/required`, { cookie: changed })).status).toBe(401);
+    }
+  });
+
+  it('is found beside others of its name, and beside names that end like it', async () => {
+    const { url } = await serve();
+    const { cookie = '' } = await send('POST', `${url}/in/alice`);
+    for (const beside of [`sid=forged; ${cookie}`, `xsid=1; ${cookie}; a=b`, `a=sid=1;${cookie} `]) {
+      expect((await send('GET', `${url}/required`, { cookie: beside })).status).toBe(200);
+    }
+    expect((await send('GET', `${url}/required`, { cookie: `x${cookie}` })).status).toBe(401);
+  });
+});
+
+describe('signing in and out', () => {
+  it('gives a new id, and the one before is dead at once', async () => {
+    const { url } = await serve();
+    const guest = await send('POST', `${url}/count`);
+    const user = await send('POST', `${url}/in/alice`, { cookie: guest.cookie, json: { cart: [1] } });
+    expect(user.cookie).not.toBe(guest.cookie);
+    expect((await send('GET', `${url}/me`, { cookie: user.cookie })).body['session']).toEqual({
+      userId: 'alice',
+      cart: [1],
+    });
+    expect((await send('GET', `${url}/read`, { cookie: guest.cookie })).body).toEqual({});
+    const again = await send('POST', `${url}/in/bob`, { cookie: user.cookie });
+    expect((await send('GET', `${url}/required`, { cookie: user.cookie })).status).toBe(401);
+    expect((await send('GET', `${url}/required`, { cookie: again.cookie })).body['userId']).toBe('bob');
+  });
+
+  it('ignores an id that somebody else chose', async () => {
+    const { url } = await serve();
+    const chosen = 'sid=an-id-that-an-attacker-has-fixed-before';
+    const { cookie } = await send('POST', `${url}/in/alice`, { cookie: chosen });
+    expect(cookie).not.toBe(chosen);
+    expect((await send('GET', `${url}/required`, { cookie: chosen })).status).toBe(401);
+  });
+
+  it('ends the session, takes the cookie back, and leaves the request without one', async () => {
+    const { events } = listening();
+    const { url } = await serve();
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    const out = await send('POST', `${url}/out`, { cookie });
+    expect(out.body['session']).toBe(null);
+    expect(out.headers['set-cookie']).toEqual([
+      'sid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax',
+    ]);
+    expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
+    expect((await send('POST', `${url}/out`, { cookie })).status).toBe(200);
+    expect(events).toEqual(['started', 'ended']);
+  });
+
+  it('lists sessions with device and times, the last used first, and knows this one', async () => {
+    const clock = testClock(Date.now());
+    const { url, session } = await serve({ now: clock.now, store: memoryStore({ now: clock.now }) });
+    const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0';
+    const phone =
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605 Version/17.5 Mobile Safari/604.1';
+    const startedAt = clock.now();
+    const one = await send('POST', `${url}/in/alice`, { headers: { 'user-agent': firefox } });
+    clock.advance(60_000);
+    const two = await send('POST', `${url}/in/alice`, { headers: { 'user-agent': phone } });
+    clock.advance(60_000);
+    await send('GET', `${url}/plain`, { cookie: one.cookie });
+    clock.advance(1_000);
+    const { text } = await send('GET', `${url}/sessions`, { cookie: two.cookie });
+    const iso = (ms: number): string => new Date(startedAt + ms).toISOString();
+    expect(JSON.parse(text)).toEqual([
+      {
+        id: two.body['id'],
+        createdAt: iso(60_000),
+        lastSeenAt: iso(121_000),
+        device: 'Safari on iPhone',
+        current: true,
+      },
+      {
+        id: one.body['id'],
+        createdAt: iso(0),
+        lastSeenAt: iso(120_000),
+        device: 'Firefox on Linux',
+        current: false,
+      },
+    ]);
+    expect(await session.lastActivityOf('alice')).toEqual(new Date(startedAt + 121_000));
+    clock.advance(1_800_001);
+    expect(await session.lastActivityOf('alice')).toBe(undefined);
+    expect(await session.lastActivityOf('nobody')).toBe(undefined);
+  });
+
+  it('ends one, the others, or all of a user’s sessions, and nobody else’s', async () => {
+    const { url, session } = await serve({}, ({ app, session }) => {
+      app.post('/others', async (req, res) => {
+        res.json({ ended: await session.revokeOthers(req) });
+      });
+    });
+    const [one, two, three, other] = await Promise.all(
+      ['alice', 'alice', 'alice', 'bob'].map((user) => send('POST', `${url}/in/${user}`)),
+    );
+    const alive = async (answer: typeof one): Promise<boolean> =>
+      (await send('GET', `${url}/required`, { cookie: answer?.cookie })).status === 200;
+
+    expect(await session.revoke('alice', String(one?.body['id']))).toBe(true);
+    expect(await session.revoke('alice', String(one?.body['id']))).toBe(false);
+    expect(await session.revoke('alice', String(other?.body['id']))).toBe(false);
+    for (const hostile of ['', '__proto__', '*', 'x'.repeat(5_000), undefined, {}]) {
+      expect(await session.revoke('alice', hostile as string)).toBe(false);
+    }
+    expect([await alive(one), await alive(two), await alive(other)]).toEqual([false, true, true]);
+    expect((await send('POST', `${url}/others`, { cookie: two?.cookie })).body).toEqual({ ended: 1 });
+    expect([await alive(two), await alive(three)]).toEqual([true, false]);
+    expect((await send('POST', `${url}/others`)).status).toBe(401);
+    expect(await session.signOutEverywhere('alice')).toBe(1);
+    expect([await alive(two), await alive(other)]).toEqual([false, true]);
+  });
+
+  it('at most so many sessions: the newest wins', async () => {
+    const clock = testClock(Date.now());
+    const { url } = await serve({ maxPerUser: 2, now: clock.now });
+    const answers = [];
+    for (let index = 0; index < 3; index++) {
+      answers.push(await send('POST', `${url}/in/alice`));
+      clock.advance(10);
+    }
+    const statuses = answers.map(
+      async ({ cookie }) => (await send('GET', `${url}/required`, { cookie })).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([401, 200, 200]);
+  });
+
+  it('at most so many sessions: the new one is refused', async () => {
+    const { url } = await serve({ maxPerUser: 1, onMax: 'refuse' });
+    const first = await send('POST', `${url}/in/alice`);
+    const guest = await send('POST', `${url}/count`);
+    const refused = await send('POST', `${url}/in/alice`, { cookie: guest.cookie });
+    expect(refused.status).toBe(403);
+    expect(refused.body.error).toMatchObject({ type: 'too_many_sessions', details: { max: 1 } });
+    expect(refused.cookie).toBe(undefined);
+    expect((await send('GET', `${url}/read`, { cookie: guest.cookie })).body).toEqual({ count: 1 });
+    expect((await send('GET', `${url}/required`, { cookie: first.cookie })).status).toBe(200);
+  });
+
+  it('wants the middleware before it', async () => {
+    const session = sessions({ secrets: SECRET });
+    const app = express();
+    app.get('/', session.required());
+    const answer = await send('GET', await listen(withErrors(app)));
+    expect(answer.status).toBe(500);
+  });
+});
+
+describe('a session ends', () => {
+  it('when it was idle for too long, and not while it is used', async () => {
+    const clock = testClock(Date.now());
+    const { events } = listening();
+    const { url } = await serve({ idleMs: 60_000, now: clock.now, store: memoryStore({ now: clock.now }) });
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    for (let times = 0; times < 5; times++) {
+      clock.advance(50_000);
+      expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
+    }
+    clock.advance(60_001);
+    expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
+    expect(events).toEqual(['started', 'expired']);
+  });
+
+  it('when it is too old, however much it is used', async () => {
+    const clock = testClock(Date.now());
+    const { events } = listening();
+    const options = { idleMs: 60_000, absoluteMs: 150_000, now: clock.now };
+    const { url, session } = await serve({ ...options, store: memoryStore({ now: clock.now }) });
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    for (let times = 0; times < 2; times++) {
+      clock.advance(50_000);
+      expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
+    }
+    clock.advance(50_000);
+    expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
+    expect(events).toEqual(['started', 'expired']);
+    expect(await session.sessionsOf('alice')).toEqual([]);
+  });
+});
+
+describe('what express-session gives', () => {
+  it('regenerate(), save(), reload() and destroy() work as they do there', async () => {
+    const { url } = await serve({}, ({ app }) => {
+      const done = (ask: (callback: (error: unknown) => void) => void): Promise<void> =>
+        new Promise((resolve, reject) => ask((error) => (error ? reject(error) : resolve())));
+      app.post('/regenerate', async (req, res) => {
+        const before = req.sessionID;
+        await done((callback) => void req.session.regenerate(callback));
+        req.session.count = 100;
+        res.json({ isNew: before !== req.sessionID });
+      });
+      app.post('/save', async (req, res) => {
+        req.session.count = 7;
+        await done((callback) => void req.session.save(callback));
+        req.session.count = 8;
+        await done((callback) => void req.session.reload(callback));
+        res.json({ count: req.session.count });
+      });
+      app.post('/destroy', async (req, res) => {
+        await done((callback) => void req.session.destroy(callback));
+        res.json({ session: req.session ?? null });
+      });
+    });
+    const { cookie } = await send('POST', `${url}/count`);
+    const fresh = await send('POST', `${url}/regenerate`, { cookie });
+    expect(fresh.body).toEqual({ isNew: true });
+    expect((await send('GET', `${url}/read`, { cookie })).body).toEqual({});
+    expect((await send('GET', `${url}/read`, { cookie: fresh.cookie })).body).toEqual({ count: 100 });
+    expect((await send('POST', `${url}/save`, { cookie: fresh.cookie })).body).toEqual({ count: 7 });
+    const gone = await send('POST', `${url}/destroy`, { cookie: fresh.cookie });
+    expect(gone.body).toEqual({ session: null });
+    expect(gone.cookie).toBe('sid=');
+    expect((await send('GET', `${url}/read`, { cookie: fresh.cookie })).body).toEqual({});
+  });
+
+  it('load() gives a session without its request, as sockets need it, and saves key by key too', async () => {
+    const { url } = await serve({}, ({ app }) => {
+      app.post('/load', (req, res, next) => {
+        req.session.cart = ['apple'];
+        const { sessionStore: store, sessionID } = req;
+        store.load(typeof req.query['id'] === 'string' ? req.query['id'] : sessionID, (_error, loaded) => {
+          if (loaded === undefined) return void res.json({ loaded: null });
+          const other = loaded as typeof req.session;
+          other.count = 41;
+          other.save((error: unknown) => (error ? next(error) : res.json({ loaded: other.userId })));
+        });
+      });
+    });
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    expect((await send('POST', `${url}/load`, { cookie })).body).toEqual({ loaded: 'alice' });
+    expect((await send('GET', `${url}/me`, { cookie })).body['session']).toEqual({
+      userId: 'alice',
+      cart: ['apple'],
+      count: 41,
+    });
+    for (const id of ['__proto__', '', 'x'.repeat(36), 'x'.repeat(5_000)]) {
+      expect((await send('POST', `${url}/load?id=${id}`, { cookie })).body).toEqual({ loaded: null });
+    }
+  });
+
+  it('keeps names that objects have anyway out of the session', async () => {
+    const { url } = await serve();
+    const { cookie } = await send('POST', `${url}/count`);
+    for (const key of ['__proto__', 'constructor', 'toString', 'save', 'hasOwnProperty']) {
+      await send('PUT', `${url}/keys/${key}`, { cookie, json: { value: { polluted: true } } });
+    }
+    const { body } = await send('GET', `${url}/me`, { cookie });
+    expect(body['session']).toEqual({ count: 1 });
+    expect(({} as Record<string, unknown>)['polluted']).toBe(undefined);
+  });
+});
+
+describe('idOf()', () => {
+  it('names the session, also right after sign-in, and nothing before there is one', async () => {
+    const seen: unknown[] = [];
+    const { url } = await serve({}, ({ app, session }) => {
+      app.get('/id', (req, res) => {
+        seen.push(session.idOf(req));
+        // Looking at it makes none.
+        seen.push(req.session.count, session.idOf(req));
+        res.json({});
+      });
+    });
+    const untouched = await send('GET', `${url}/id`);
+    const { cookie, body } = await send('POST', `${url}/in/alice`);
+    await send('GET', `${url}/id`, { cookie });
+    expect(body['id']).toMatch(/^[\w-]{22}$/);
+    expect(seen).toEqual([undefined, undefined, undefined, body['id'], undefined, body['id']]);
+    expect(untouched.cookie).toBe(undefined);
+    const again = await send('POST', `${url}/in/alice`, { cookie });
+    expect(again.body['id']).not.toBe(body['id']);
+  });
+});
