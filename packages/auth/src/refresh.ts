@@ -1,0 +1,104 @@
+import type { Checker } from './checker.js';
+import { TokenError, type TokenErrorCode, type TokenProblem } from './errors.js';
+import {
+  draftOf,
+  ownClaims,
+  refreshTokenOf,
+  requireSigningKey,
+  signPair,
+  type Draft,
+  type RefreshToken,
+} from './mint.js';
+import { kept } from './revocation.js';
+import type { RevocationEvent } from './revocation-event.js';
+import { publishToken, refusal } from './token-events.js';
+import type { TokenSettings } from './token-options.js';
+import type { Rotated } from './token-store.js';
+import type { TokenPair } from './tokens-interface.js';
+
+interface Refreshing {
+  settings: TokenSettings;
+  checker: Checker;
+  tell: (event: RevocationEvent) => void;
+  /** How long tokens of any kind may still be valid. */
+  goneMs: number;
+  /** How much longer than its tokens a chain is kept. */
+  slackMs: number;
+}
+
+/**
+ * Makes the function that exchanges refresh tokens.
+ *
+ * Each use of a token follows one of three ways, and the store decides which, in one step: its first use makes a
+ * successor; for a while after that it gets the same successor again, as when two tabs refresh at once or an answer was
+ * lost; later somebody has a token that is not theirs, and nobody can tell who, so that the sign-in ends for both
+ * (RFC 9700 section 4.14.2).
+ */
+export function refreshing({
+  settings,
+  checker,
+  tell,
+  goneMs,
+  slackMs,
+}: Refreshing): (token: string) => Promise<TokenPair> {
+  const { store, onStoreDown, graceMs, now, clockToleranceMs } = settings;
+
+  function read(token: string): RefreshToken {
+    try {
+      return refreshTokenOf(checker.checkRefresh(token));
+    } catch (error) {
+      throw refusal(error, 'refresh');
+    }
+  }
+
+  function rotate(token: RefreshToken, draft: Draft): Promise<Rotated> {
+    const { subject, family, chain, id, issuedAtMs, grant } = token;
+    return store.rotate({
+      subject,
+      family,
+      chain,
+      id,
+      issuedAtMs,
+      successorId: draft.refreshId,
+      // What it says, not what it is: it cannot be used without a key.
+      successor: JSON.stringify(draft),
+      graceMs,
+      ttlMs: grant.refreshTtlMs + clockToleranceMs + slackMs,
+      goneMs,
+    });
+  }
+
+  function refuse(code: TokenErrorCode, problem: TokenProblem): TokenError {
+    publishToken('refused', 'refresh', code);
+    return new TokenError(code, problem);
+  }
+
+  return async function refresh(text) {
+    const token = read(text);
+    const { subject, family, chain, grant, authTime } = token;
+    const key = requireSigningKey('refresh', settings);
+    // Asked first: when it refuses or fails, the token was not used.
+    const claims = await ownClaims('refresh', settings, subject, grant.claims);
+    const rotated = await kept(store, onStoreDown, rotate(token, draftOf(grant, claims, now(), authTime)));
+
+    switch (rotated.outcome) {
+      case 'rotated':
+      case 'repeated': {
+        const { issuedAtMs, successor } = rotated;
+        publishToken('refreshed', 'refresh');
+        return signPair(
+          settings,
+          key,
+          { subject, family, chain, issuedAtMs },
+          JSON.parse(successor) as Draft,
+        );
+      }
+      case 'reused':
+        publishToken('reused', 'refresh', 'token_reused');
+        tell({ type: 'signed_out', subject, family });
+        throw refuse('token_reused', 'reused');
+      case 'revoked':
+        throw refuse('token_revoked', 'revoked');
+    }
+  };
+}
