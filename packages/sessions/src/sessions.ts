@@ -70,7 +70,8 @@ export function sessions(options: SessionsOptions): Sessions {
   const kit: Kit = { settings, express, saver, outage, users };
 
   const sessionMiddleware: RequestHandler = function sessionMiddleware(req, res, next) {
-    if (currentVisit(req) !== undefined) return next();
+    const known = currentVisit(req);
+    if (known !== undefined) return known.whenOpen(next);
     const visit = new Visit(kit, req, res, next);
     const { cookie } = req.headers;
     const opened = cookie === undefined ? undefined : findCookie(cookie, cookieName, ids.open);

@@ -63,6 +63,8 @@ export class Visit implements CurrentVisit, HoldOwner {
   userFailure: unknown = undefined;
   private data: Data | undefined = undefined;
   private isOver = false;
+  private isOpening = false;
+  private alsoWaiting: NextFunction[] | undefined = undefined;
 
   constructor(
     private readonly kit: Kit,
@@ -77,6 +79,7 @@ export class Visit implements CurrentVisit, HoldOwner {
   /** Asks for the session of a cookie, in this turn. */
   open(cookie: OpenedCookie): void {
     const { settings } = this.kit;
+    this.isOpening = true;
     this.place = cookie.place;
     this.req.sessionID = cookie.id;
     let answer: ReturnType<Settings['store']['read']>;
@@ -92,10 +95,23 @@ export class Visit implements CurrentVisit, HoldOwner {
     );
   }
 
+  /** For whoever mounted the middleware a second time, be it beside this one in `inParallel`. */
+  whenOpen(next: NextFunction): void {
+    if (this.isOpening) (this.alsoWaiting ??= []).push(next);
+    else next();
+  }
+
+  private opened(): void {
+    this.isOpening = false;
+    this.next();
+    const { alsoWaiting } = this;
+    if (alsoWaiting !== undefined) for (const next of alsoWaiting) next();
+  }
+
   private unread(error: unknown): void {
     this.failure = error;
     this.kit.outage.failed(error);
-    this.next();
+    this.opened();
   }
 
   private arrived(cookie: OpenedCookie, text: string | null | undefined): void {
@@ -105,7 +121,7 @@ export class Visit implements CurrentVisit, HoldOwner {
       // An empty one was ended by somebody, who said so.
       if (text !== '') publish('expired');
       this.place = undefined;
-      return this.next();
+      return this.opened();
     }
     const nowMs = settings.now();
     if (read.createdAtMs + settings.absoluteMs <= nowMs) return this.expire(cookie.place);
@@ -118,7 +134,7 @@ export class Visit implements CurrentVisit, HoldOwner {
     }
     const { userId } = read.data;
     if (typeof userId === 'string') return this.recognise(userId);
-    this.next();
+    this.opened();
   }
 
   /** Older than sessions may be. Nobody waits for it to be gone. */
@@ -126,7 +142,7 @@ export class Visit implements CurrentVisit, HoldOwner {
     this.kit.saver.end(place).catch(() => undefined);
     this.place = undefined;
     publish('expired');
-    this.next();
+    this.opened();
   }
 
   private recognise(userId: string): void {
@@ -135,9 +151,9 @@ export class Visit implements CurrentVisit, HoldOwner {
     const user = this.kit.users?.get(userId);
     if (!(user instanceof Promise)) {
       if (user !== undefined) this.req.user = user;
-      return this.next();
+      return this.opened();
     }
-    void this.loadUser(userId).then(() => this.next());
+    void this.loadUser(userId).then(() => this.opened());
   }
 
   /** Never rejects: who does not need the user goes on without. */

@@ -279,6 +279,40 @@ describe('signing in and out', () => {
   });
 });
 
+describe('the middleware that is met a second time', () => {
+  it('waits for the session that the first one asks for, and asks no more', async () => {
+    const memory = memoryStore();
+    let reads = 0;
+    const store = {
+      ...memory,
+      // As far away as Redis is.
+      async read(...args: Parameters<typeof memory.read>) {
+        reads += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        return memory.read(...args);
+      },
+    };
+    const session = sessions({ secrets: SECRET, store });
+    const app = express();
+    app.post('/in', session, async (req, res) => {
+      await session.signIn(req, 'u_1');
+      res.end();
+    });
+    app.get('/both', (req, res) => {
+      const seen: (string | undefined)[] = [];
+      const next = (): void => {
+        if (seen.push(req.session?.userId) === 2) res.json(seen);
+      };
+      void session(req, res, next);
+      void session(req, res, next);
+    });
+    const url = await listen(withErrors(app));
+    const { cookie } = await send('POST', `${url}/in`);
+    expect((await send('GET', `${url}/both`, { cookie })).body).toEqual(['u_1', 'u_1']);
+    expect(reads).toBe(1);
+  });
+});
+
 describe('a session ends', () => {
   it('when it was idle for too long, and not while it is used', async () => {
     const clock = testClock(Date.now());
