@@ -167,6 +167,10 @@ export interface DatabaseQuery {
   outcome: 'ok' | 'error' | 'timeout' | 'aborted';
   durationMs: number;
   slow: boolean;
+  /** Template of the route that asked, where there is one. */
+  route?: string | undefined;
+  /** Id of the request or job that asked, where there is one. */
+  requestId?: string | undefined;
 }
 
 /** A socket came or went. */
