@@ -1,4 +1,4 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, RequestHandler } from 'express';
 import { facts } from '@signalbox/context';
 import {
   refuseUnknownOptions,
@@ -9,8 +9,9 @@ import {
   wrongOption,
 } from '@signalbox/options';
 import { bearerCredential } from './authorization-field.js';
+import { foundNobody, whyNobody } from './doubt.js';
 import type { Authenticated, AuthenticationMethod, Outcome } from './methods.js';
-import { AuthenticationRequiredError, ConflictingCredentialsError } from './refusals.js';
+import { ConflictingCredentialsError } from './refusals.js';
 import type { StoreDownPolicy, VerifyOptions } from './tokens-interface.js';
 
 declare global {
@@ -86,15 +87,14 @@ export function authenticate(
       others?.forEach(abandon);
       return next(error);
     }
-    if (others === undefined && !(first instanceof Promise)) conclude(req, res, next, first, settings);
-    else void awaitOutcomes(req, res, next, first, others, settings);
+    if (others === undefined && !(first instanceof Promise)) conclude(req, next, first, settings);
+    else void awaitOutcomes(req, next, first, others, settings);
   };
 }
 
 /** One after the other, so that the first in the list decides, whichever is known first. */
 async function awaitOutcomes(
   req: Request,
-  res: Response,
   next: NextFunction,
   first: Outcome,
   others: readonly Outcome[] | undefined,
@@ -110,7 +110,7 @@ async function awaitOutcomes(
   } catch (error) {
     return next(error);
   }
-  conclude(req, res, next, principal, settings);
+  conclude(req, next, principal, settings);
 }
 
 function agreed(one: Authenticated | undefined, other: Authenticated | undefined): Authenticated | undefined {
@@ -122,24 +122,15 @@ function agreed(one: Authenticated | undefined, other: Authenticated | undefined
 
 function conclude(
   req: Request,
-  res: Response,
   next: NextFunction,
   principal: Authenticated | undefined,
   { list, optional }: Settings,
 ): void {
   req.auth = principal;
   if (principal !== undefined) facts(req).userId = principal.subject;
-  else if (!optional) return next(doubtOf(list, req, res) ?? new AuthenticationRequiredError());
+  else if (optional) foundNobody(req, list);
+  else return next(whyNobody(req, list));
   next();
-}
-
-/** A session that could not be read is no reason to sign its user out. */
-function doubtOf(list: readonly AuthenticationMethod[], req: Request, res: Response): Error | undefined {
-  for (const method of list) {
-    const doubt = method.doubt?.(req, res);
-    if (doubt !== undefined) return doubt;
-  }
-  return undefined;
 }
 
 interface Settings {

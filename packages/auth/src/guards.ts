@@ -1,13 +1,9 @@
 import type { Request, RequestHandler } from 'express';
 import { requireMilliseconds, wrongOption } from '@signalbox/options';
 import { ROLE, SCOPE } from './words.js';
+import { whyNobody } from './doubt.js';
 import type { Authenticated } from './methods.js';
-import {
-  AuthenticationRequiredError,
-  InsufficientRoleError,
-  InsufficientScopeError,
-  StaleAuthenticationError,
-} from './refusals.js';
+import { InsufficientRoleError, InsufficientScopeError, StaleAuthenticationError } from './refusals.js';
 
 /**
  * Who asks, for handlers behind `authenticate()`.
@@ -19,7 +15,7 @@ import {
  */
 export function principalOf(req: Request): Authenticated {
   const { auth } = req;
-  if (auth === undefined) throw new AuthenticationRequiredError();
+  if (auth === undefined) throw whyNobody(req);
   return auth;
 }
 
@@ -31,7 +27,7 @@ export function principalOf(req: Request): Authenticated {
  */
 export function requirePrincipal(): RequestHandler {
   return function requirePrincipalMiddleware(req, _res, next) {
-    next(req.auth === undefined ? new AuthenticationRequiredError() : undefined);
+    next(req.auth === undefined ? whyNobody(req) : undefined);
   };
 }
 
@@ -50,7 +46,7 @@ export function requireRole<Role extends string = string>(...roles: readonly Rol
 
   return function requireRoleMiddleware(req, _res, next) {
     const { auth } = req;
-    if (auth === undefined) return next(new AuthenticationRequiredError());
+    if (auth === undefined) return next(whyNobody(req));
     for (const role of roles) {
       if (auth.roles.includes(role)) return next();
     }
@@ -73,7 +69,7 @@ export function requireScope<Scope extends string = string>(...scopes: readonly 
 
   return function requireScopeMiddleware(req, _res, next) {
     const { auth } = req;
-    if (auth === undefined) return next(new AuthenticationRequiredError());
+    if (auth === undefined) return next(whyNobody(req));
     for (const scope of scopes) {
       if (!auth.scopes.includes(scope)) return next(new InsufficientScopeError(scopes));
     }
@@ -97,7 +93,7 @@ export function requireFresh(maxAgeMs: number): RequestHandler {
 
   return function requireFreshMiddleware(req, _res, next) {
     const { auth } = req;
-    if (auth === undefined) return next(new AuthenticationRequiredError());
+    if (auth === undefined) return next(whyNobody(req));
     const { authenticatedAtMs } = auth;
     const isFresh = authenticatedAtMs !== undefined && Date.now() - authenticatedAtMs <= maxAgeMs;
     next(isFresh ? undefined : new StaleAuthenticationError(maxAgeSeconds));

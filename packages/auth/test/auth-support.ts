@@ -10,7 +10,7 @@ export interface TestSession {
   signedInAtMs?: number | undefined;
 }
 
-export type WithSession = Request & { session?: TestSession | undefined };
+export type WithSession = Omit<Request, 'session'> & { session?: TestSession | undefined };
 
 /** Reads sessions from a store that answers later, as `sessions()` with Redis does. */
 export interface TestSessions extends RequestHandler {
@@ -24,7 +24,7 @@ export interface TestSessions extends RequestHandler {
 
 export function testSessions(): TestSessions {
   const kept = new Map<string, TestSession>();
-  const failed = new WeakSet<Request>();
+  const failed = new WeakSet<object>();
 
   const middleware: RequestHandler = function sessionMiddleware(req: WithSession, _res, next) {
     const id = /(?:^|; )sid=([\w-]+)/.exec(req.headers.cookie ?? '')?.[1];
@@ -63,7 +63,7 @@ export function userOf(req: WithSession): string | undefined {
 }
 
 /** An app that says who asks, behind these middlewares. */
-export function appWith(...middlewares: RequestHandler[]): Express {
+function appWith(...middlewares: RequestHandler[]): Express {
   const app = express();
   app.use((_req, res, next) => {
     // Tells the error handler that the error will be logged: what fails here is meant to.
@@ -89,7 +89,7 @@ export interface Answer {
 export type Headers = Record<string, string | readonly string[]>;
 
 /** GETs with exactly these header fields: fetch would join two of a name. */
-export function get(url: string, headers: Headers = {}): Promise<Answer> {
+function get(url: string, headers: Headers = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(
       url,

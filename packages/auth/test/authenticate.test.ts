@@ -9,6 +9,10 @@ import {
   bearer,
   memoryKeyStore,
   memoryTokenStore,
+  requireFresh,
+  requirePrincipal,
+  requireRole,
+  requireScope,
   session,
   type AuthenticationMethod,
   type KeyStore,
@@ -174,6 +178,21 @@ describe('authenticate with sessions only', () => {
     expect(await ask()).toMatchObject({ status: 401, code: 'authentication_required' });
     sessions.isDown = false;
     expect(await ask({ cookie })).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    ['requirePrincipal', requirePrincipal()],
+    ['requireRole', requireRole('admin')],
+    ['requireScope', requireScope('search')],
+    ['requireFresh', requireFresh(1_000)],
+  ])('answers the same at %s, where nobody had to be signed in before', async (_name, guard) => {
+    const sessions = testSessions();
+    const optional = authenticate([session(userOf, { load: sessions })], { optional: true });
+    const ask = await asker(optional, guard);
+    const cookie = sessions.open({ userId: 'u_1' });
+    sessions.isDown = true;
+    expect(await ask({ cookie })).toMatchObject({ status: 503, code: 'session_store_unavailable' });
+    expect(await ask()).toMatchObject({ status: 401, code: 'authentication_required' });
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runInContext } from '@signalbox/context';
 import { startPostgres, type PostgresServer } from '../../../test/support/postgres.js';
 import { PostgresUnavailableError, type Database } from '../src/index.js';
-import { answers, errorOf, freeze, stageOf, through, until } from './stage.js';
+import { answers, errorOf, stageOf, through, until } from './stage.js';
 
 const SOON_MS = 500;
 
@@ -95,7 +95,7 @@ export function itOutlivesPostgres(open: (url: string) => Database): void {
     const server = await stage.postgres();
     const db = stage.closing(open(server.url));
     await answers(db);
-    const resume = await freeze(server);
+    server.pause();
     const running = load(db);
     expect(await ask(db)).toEqual({ reason: 'timeout', tookMs: expect.any(Number) });
     await until(() => db.state === 'down');
@@ -105,7 +105,7 @@ export function itOutlivesPostgres(open: (url: string) => Database): void {
     await sleep(500);
     expect(db.state).toBe('down');
 
-    resume();
+    server.resume();
     await answers(db);
     const { slowestMs } = await running.stop();
     expect(slowestMs).toBeLessThan(2 * SOON_MS);

@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import pg from 'pg';
 import type { TestContext } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
 import { startPostgres, type PostgresOptions, type PostgresServer } from '../../../test/support/postgres.js';
@@ -33,39 +31,6 @@ export function stageOf({ onTestFinished }: Pick<TestContext, 'onTestFinished'>)
       return closable;
     },
   };
-}
-
-/**
- * Freezes every process of a server: connections stay open and nobody answers. Each connection has a process that
- * leads a group of its own, which a signal to the server's does not reach.
- *
- * @returns what lets them go on
- */
-export async function freeze(server: PostgresServer): Promise<() => void> {
-  const client = new pg.Client({ connectionString: server.url });
-  await client.connect();
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  const parent = parentOf(rows[0]?.pid ?? 0);
-  server.pause();
-  const children = readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => pid > 0 && parentOf(pid) === parent);
-  for (const pid of children) process.kill(pid, 'SIGSTOP');
-  return () => {
-    for (const pid of children) process.kill(pid, 'SIGCONT');
-    server.resume();
-    client.on('error', () => undefined);
-    void client.end();
-  };
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]);
-  } catch {
-    // It is gone.
-    return undefined;
-  }
 }
 
 /** A server's URL, through a proxy. */

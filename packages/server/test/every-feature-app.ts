@@ -14,7 +14,7 @@ import { pinoHttp } from 'pino-http';
 
 declare module 'express-session' {
   interface SessionData {
-    visits: number;
+    visits?: number;
   }
 }
 

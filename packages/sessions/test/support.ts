@@ -10,8 +10,8 @@ export const SECRET = 'a secret of at least 32 bytes, for tests';
 
 declare module 'express-session' {
   interface SessionData {
-    count: number;
-    cart: unknown;
+    count?: number;
+    cart?: unknown;
     [key: `key${number}`]: unknown;
   }
 }
