@@ -7,23 +7,26 @@ export interface Contender {
   name: string;
   /** Compiled program, relative to this file. */
   program: string;
-  /** Whether it has the routes that ask Redis. */
-  hasLimits: boolean;
+  /** Which routes it has besides `ping` and `404`. */
+  routes: readonly string[];
 }
 
+const ALL = ['limited', 'limited-thrice', 'me'];
+
 export const CONTENDERS: readonly Contender[] = [
-  { name: 'bare Express', program: './servers/bare-express.js', hasLimits: false },
-  { name: 'bare Express on serve()', program: './servers/bare-express-serve.js', hasLimits: false },
-  { name: 'hand-wired', program: './servers/hand-wired.js', hasLimits: true },
-  { name: 'Fastify', program: './servers/fastify.js', hasLimits: true },
-  { name: 'Signalbox', program: './servers/signalbox.js', hasLimits: true },
+  { name: 'bare Express', program: './servers/bare-express.js', routes: [] },
+  { name: 'bare Express on serve()', program: './servers/bare-express-serve.js', routes: [] },
+  { name: 'hand-wired', program: './servers/hand-wired.js', routes: ALL },
+  { name: 'Fastify', program: './servers/fastify.js', routes: ALL },
+  { name: 'NestJS', program: './servers/nest.js', routes: ['limited', 'me'] },
+  { name: 'Signalbox', program: './servers/signalbox.js', routes: ALL },
 ];
 
 export interface RunningContender {
   name: string;
   pid: number;
   url: string;
-  hasLimits: boolean;
+  routes: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -47,7 +50,7 @@ export async function startContender(
     name: contender.name,
     pid,
     url,
-    hasLimits: contender.hasLimits,
+    routes: contender.routes,
     stop: () =>
       new Promise((resolve) => {
         child.once('exit', () => resolve());

@@ -1,16 +1,16 @@
 /**
  * A process of its own that sends requests as fast as they are answered, over kept-alive connections, for a
- * bounded time: `node load.js URL SECONDS CONNECTIONS`. Prints one line of JSON.
+ * bounded time: `node load.js URL SECONDS CONNECTIONS HEADERS`, headers as JSON. Prints one line of JSON.
  */
 import autocannon from 'autocannon';
 
-const [url = '', seconds = '2', connections = '64'] = process.argv.slice(2);
+const [url = '', seconds = '2', connections = '64', headers = '{}'] = process.argv.slice(2);
 
 const result = await autocannon({
   url,
   duration: Number(seconds),
   connections: Number(connections),
-  headers: { origin: 'https://app.example.com' },
+  headers: { origin: 'https://app.example.com', ...(JSON.parse(headers) as Record<string, string>) },
 });
 
 process.stdout.write(

@@ -3,11 +3,12 @@
  * once, so that a drift of the machine meets all of them. Medians of the rounds are printed, and ratios in the run.
  *
  * `npm run bench -- [--rounds 5] [--seconds 2] [--connections 64] [--node 20,22,24] [--only Signalbox,Fastify]
- *   [--routes ping,404,limited,limited-thrice] [--redis 0,1,5]`
+ *   [--routes ping,404,limited,limited-thrice,me] [--redis 0,1,5]`
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { credentialsOf, type Credentials } from './credentials.js';
 import { CONTENDERS, startContender, type RunningContender } from './contenders.js';
 import { nodeBinary } from './node-binary.js';
 import { processCpuMicroseconds } from './process-cpu.js';
@@ -30,15 +31,16 @@ interface Route {
   name: string;
   path: string;
   status: string;
-  /** Whether Redis is asked on the way. */
-  asksRedis: boolean;
+  /** Whether every server has it, and asks nobody for it. */
+  isPlain: boolean;
 }
 
 const ALL_ROUTES: readonly Route[] = [
-  { name: 'ping', path: '/ping', status: '200', asksRedis: false },
-  { name: '404', path: '/nope', status: '404', asksRedis: false },
-  { name: 'limited', path: '/limited', status: '200', asksRedis: true },
-  { name: 'limited-thrice', path: '/limited-thrice', status: '200', asksRedis: true },
+  { name: 'ping', path: '/ping', status: '200', isPlain: true },
+  { name: '404', path: '/nope', status: '404', isPlain: true },
+  { name: 'limited', path: '/limited', status: '200', isPlain: false },
+  { name: 'limited-thrice', path: '/limited-thrice', status: '200', isPlain: false },
+  { name: 'me', path: '/api/v1/me', status: '200', isPlain: false },
 ];
 const wantedRoutes = values.routes?.split(',');
 const ROUTES = ALL_ROUTES.filter(({ name }) => wantedRoutes === undefined || wantedRoutes.includes(name));
@@ -59,7 +61,7 @@ interface Load {
   statuses: string[];
 }
 
-async function load(url: string, seconds: number): Promise<Load> {
+async function load(url: string, seconds: number, headers: Credentials): Promise<Load> {
   const { stdout } = await run('taskset', [
     '-c',
     '1',
@@ -68,13 +70,19 @@ async function load(url: string, seconds: number): Promise<Load> {
     url,
     String(seconds),
     values.connections,
+    JSON.stringify(headers),
   ]);
   return JSON.parse(stdout) as Load;
 }
 
-async function measure(server: RunningContender, route: Route, distanceMs: number): Promise<Sample> {
+async function measure(
+  server: RunningContender,
+  route: Route,
+  distanceMs: number,
+  headers: Credentials,
+): Promise<Sample> {
   const before = processCpuMicroseconds(server.pid);
-  const result = await load(server.url + route.path, Number(values.seconds));
+  const result = await load(server.url + route.path, Number(values.seconds), headers);
   const cpu = processCpuMicroseconds(server.pid) - before;
   if (result.errors > 0 || result.statuses.join() !== route.status) {
     throw new Error(`${server.name} ${route.path}: ${JSON.stringify(result)}`);
@@ -101,12 +109,13 @@ async function round(node: string, redis: BenchRedis, distanceMs: number): Promi
       servers.push(await startContender(contender, node, redis.urlAt(distanceMs)));
     }
     for (const route of ROUTES) {
-      if (distanceMs > 0 && !route.asksRedis) continue;
+      if (distanceMs > 0 && route.isPlain) continue;
       for (const server of servers) {
-        if (route.asksRedis && !server.hasLimits) continue;
-        await load(server.url + route.path, WARM_UP_SECONDS);
-        const sample = await measure(server, route, distanceMs);
-        samples.push(distanceMs === 0 ? sample : { ...sample, redis: await useOf(server, route) });
+        if (!route.isPlain && !server.routes.includes(route.name)) continue;
+        const headers = route.name === 'me' ? await credentialsOf(server) : {};
+        await load(server.url + route.path, WARM_UP_SECONDS, headers);
+        const sample = await measure(server, route, distanceMs, headers);
+        samples.push(distanceMs === 0 ? sample : { ...sample, redis: await useOf(server, route, headers) });
       }
     }
   } finally {
@@ -114,9 +123,13 @@ async function round(node: string, redis: BenchRedis, distanceMs: number): Promi
   }
   return samples;
 
-  function useOf(server: RunningContender, route: Route): ReturnType<BenchRedis['useOf']> {
+  function useOf(
+    server: RunningContender,
+    route: Route,
+    headers: Credentials,
+  ): ReturnType<BenchRedis['useOf']> {
     return redis.useOf(distanceMs, COUNTED_REQUESTS, async () => {
-      await (await fetch(server.url + route.path)).text();
+      await (await fetch(server.url + route.path, { headers })).text();
     });
   }
 }

@@ -133,7 +133,8 @@ function pause(durationMs: number): Promise<void> {
 }
 
 const contenders = CONTENDERS.filter(
-  ({ name, hasLimits }) => hasLimits && (values.only === undefined || values.only.split(',').includes(name)),
+  ({ name, routes }) =>
+    routes.includes('limited') && (values.only === undefined || values.only.split(',').includes(name)),
 );
 for (const fault of Object.keys(FAULTS)) {
   if (values.faults !== undefined && !values.faults.split(',').includes(fault)) continue;

@@ -2,11 +2,13 @@
  * The Redis that every contender asks: on the processor of the load, and as far away as wanted. A proxy in this
  * process holds each answer back, and counts how often somebody waited for one.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { Redis } from 'ioredis';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
-import { startRedis } from '../support/redis.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { requireProgram } from '../support/system-packages.js';
 
 const run = promisify(execFile);
 
@@ -44,29 +46,45 @@ export async function startBenchRedis(distancesMs: readonly number[]): Promise<B
     async useOf(distanceMs, requests, send) {
       const proxy = proxies.get(distanceMs);
       if (proxy === undefined) throw new Error('Waits are counted on the way to a Redis that is away');
-      const client = new Redis(redis.url);
-      const monitor = await client.monitor();
-      let commands = 0;
-      // Redis shows the commands of a script as well: they cost a request nothing.
-      monitor.on('monitor', (_time: string, _words: string[], source: string) => {
-        if (source !== 'lua') commands += 1;
-      });
+      const commands = await countCommands(redis);
       const before = proxy.counts.roundTrips;
       for (let sent = 0; sent < requests; sent += 1) await send();
-      // What was shown by now is everything up to this command.
-      await client.ping();
-      const use = {
+      return {
         waits: (proxy.counts.roundTrips - before) / requests,
-        commands: Math.max(0, commands - 1) / requests,
+        commands: (await commands.count()) / requests,
       };
-      monitor.disconnect();
-      client.disconnect();
-      return use;
     },
 
     async stop() {
       for (const proxy of proxies.values()) await proxy.stop();
       await redis.stop();
+    },
+  };
+}
+
+const LAST = 'the-last-command';
+
+/** Counts the commands that clients send from now on; those inside a script are none. */
+async function countCommands(redis: RedisServer): Promise<{ count(): Promise<number> }> {
+  const monitor = spawn(await requireProgram('redis-cli'), ['-p', String(redis.port), 'monitor'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const lines = createInterface({ input: monitor.stdout });
+  await once(lines, 'line');
+  let commands = 0;
+  const end = new Promise<void>((resolve) => {
+    lines.on('line', (line) => {
+      if (line.includes(LAST)) resolve();
+      else if (!line.includes(' lua] ')) commands += 1;
+    });
+  });
+  return {
+    async count() {
+      // It brings no handshake of its own into the count: what is shown is everything up to this command.
+      await redis.command('echo', LAST);
+      await end;
+      monitor.kill();
+      return commands;
     },
   };
 }

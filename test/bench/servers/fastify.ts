@@ -1,11 +1,16 @@
 /** Fastify 5 with its official plugins and its own logger, each by its README. */
 import { randomUUID } from 'node:crypto';
+import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
+import jwt from '@fastify/jwt';
 import rateLimit from '@fastify/rate-limit';
-import { fastify } from 'fastify';
+import session, { type SessionStore } from '@fastify/session';
+import { RedisStore } from 'connect-redis';
+import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
 import metrics from 'fastify-metrics';
 import { Redis } from 'ioredis';
+import { EMAIL, LOGIN_AT, ROLES, SECRET, SUBJECT } from './identity.js';
 
 const app = fastify({
   logger: true,
@@ -44,6 +49,59 @@ app.get('/limited-thrice', async (request, reply) => {
     if (result.isExceeded) throw Object.assign(new Error('Rate limit exceeded'), { statusCode: 429 });
   }
   return { ok: true, service: 'bench' };
+});
+
+declare module 'fastify' {
+  interface Session {
+    userId: string;
+    loginAt: number;
+  }
+}
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: { email: string; roles: string[] };
+    user: { sub: string; email: string; roles: string[]; jti: string };
+  }
+}
+
+function requireRole(role: string) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (!request.user.roles.includes(role)) await reply.status(403).send({ error: { code: 403 } });
+  };
+}
+
+// Only what needs a session reads one.
+await app.register(async (api) => {
+  await api.register(cookie);
+  await api.register(session, {
+    secret: SECRET,
+    store: new RedisStore({ client: redis }) as SessionStore,
+    saveUninitialized: false,
+    rolling: true,
+    cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax', secure: false },
+  });
+  await api.register(jwt, {
+    secret: SECRET,
+    trusted: async (_request, { jti }) => (await redis.exists(`revoked:${jti}`)) === 0,
+  });
+
+  api.post('/login', async (request) => {
+    request.session.userId = SUBJECT;
+    request.session.loginAt = LOGIN_AT;
+    const options = { sign: { sub: SUBJECT, jti: randomUUID(), expiresIn: '1h' } };
+    return { accessToken: api.jwt.sign({ email: EMAIL, roles: ROLES }, options.sign) };
+  });
+  api.get(
+    '/api/v1/me',
+    {
+      config: { rateLimit: LIMIT },
+      preHandler: [(request) => request.jwtVerify(), requireRole('admin')],
+    },
+    async ({ user, session: { loginAt } }) => ({
+      user: { id: user.sub, email: user.email, roles: user.roles },
+      session: { loginAt },
+    }),
+  );
 });
 
 app.setNotFoundHandler((request, reply) => {

@@ -1,13 +1,17 @@
 /** What a team wires from the same libraries, each by its README. */
 import { randomUUID } from 'node:crypto';
+import { RedisStore as SessionStore } from 'connect-redis';
 import cors from 'cors';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { rateLimit, type RateLimitRequestHandler } from 'express-rate-limit';
+import session from 'express-session';
 import helmet from 'helmet';
 import { Redis } from 'ioredis';
+import jwt from 'jsonwebtoken';
 import { pinoHttp } from 'pino-http';
 import { collectDefaultMetrics, Counter, Histogram, register } from 'prom-client';
 import { RedisStore, type RedisReply } from 'rate-limit-redis';
+import { EMAIL, LOGIN_AT, ROLES, SECRET, SUBJECT } from './identity.js';
 import { listenForBench } from './listen-for-bench.js';
 
 collectDefaultMetrics();
@@ -74,6 +78,59 @@ app.get('/limited', limiter('one'), (_req, res) => {
 });
 app.get('/limited-thrice', limiter('api'), limiter('search'), limiter('user'), (_req, res) => {
   res.json({ ok: true, service: 'bench' });
+});
+
+declare module 'express-session' {
+  interface SessionData {
+    userId: string;
+    loginAt: number;
+  }
+}
+const sessions = session({
+  store: new SessionStore({ client }),
+  secret: SECRET,
+  resave: false,
+  saveUninitialized: false,
+  rolling: true,
+  cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax' },
+});
+
+interface Claims extends jwt.JwtPayload {
+  email: string;
+  roles: string[];
+}
+
+async function authenticated(req: Request, res: Response, next: NextFunction): Promise<void> {
+  const [scheme, token = ''] = (req.get('Authorization') ?? '').split(' ');
+  try {
+    if (scheme !== 'Bearer') throw new Error('No token');
+    const claims = jwt.verify(token, SECRET, { algorithms: ['HS256'] }) as Claims;
+    if (await client.exists(`revoked:${claims.jti}`)) throw new Error('Revoked');
+    res.locals.claims = claims;
+    next();
+  } catch {
+    next(Object.assign(new Error('The token is not valid'), { status: 401, type: 'invalid_token' }));
+  }
+}
+
+function requireRole(role: string) {
+  return (_req: Request, res: Response, next: NextFunction): void => {
+    if ((res.locals.claims as Claims).roles.includes(role)) next();
+    else next(Object.assign(new Error('Not allowed'), { status: 403, type: 'forbidden' }));
+  };
+}
+
+app.post('/login', sessions, express.json(), (req, res) => {
+  req.session.userId = SUBJECT;
+  req.session.loginAt = LOGIN_AT;
+  const claims = { email: EMAIL, roles: ROLES };
+  res.json({
+    accessToken: jwt.sign(claims, SECRET, { subject: SUBJECT, jwtid: randomUUID(), expiresIn: '1h' }),
+  });
+});
+app.get('/api/v1/me', limiter('me'), sessions, authenticated, requireRole('admin'), (req, res) => {
+  const { sub, email, roles } = res.locals.claims as Claims;
+  res.json({ user: { id: sub, email, roles }, session: { loginAt: req.session.loginAt } });
 });
 
 app.use((req, _res, next) => {

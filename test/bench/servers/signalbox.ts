@@ -1,4 +1,15 @@
 /** The packages with their defaults, in the orchestrator's order; no ETag, as there. */
+import {
+  authenticate,
+  bearer,
+  keyRing,
+  principalOf,
+  redisTokenStore,
+  requireRole,
+  secretKeys,
+  tokens,
+} from '@signalbox/auth';
+import { inParallel } from '@signalbox/compose';
 import { requestContext } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
 import { createLogger, requestLogger } from '@signalbox/logging';
@@ -7,7 +18,9 @@ import { redisStore, zones } from '@signalbox/rate-limit';
 import { connectRedis } from '@signalbox/redis';
 import { cors, securityHeaders } from '@signalbox/security';
 import { serve, shedLoad } from '@signalbox/server';
+import { redisStore as sessionStore, sessions } from '@signalbox/sessions';
 import express from 'express';
+import { EMAIL, LOGIN_AT, ROLES, SECRET, SUBJECT } from './identity.js';
 
 const logger = createLogger();
 
@@ -29,7 +42,7 @@ app.get('/ping', (_req, res) => {
 const redis = connectRedis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379');
 const limits = zones({
   store: redisStore(redis),
-  zones: { api: '1000000000/15m', search: '1000000000/15m', user: '1000000000/15m' },
+  zones: { api: '1000000000/15m', search: '1000000000/15m', user: '1000000000/15m', me: '1000000000/15m' },
 });
 app.get('/limited', limits.zone('api'), (_req, res) => {
   res.json({ ok: true, service: 'bench' });
@@ -37,6 +50,36 @@ app.get('/limited', limits.zone('api'), (_req, res) => {
 app.get('/limited-thrice', limits.zone(['api', 'search', 'user']), (_req, res) => {
   res.json({ ok: true, service: 'bench' });
 });
+
+declare module 'express-session' {
+  interface SessionData {
+    loginAt: number;
+  }
+}
+const session = sessions({ store: sessionStore(redis), secrets: SECRET, cookie: { secure: false } });
+const issued = tokens({
+  keys: keyRing(secretKeys(SECRET)),
+  issuer: 'bench',
+  audience: 'bench',
+  store: redisTokenStore(redis),
+});
+app.post('/login', session, express.json(), async (req, res) => {
+  await session.signIn(req, SUBJECT, { loginAt: LOGIN_AT });
+  const { accessToken } = await issued.issue(SUBJECT, { email: EMAIL, roles: ROLES });
+  res.json({ accessToken });
+});
+app.get(
+  '/api/v1/me',
+  inParallel(limits.zone('me'), session, authenticate([bearer(issued)])),
+  requireRole('admin'),
+  (req, res) => {
+    const { subject, claims, roles } = principalOf(req);
+    res.json({
+      user: { id: subject, email: claims['email'], roles },
+      session: { loginAt: req.session?.loginAt },
+    });
+  },
+);
 
 app.use(notFound());
 app.use(errorHandler());
