@@ -17,7 +17,7 @@ afterAll(async () => {
 
 describe('the page', () => {
   it('searches, and shows results, timing and source', async () => {
-    const { page, errors, screenshot, close } = await browser.visit(running.url);
+    const { page, errors, screenshot, close } = await browser.visitAsGuest(running.url);
     await page.getByRole('heading', { name: 'Search what is here' }).waitFor();
     await page.getByText('All well').waitFor();
     await screenshot('start');
@@ -39,7 +39,7 @@ describe('the page', () => {
   });
 
   it('is used by keyboard alone', async () => {
-    const { page, close } = await browser.visit(`${running.url}/?q=node`);
+    const { page, close } = await browser.visitAsGuest(`${running.url}/?q=node`);
     await page.locator('.result').first().waitFor();
 
     await page.keyboard.press('/');
@@ -55,7 +55,7 @@ describe('the page', () => {
   });
 
   it('goes through pages, and back', async () => {
-    const { page, errors, close } = await browser.visit(`${running.url}/?q=node`);
+    const { page, errors, close } = await browser.visitAsGuest(`${running.url}/?q=node`);
     const first = await page.locator('.result h2').first().textContent();
 
     await page.getByRole('link', { name: 'Next →' }).click();
@@ -69,14 +69,14 @@ describe('the page', () => {
   });
 
   it('says so when nothing is found', async () => {
-    const { page, screenshot, close } = await browser.visit(`${running.url}/?q=qqzzxxyyqq`);
+    const { page, screenshot, close } = await browser.visitAsGuest(`${running.url}/?q=qqzzxxyyqq`);
     await page.getByText('Nothing found for “qqzzxxyyqq”.').waitFor();
     await screenshot('nothing');
     await close();
   });
 
   it('shows text as text', async () => {
-    const { page, errors, close } = await browser.visit(
+    const { page, errors, close } = await browser.visitAsGuest(
       `${running.url}/?q=${encodeURIComponent('<img src=x onerror=alert(1)>')}`,
     );
     await page
@@ -102,7 +102,7 @@ describe('the page', () => {
       SEARXNG_URLS: await listen(instance),
       EMBEDDED_FALLBACK: 'off',
     });
-    const { page, screenshot, close } = await browser.visit(`${fragile.url}/?q=express`);
+    const { page, screenshot, close } = await browser.visitAsGuest(`${fragile.url}/?q=express`);
 
     await page.getByText('Searching…').waitFor();
     await screenshot('loading');
@@ -125,7 +125,7 @@ describe('the page', () => {
 
   it('says so when the server is gone', async () => {
     const gone = await startOrchestrator();
-    const { page, screenshot, close } = await browser.visit(gone.url);
+    const { page, screenshot, close } = await browser.visitAsGuest(gone.url);
     await gone.program.kill();
 
     await page.getByRole('searchbox').fill('express');
@@ -140,7 +140,7 @@ describe('the page', () => {
     ['dark', { colorScheme: 'dark' as const, viewport: { width: 1280, height: 900 } }],
     ['wide', { viewport: { width: 1920, height: 1080 } }],
   ])('fits: %s', async (name, options) => {
-    const { page, errors, screenshot, close } = await browser.visit(
+    const { page, errors, screenshot, close } = await browser.visitAsGuest(
       `${running.url}/?q=express+middleware`,
       options,
     );
@@ -156,7 +156,7 @@ describe('the page', () => {
 
   it('has names for what can be used, and text that can be read on its ground', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
-      const { page, close } = await browser.visit(`${running.url}/?q=express`, { colorScheme });
+      const { page, close } = await browser.visitAsGuest(`${running.url}/?q=express`, { colorScheme });
       await page.locator('.result').first().waitFor();
       expect(await page.evaluate(UNNAMED), colorScheme).toEqual([]);
       expect(await page.evaluate(FAINT), colorScheme).toEqual([]);
@@ -167,7 +167,7 @@ describe('the page', () => {
   it('says in words that a limit is reached, for how long, and when it is over', async () => {
     const limited = await startOrchestrator({ RATE_SEARCH: '2/4s' });
     try {
-      const { page, errors, screenshot, close } = await browser.visit(`${limited.url}/?q=one`);
+      const { page, errors, screenshot, close } = await browser.visitAsGuest(`${limited.url}/?q=one`);
       await page.locator('.result').first().waitFor();
       for (const word of ['two', 'three']) {
         await page.getByRole('searchbox').fill(word);

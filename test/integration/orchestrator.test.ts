@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { guestOf, type Credentials } from '../support/identity.js';
 import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { waitUntil } from '../support/program.js';
 
@@ -17,14 +18,16 @@ interface ErrorAnswer {
 }
 
 let running: RunningOrchestrator;
+let guest: Credentials;
 
 beforeAll(async () => {
   running = await startOrchestrator({ CORS_ORIGINS: 'https://app.example,https://*.example.org' });
+  guest = await guestOf(running.url);
 });
 afterAll(() => running.program.stop());
 
 function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
-  return fetch(running.url + path, { headers });
+  return fetch(running.url + path, { headers: { ...guest, ...headers } });
 }
 
 async function search(query: string): Promise<SearchAnswer> {
@@ -396,7 +399,8 @@ describe('the end', () => {
     });
     const other = await startOrchestrator({ SEARXNG_URLS: await listen(slow) });
 
-    const pending = fetch(`${other.url}/api/v1/search?q=express`);
+    const headers = await guestOf(other.url);
+    const pending = fetch(`${other.url}/api/v1/search?q=express`, { headers });
     await waitUntil(async () => asked.length > 0);
     other.program.signal('SIGTERM');
     await waitUntil(async () => (await fetch(`${other.url}/readyz`).catch(() => undefined))?.status !== 200);

@@ -1,5 +1,6 @@
 import { redisWithFaults, type RedisWithFaults } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADMIN_SETTINGS, adminOf, type Credentials } from '../support/identity.js';
 import { steadyLoad } from '../support/load.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { waitUntil } from '../support/program.js';
@@ -11,9 +12,11 @@ const ANSWERED_WITHIN_MS = 100 + 400;
 const startRedisWithFaults = async (): Promise<RedisWithFaults> =>
   redisWithFaults({ command: await requireProgram('redis-server') });
 
-async function stateOf({ url }: RunningOrchestrator): Promise<string> {
-  const overview = (await (await fetch(`${url}/admin/overview`)).json()) as { redis: { state: string } };
-  return overview.redis.state;
+/** Whether Redis is there: where it is not, an admin's token cannot be looked up either. */
+async function isUp({ url }: RunningOrchestrator, admin: Credentials): Promise<boolean> {
+  const response = await fetch(`${url}/admin/overview`, { headers: admin });
+  if (response.status !== 200) return false;
+  return ((await response.json()) as { redis: { state: string } }).redis.state === 'up';
 }
 
 async function degradedFeatures({ url }: RunningOrchestrator): Promise<string[]> {
@@ -30,11 +33,13 @@ async function keysIn(redis: RedisWithFaults): Promise<string[]> {
 async function whileSearched(
   running: RunningOrchestrator,
   redis: RedisWithFaults,
+  headers: Credentials,
   during: () => Promise<unknown>,
 ): Promise<{ slowestMs: number; outcomes: Record<string, number> }> {
   const load = await steadyLoad(`${running.url}/api/v1/search?q=express`, {
     ratePerSecond: 50,
     durationMs: 30_000,
+    headers,
   });
   const beganMs = load.nowMs();
   await during();
@@ -50,10 +55,12 @@ async function whileSearched(
 describe('while Redis fails, searches', () => {
   let redis: RedisWithFaults;
   let running: RunningOrchestrator;
+  let admin: Credentials;
   beforeAll(async () => {
     redis = await startRedisWithFaults();
-    running = await startOrchestrator({ REDIS_URL: redis.url });
-    expect(await waitUntil(async () => (await stateOf(running)) === 'up')).toBe(true);
+    running = await startOrchestrator({ REDIS_URL: redis.url, ...ADMIN_SETTINGS });
+    admin = (await adminOf(running.url)).bearer;
+    expect(await waitUntil(() => isUp(running, admin))).toBe(true);
   });
   afterAll(async () => {
     await running.program.stop();
@@ -75,30 +82,30 @@ describe('while Redis fails, searches', () => {
   ])(
     'go on within the deadline when it %s, and are counted in it again afterwards',
     async (_fault, apply) => {
-      const { slowestMs, outcomes } = await whileSearched(running, redis, async () => {
+      const { slowestMs, outcomes } = await whileSearched(running, redis, admin, async () => {
         await apply();
         expect(await degraded()).toBe(true);
       });
       expect(Object.keys(outcomes)).toEqual(['200']);
       expect(slowestMs).toBeLessThan(ANSWERED_WITHIN_MS);
       expect(await waitUntil(async () => (await degradedFeatures(running)).length === 0, 5_000)).toBe(true);
-      expect(await stateOf(running)).toBe('up');
+      expect(await isUp(running, admin)).toBe(true);
     },
     30_000,
   );
 
   it('go on when its scripts are flushed, and nothing runs degraded', async () => {
-    const { outcomes } = await whileSearched(running, redis, () => redis.flushScripts());
+    const { outcomes } = await whileSearched(running, redis, admin, () => redis.flushScripts());
     expect(Object.keys(outcomes)).toEqual(['200']);
     expect(await degradedFeatures(running)).toEqual([]);
   });
 
   it('go on while it restarts under them', async () => {
-    const { slowestMs, outcomes } = await whileSearched(running, redis, async () => {
+    const { slowestMs, outcomes } = await whileSearched(running, redis, admin, async () => {
       for (let n = 0; n < 3; n += 1) {
         await redis.kill();
         await redis.restart();
-        expect(await waitUntil(async () => (await stateOf(running)) === 'up', 5_000)).toBe(true);
+        expect(await waitUntil(() => isUp(running, admin), 5_000)).toBe(true);
       }
     });
     expect(Object.keys(outcomes)).toEqual(['200']);
@@ -117,11 +124,16 @@ describe('with Redis dead at the start', () => {
   it('the orchestrator starts, limits by itself, says so, and counts in Redis as soon as there is one', async () => {
     const redis = await startRedisWithFaults();
     await redis.kill();
-    const running = await startOrchestrator({ REDIS_URL: redis.url, RATE_SEARCH: undefined });
+    // Whoever has a token may search; it was issued where there was a Redis.
+    const shared = { SECRET_KEYS: 'k'.repeat(32), PUBLIC_URL: 'http://127.0.0.1:1', ...ADMIN_SETTINGS };
+    const elsewhere = await startOrchestrator(shared);
+    const headers = (await adminOf(elsewhere.url)).bearer;
+    await elsewhere.program.stop();
+    const running = await startOrchestrator({ ...shared, REDIS_URL: redis.url, RATE_SEARCH: undefined });
     try {
       const statuses: number[] = [];
       for (let n = 0; n < 6; n += 1) {
-        statuses.push((await fetch(`${running.url}/api/v1/search?q=express`)).status);
+        statuses.push((await fetch(`${running.url}/api/v1/search?q=express`, { headers })).status);
       }
       expect(statuses).toEqual([200, 200, 200, 200, 200, 429]);
       expect(await degradedFeatures(running)).toContain('rate-limit');
@@ -130,10 +142,10 @@ describe('with Redis dead at the start', () => {
       expect(await waitUntil(async () => (await healthOf(running)) === 'degraded', 15_000)).toBe(true);
 
       await redis.heal();
-      expect(await waitUntil(async () => (await stateOf(running)) === 'up', 5_000)).toBe(true);
+      expect(await waitUntil(() => isUp(running, headers), 5_000)).toBe(true);
       // The check of Redis is made every five seconds.
       expect(await waitUntil(async () => (await degradedFeatures(running)).length === 0, 15_000)).toBe(true);
-      await fetch(`${running.url}/api/v1/search?q=express`);
+      await fetch(`${running.url}/api/v1/search?q=express`, { headers });
       expect((await keysIn(redis)).length).toBeGreaterThan(0);
     } finally {
       await running.program.stop();

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { guestOf } from '../support/identity.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { freePort } from '../support/ports.js';
 import { startSearx, type SearxServer } from '../support/searx.js';
@@ -20,7 +21,10 @@ async function searched(
   url: string,
   q = 'express',
 ): Promise<{ status: number; meta: Meta; titles: string[] }> {
-  const response = await fetch(`${url}/api/v1/search?q=${q}`, { signal: AbortSignal.timeout(DEADLINE_MS) });
+  const response = await fetch(`${url}/api/v1/search?q=${q}`, {
+    headers: await guestOf(url),
+    signal: AbortSignal.timeout(DEADLINE_MS),
+  });
   const body = (await response.json()) as { meta: Meta; results: { title: string }[] };
   return { status: response.status, meta: body.meta, titles: body.results?.map(({ title }) => title) };
 }
@@ -127,7 +131,8 @@ describe('an instance that fails', () => {
     });
     alive.push(orchestrator);
 
-    const response = await fetch(`${orchestrator.url}/api/v1/search?q=express`);
+    const headers = await guestOf(orchestrator.url);
+    const response = await fetch(`${orchestrator.url}/api/v1/search?q=express`, { headers });
 
     expect(response.status).toBe(502);
     await orchestrator.program.waitFor(/search runs degraded/);
@@ -149,9 +154,12 @@ describe('an instance that fails', () => {
     });
     const { url } = await inFrontOf(await listen(slow));
 
+    const { authorization } = await guestOf(url);
     const { hostname, port } = new URL(url);
     const client = connect(Number(port), hostname);
-    client.write('GET /api/v1/search?q=express HTTP/1.1\r\nHost: a\r\n\r\n');
+    client.write(
+      `GET /api/v1/search?q=express HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n\r\n`,
+    );
     await wasAsked;
     client.destroy();
 
@@ -188,8 +196,9 @@ describe('a real searx', () => {
 
   it('pages through what it has', async () => {
     const all = new Set<string>();
+    const headers = await guestOf(orchestrator.url);
     for (const page of [1, 2, 3]) {
-      const response = await fetch(`${orchestrator.url}/api/v1/search?q=gateways&page=${page}`);
+      const response = await fetch(`${orchestrator.url}/api/v1/search?q=gateways&page=${page}`, { headers });
       const { results } = (await response.json()) as { results: { url: string }[] };
       for (const { url } of results) all.add(url);
     }

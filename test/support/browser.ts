@@ -19,6 +19,8 @@ export interface Visitor {
 export interface TestBrowser {
   /** Opens a page as somebody who has never been here. */
   readonly visit: (url?: string, options?: BrowserContextOptions) => Promise<Visitor>;
+  /** Opens a page of the orchestrator as a guest. */
+  readonly visitAsGuest: (url: string, options?: BrowserContextOptions) => Promise<Visitor>;
   readonly close: () => Promise<void>;
 }
 
@@ -44,27 +46,36 @@ export async function launchBrowser(): Promise<TestBrowser> {
     ],
   });
 
+  async function open(
+    url: string | undefined,
+    options: BrowserContextOptions | undefined,
+    prepare?: (context: BrowserContext) => Promise<unknown>,
+  ): Promise<Visitor> {
+    const context = await browser.newContext(options);
+    await prepare?.(context);
+    const errors: string[] = [];
+    context.on('page', (page) => collectErrors(page, errors));
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    if (url !== undefined) await page.goto(url);
+    return {
+      page,
+      context,
+      errors,
+      async screenshot(name) {
+        mkdirSync(screenshots, { recursive: true });
+        const path = `${screenshots}${name}.png`;
+        await page.screenshot({ path, fullPage: true });
+        return path;
+      },
+      close: () => context.close(),
+    };
+  }
+
   return {
-    async visit(url, options) {
-      const context = await browser.newContext(options);
-      const errors: string[] = [];
-      context.on('page', (page) => collectErrors(page, errors));
-      const page = await context.newPage();
-      page.setDefaultTimeout(10_000);
-      if (url !== undefined) await page.goto(url);
-      return {
-        page,
-        context,
-        errors,
-        async screenshot(name) {
-          mkdirSync(screenshots, { recursive: true });
-          const path = `${screenshots}${name}.png`;
-          await page.screenshot({ path, fullPage: true });
-          return path;
-        },
-        close: () => context.close(),
-      };
-    },
+    visit: (url, options) => open(url, options),
+    visitAsGuest: (url, options) =>
+      open(url, options, (context) => context.request.post(new URL('/auth/guest', url).href)),
     close: () => browser.close(),
   };
 }

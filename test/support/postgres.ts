@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { temporaryFolder, type TemporaryFolder } from './keeper.js';
@@ -65,14 +66,23 @@ function server(
   start: () => Promise<Program>,
 ): PostgresServer {
   let program = first;
+  let frozen: readonly number[] = [];
   return {
     host: '127.0.0.1',
     port,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     output: () => program.output(),
-    // Each connection has a process of its own.
-    pause: () => program.signalAll('SIGSTOP'),
-    resume: () => program.signalAll('SIGCONT'),
+    pause() {
+      // First the one that makes the others: each connection has a process, in a group of its own.
+      program.signal('SIGSTOP');
+      frozen = childrenOf(program.pid);
+      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    },
+    resume() {
+      for (const pid of frozen) process.kill(pid, 'SIGCONT');
+      frozen = [];
+      program.signal('SIGCONT');
+    },
     kill: async () => void (await program.kill()),
     async restart() {
       await program.kill();
@@ -83,6 +93,21 @@ function server(
       folder.remove();
     },
   };
+}
+
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && parentOf(pid) === parent);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]);
+  } catch {
+    // It is gone.
+    return undefined;
+  }
 }
 
 /** Postgres refuses to run as root; Debian's package makes a user for it. */

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startProgram } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { runToEnd } from './consumer.js';
@@ -53,14 +54,15 @@ function linkDependencies(folder: string, from: string): void {
 
 let folder = '';
 let redis: RedisServer | undefined;
+let postgres: PostgresServer | undefined;
 beforeAll(async () => {
-  redis = await startRedis();
+  [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
   folder = makeFolder();
   for (const { folder: from } of packages) linkDependencies(folder, from);
   linkDependencies(folder, join(root, 'test'));
 });
 afterAll(async () => {
-  await redis?.stop();
+  await Promise.all([redis?.stop(), postgres?.stop()]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -87,6 +89,7 @@ describe.concurrent('the first program of a README', () => {
         env: {
           PORT: '0',
           REDIS_URL: redis?.url,
+          DATABASE_URL: postgres?.url,
           NODE_ENV: undefined,
           VITEST: undefined,
           NODE_OPTIONS: undefined,

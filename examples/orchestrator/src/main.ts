@@ -9,11 +9,11 @@ crashHandlers({ log: logger });
 
 // With PORT=0 the address is known only once it listens.
 let publicUrl = settings.PUBLIC_URL ?? `http://${settings.HOST}:${settings.PORT}`;
-const { app, modules, resources } = composed();
+const { app, ready, resources } = composed();
 
 try {
   // A module that fails is tried again while the rest serves; one that takes its time is waited for.
-  await modules.ready;
+  await ready;
   const behindProxy = settings.TRUST_PROXY !== 'off';
   const { url } = await serve(app, {
     ...(settings.SOCKET === undefined

@@ -1,8 +1,8 @@
 import { hkdfSync } from 'node:crypto';
-import { memoryStore, redisStore, zones, type Zones } from '@signalbox/rate-limit';
+import { byAddress, byPrincipal, memoryStore, redisStore, zones, type Zones } from '@signalbox/rate-limit';
 import type { RedisLink } from '@signalbox/redis';
 import { securityHeaders } from '@signalbox/security';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { rates, type Settings, type ZoneName } from './settings.js';
 
 /** helmet's headers, with a policy that lets the page load its own files and nothing else. */
@@ -23,16 +23,48 @@ export function pageHeaders({ PUBLIC_URL }: Settings): RequestHandler {
   });
 }
 
-/** The limits by address. Without Redis each process counts by itself. */
-export function addressLimits(settings: Settings, redis: RedisLink | undefined): Zones<ZoneName> {
+/** The limits. Without Redis each process counts by itself. */
+export function allLimits(settings: Settings, redis: RedisLink | undefined): Zones<ZoneName> {
+  const { api, search, login, accounts, letters, guest, key } = rates(settings);
   return zones({
     store: redis === undefined ? memoryStore() : redisStore(redis),
-    zones: rates(settings),
+    zones: {
+      api,
+      search,
+      // Guessing is limited for whom it is about, and for who does it.
+      login: { rate: login, count: 'failures', key: [byAccount, byAddress()] },
+      accounts,
+      letters: { rate: letters, key: [byAccount, byAddress()] },
+      guest: { rate: guest, key: byPrincipal() },
+      key: { rate: key, key: byKey },
+    },
+    // Whoever is asked for the code had the right password, and whoever forgot a field has guessed nothing.
+    requestWasSuccessful: (_req, { statusCode }) => statusCode !== 401 && statusCode !== 422,
     secret: derivedSecret(settings, 'limits').toString('hex'),
   });
 }
 
 /** Processes that share their secrets derive the same; no secret serves two purposes. */
-export function derivedSecret({ SECRET_KEYS: [newest = ''] }: Settings, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', newest, '', `signalbox:${purpose}`, 32));
+export function derivedSecret(settings: Settings, purpose: string): Buffer {
+  return derivedSecrets(settings, purpose)[0];
+}
+
+/** Of all secrets, newest first: what was made under an older one is still good. */
+export function derivedSecrets({ SECRET_KEYS }: Settings, purpose: string): [Buffer, ...Buffer[]] {
+  const [newest = '', ...older] = SECRET_KEYS;
+  const derive = (secret: string): Buffer =>
+    Buffer.from(hkdfSync('sha256', secret, '', `signalbox:${purpose}`, 32));
+  return [derive(newest), ...older.map(derive)];
+}
+
+/** Each key by itself: whose programs are many needs many keys. */
+function byKey({ auth }: Request): string | undefined {
+  return auth?.method === 'api_key' ? `key:${auth.id}` : undefined;
+}
+
+/** Whom a form is about: who is signed in, else the address that it names. */
+function byAccount(req: Request): string | undefined {
+  if (req.auth !== undefined) return `account:${req.auth.subject}`;
+  const { email } = (req.body ?? {}) as { email?: unknown };
+  return typeof email === 'string' ? `email:${email.trim().toLowerCase().slice(0, 254)}` : undefined;
 }

@@ -42,9 +42,15 @@ export const SETTINGS = z
       .optional()
       .describe('The origin that visitors use; by default http://HOST:PORT'),
     SECRET_KEYS: secrets({ generate: true }).describe('Secrets, newest first; each use derives its own key'),
+    JWT_PRIVATE_KEYS: list()
+      .default([])
+      .describe('PEM files of private keys, newest first: RS, ES or EdDSA instead of HS256'),
     REDIS_URL: url({ protocols: ['redis', 'rediss', 'redis+sentinel', 'redis+cluster', 'unix'] })
       .optional()
       .describe('Redis for what processes share; none: each keeps its own in memory'),
+    DATABASE_URL: url({ protocols: ['postgres', 'postgresql'] })
+      .optional()
+      .describe('Postgres for the accounts; none: an embedded one, which forgets them with the process'),
     SEARXNG_URLS: list()
       .refine((urls) => urls.every(isWebAddress), 'must be URLs that begin with http:// or https://')
       .default([])
@@ -61,6 +67,13 @@ export const SETTINGS = z
     ADMIN_ALLOW: cidrs()
       .default(['127.0.0.0/8', '::1'])
       .describe('Who may read /health/detailed, /metrics and /admin'),
+    ADMIN_EMAIL: text()
+      .transform((email) => email.toLowerCase())
+      .optional()
+      .describe('Address of the admin account, which is made at the start if there is none'),
+    ADMIN_PASSWORD: secret({ minBytes: 12 })
+      .optional()
+      .describe('Its password; never changes one that is there'),
     METRICS_TOKEN: secret().optional().describe('Bearer token that also opens /metrics'),
     RATE_API: rate()
       .default({ limit: 10, windowMs: 1_000, burst: 20 })
@@ -68,6 +81,13 @@ export const SETTINGS = z
     RATE_SEARCH: rate()
       .optional()
       .describe('How often one address may search: 5/s burst 10; 5/1m in the profile test'),
+    RATE_LOGIN: rate()
+      .default({ limit: 5, windowMs: 15 * 60_000 })
+      .describe('How many wrong passwords an account, and an address, may be tried with'),
+    SMTP_URL: url({ protocols: ['smtp', 'smtps'] })
+      .optional()
+      .describe('Where letters are handed in; none: they are logged in development, and not sent'),
+    MAIL_FROM: text().default('Signalbox <noreply@localhost>').describe('Who letters come from'),
     SCREENING: z
       .enum(['off', 'report', 'enforce'])
       .default('report')
@@ -79,6 +99,13 @@ export const SETTINGS = z
     LOG_FILE: text().optional().describe('File to log to, instead of stdout; rotated at 10 MB'),
     PRIVACY: flag().default(true).describe('No query, address or user agent in logs and metrics'),
   })
+  .refine(
+    ({ ADMIN_EMAIL, ADMIN_PASSWORD }) => (ADMIN_EMAIL === undefined) === (ADMIN_PASSWORD === undefined),
+    {
+      path: ['ADMIN_PASSWORD'],
+      message: 'must be set together with ADMIN_EMAIL',
+    },
+  )
   .refine(({ SEARXNG_URLS, EMBEDDED_FALLBACK }) => EMBEDDED_FALLBACK || SEARXNG_URLS.length > 0, {
     path: ['EMBEDDED_FALLBACK'],
     message: 'must be on where SEARXNG_URLS names no instance: there would be nothing to search',
@@ -90,13 +117,21 @@ export const SETTINGS = z
 
 export type Settings = Config<typeof SETTINGS>;
 
-export type ZoneName = 'api' | 'search';
+export type ZoneName = 'api' | 'search' | 'login' | 'accounts' | 'letters' | 'guest' | 'key';
 
 /** The zones of the limits. In the profile `test` the sixth search of a minute is refused. */
-export function rates({ RATE_API, RATE_SEARCH, NODE_ENV }: Settings): Record<ZoneName, Rate> {
-  const search =
-    NODE_ENV === 'test' ? { limit: 5, windowMs: 60_000 } : { limit: 5, windowMs: 1_000, burst: 10 };
-  return { api: RATE_API, search: RATE_SEARCH ?? search };
+export function rates({ RATE_API, RATE_SEARCH, RATE_LOGIN, NODE_ENV }: Settings): Record<ZoneName, Rate> {
+  const isTest = NODE_ENV === 'test';
+  const search = isTest ? { limit: 5, windowMs: 60_000 } : { limit: 5, windowMs: 1_000, burst: 10 };
+  return {
+    api: RATE_API,
+    search: RATE_SEARCH ?? search,
+    login: RATE_LOGIN,
+    accounts: { limit: isTest ? 10_000 : 10, windowMs: 3_600_000 },
+    letters: { limit: 3, windowMs: 3_600_000 },
+    key: { limit: 5, windowMs: 1_000, burst: isTest ? 100_000 : 20 },
+    guest: { limit: 1, windowMs: 1_000, burst: isTest ? 100_000 : 10 },
+  };
 }
 
 /** The settings of this process; a wrong one ends it with every problem listed. */

@@ -1,9 +1,12 @@
+import { requireScope } from '@signalbox/auth';
 import { timed, timeSpan } from '@signalbox/compose';
 import { facts } from '@signalbox/context';
 import type { FallbackResult } from '@signalbox/gateway';
 import { validate } from '@signalbox/validation';
 import { Router, type Response } from 'express';
 import { z } from 'zod';
+import type { HistoryKeeper } from '../accounts/history-keeper.js';
+import type { Identity } from '../identity.js';
 import type { ResultWindow } from '../search/result-window.js';
 import type { SearchChain } from '../search/search-chain.js';
 
@@ -63,8 +66,14 @@ const Answer = z.object({
   _meta: z.object({ duration: z.number().meta({ description: 'Seconds' }), timestamp: z.iso.datetime() }),
 });
 
+export interface SearchParts {
+  search: SearchChain;
+  identity: Identity;
+  keeper: HistoryKeeper;
+}
+
 /** `GET /search`: the sources in order, one page of what the first good one found. */
-export function searchRouter(search: SearchChain): Router {
+export function searchRouter({ search, identity, keeper }: SearchParts): Router {
   const router = Router();
   const describe = {
     summary: 'Search',
@@ -74,10 +83,13 @@ export function searchRouter(search: SearchChain): Router {
 
   router.get(
     '/search',
+    identity.required,
+    requireScope('search'),
     timed(),
     validate({ query: Query }, { describe }, async (req, res) => {
       const { q, page, per_page: perPage, category, language } = req.valid.query;
       facts(req).phase = 'search';
+      keeper.searched(req, q);
       const found = await timeSpan(req, 'search', () =>
         search({ q, offset: (page - 1) * perPage, size: perPage, category, language }),
       );

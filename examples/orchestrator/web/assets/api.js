@@ -1,11 +1,20 @@
 /** A refusal or failure in words that a person can act on. */
 export class SearchError extends Error {
-  constructor(title, text, { requestId, cause, overAt } = {}) {
+  constructor(title, text, { requestId, cause, overAt, needsSignIn = false } = {}) {
     super(text, { cause });
     this.title = title;
     this.requestId = requestId;
     /** When trying again has a chance, in milliseconds of `Date.now()`; `undefined`: now. */
     this.overAt = overAt;
+    /** Whether signing in is what helps. */
+    this.needsSignIn = needsSignIn;
+  }
+}
+
+/** Nobody is signed in. */
+export class WhoError extends SearchError {
+  constructor() {
+    super('Who is searching?', 'Sign in, or go on as a guest for half an hour.', { needsSignIn: true });
   }
 }
 
@@ -37,6 +46,8 @@ function explain(response, error) {
   switch (response.status) {
     case 400:
       return new SearchError('That cannot be searched', error?.message ?? 'Change the query.', { requestId });
+    case 401:
+      return new WhoError();
     case 429: {
       const seconds = Number(response.headers.get('retry-after')) || 1;
       return new SearchError('Too many searches', limitInWords(error?.details), {
@@ -44,7 +55,13 @@ function explain(response, error) {
       });
     }
     case 503:
-      return new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
+      return error?.type === 'session_store_unavailable'
+        ? new SearchError(
+            'Not at the moment',
+            'Who you are cannot be looked up right now. You stay signed in; try again in a moment.',
+            { requestId },
+          )
+        : new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
     case 502:
     case 504:
       return new SearchError(

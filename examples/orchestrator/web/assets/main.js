@@ -1,5 +1,8 @@
-import { duration, health, search } from './api.js';
+import { accountView } from './account.js';
+import { duration, health, search, WhoError } from './api.js';
+import { ask, nameOf, whoAmI } from './identity.js';
 import { resultItem, summaryLine, waitingItems, wordsOf } from './results.js';
+import { signInDialog } from './sign-in.js';
 
 const $ = (id) => document.getElementById(id);
 const form = $('search');
@@ -11,10 +14,28 @@ const HEALTH_EVERY_MS = 15_000;
 const WAIT_BEFORE_ROWS_MS = 150;
 
 let running;
+/** Who is signed in; `undefined` for nobody, `null` where that is not known. */
+let user;
+
+const account = accountView();
+const dialog = signInDialog((who) => {
+  showUser(who);
+  void show();
+});
 
 /** Shows what the address bar asks for. */
 async function show() {
   running?.abort();
+  const isAccount = location.hash === '#account' && user !== undefined && user !== null;
+  for (const part of [form, $('hint'), $('summary'), $('results')]) part.hidden = isAccount;
+  if (isAccount) {
+    hideNotice();
+    $('start').hidden = true;
+    document.title = 'Your account – Signalbox';
+    await account.show(user);
+    return;
+  }
+  account.hide();
   const asked = new URLSearchParams(location.search);
   const q = (asked.get('q') ?? '').trim();
   const page = Math.max(1, Number.parseInt(asked.get('page') ?? '1', 10) || 1);
@@ -24,6 +45,7 @@ async function show() {
   hideNotice();
   $('start').hidden = q !== '';
   if (q === '') return clear();
+  if (user === undefined) return showFailure(new WhoError());
 
   running = new AbortController();
   const { signal } = running;
@@ -92,6 +114,10 @@ function showFailure(error) {
   $('notice-title').textContent = error.title ?? 'That did not work';
   $('notice-text').textContent =
     error.message + (error.requestId ? ` If it stays, quote request ${error.requestId}.` : '');
+  $('retry').hidden = error.needsSignIn === true;
+  $('notice-sign-in').hidden = error.needsSignIn !== true;
+  $('notice-guest').hidden = error.needsSignIn !== true;
+  if (error.needsSignIn) showUser(undefined);
   $('notice').hidden = false;
   if (error.overAt !== undefined) countDown(error.overAt);
 }
@@ -118,6 +144,7 @@ function hideNotice() {
   $('notice-wait').textContent = '';
   $('notice-over').textContent = '';
   $('retry').disabled = false;
+  $('retry').hidden = false;
 }
 
 function addressOf(q, page) {
@@ -142,13 +169,15 @@ form.addEventListener('submit', (event) => {
 document.addEventListener('click', (event) => {
   const link = event.target.closest?.('a[href]');
   const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
-  if (!link || !plain || link.origin !== location.origin || link.pathname !== '/' || link.hash) return;
+  if (!link || !plain || link.origin !== location.origin || link.pathname !== '/') return;
+  if (link.hash && link.hash !== '#account') return;
   event.preventDefault();
   void go(link.href);
 });
 
 document.addEventListener('keydown', (event) => {
-  if (event.metaKey || event.ctrlKey || event.altKey) return;
+  if (event.metaKey || event.ctrlKey || event.altKey || $('identity').open) return;
+  if (event.target instanceof HTMLInputElement && event.target !== input) return;
   if (event.key === '/' && document.activeElement !== input) {
     event.preventDefault();
     input.focus();
@@ -171,6 +200,57 @@ function moveAlong(event) {
 $('retry').addEventListener('click', () => void show());
 window.addEventListener('popstate', () => void show());
 
+function showUser(who) {
+  user = who;
+  const isSomebody = who !== undefined && who !== null;
+  $('sign-in').hidden = isSomebody;
+  $('sign-out').hidden = !isSomebody;
+  $('account-link').hidden = !isSomebody;
+  $('account-link').textContent = isSomebody ? nameOf(who) : '';
+  if (!isSomebody && location.hash === '#account') history.replaceState(null, '', '/');
+}
+
+$('sign-in').addEventListener('click', () => dialog.open());
+$('notice-sign-in').addEventListener('click', () => dialog.open());
+$('notice-guest').addEventListener('click', async () => {
+  try {
+    await dialog.goOnAsGuest();
+  } catch (error) {
+    $('notice-text').textContent = error.message;
+  }
+});
+$('sign-out').addEventListener('click', async () => {
+  try {
+    await ask('POST', '/auth/logout');
+  } catch (error) {
+    // Who is not signed in any more has what they wanted.
+    if (error.status !== 401) {
+      showFailure(error);
+      return;
+    }
+  }
+  location.assign('/');
+});
+
+/** The link of a letter: its token leaves the address bar, and the history with it. */
+function openResetLink() {
+  const token = /^#reset=([\w-]+)$/.exec(location.hash)?.[1];
+  if (token === undefined) return;
+  history.replaceState(null, '', '/');
+  dialog.reset(token);
+}
+
+async function start() {
+  try {
+    showUser(await whoAmI());
+  } catch {
+    // It cannot be known at the moment; a search says why.
+    showUser(null);
+  }
+  await show();
+  openResetLink();
+}
+
 async function showHealth() {
   if (document.hidden) return;
   const { state, text } = await health();
@@ -181,5 +261,5 @@ async function showHealth() {
 document.addEventListener('visibilitychange', () => void showHealth());
 setInterval(showHealth, HEALTH_EVERY_MS);
 void showHealth();
-void show();
+void start();
 if (input.value === '') input.focus();

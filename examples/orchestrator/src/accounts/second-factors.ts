@@ -1,0 +1,123 @@
+import type { Totp } from '@signalbox/auth';
+import { ConflictError } from '@signalbox/errors';
+import type { Database, Transaction } from '@signalbox/postgres';
+import type { Sealed } from './sealed.js';
+
+/** By what somebody proved to have the second factor. */
+export type SecondFactorProof = 'code' | 'recovery_code';
+
+export interface SecondFactors {
+  isOn(userId: string): Promise<boolean>;
+  /**
+   * Makes a new secret, which counts once {@link confirm} has seen a code of it.
+   *
+   * @throws {ConflictError} `second_factor_exists`
+   */
+  begin(userId: string): Promise<string>;
+  /** The recovery codes, to be shown once; `undefined` where the code is wrong. */
+  confirm(userId: string, code: string): Promise<readonly string[] | undefined>;
+  /** Uses a code up; `undefined` where it is wrong, or was used before. */
+  prove(userId: string, code: string): Promise<SecondFactorProof | undefined>;
+  remove(userId: string): Promise<boolean>;
+}
+
+interface FactorRow {
+  secret: Uint8Array;
+  confirmed_at: Date | null;
+  last_step: string;
+}
+
+/** Second factors by time (RFC 6238), with recovery codes for who has lost theirs. */
+export function secondFactors(database: Database, totp: Totp, secrets: Sealed): SecondFactors {
+  async function find(tx: Transaction, userId: string): Promise<FactorRow | undefined> {
+    // Locked, so that of two attempts with the same code one comes second.
+    const { rows } = await tx.query<FactorRow>(
+      'select secret, confirmed_at, last_step::text from second_factors where user_id = $1 for update',
+      [userId],
+    );
+    return rows[0];
+  }
+
+  function stepOf(row: FactorRow, code: string): number | undefined {
+    return totp.verify(secrets.open(row.secret), code, Number(row.last_step));
+  }
+
+  async function useRecoveryCode(tx: Transaction, userId: string, code: string): Promise<boolean> {
+    const { rows } = await tx.query<{ code_hash: string }>(
+      'select code_hash from recovery_codes where user_id = $1',
+      [userId],
+    );
+    const hash = totp.recoveryHash(
+      code,
+      rows.map(({ code_hash: kept }) => kept),
+    );
+    if (hash === undefined) return false;
+    await tx.query('delete from recovery_codes where user_id = $1 and code_hash = $2', [userId, hash]);
+    return true;
+  }
+
+  return {
+    async isOn(userId) {
+      const { rowCount } = await database.query(
+        'select 1 from second_factors where user_id = $1 and confirmed_at is not null',
+        [userId],
+      );
+      return rowCount > 0;
+    },
+
+    async begin(userId) {
+      const secret = totp.secret();
+      const { rowCount } = await database.query(
+        `insert into second_factors (user_id, secret) values ($1, $2)
+         on conflict (user_id) do update set secret = excluded.secret, last_step = 0
+         where second_factors.confirmed_at is null`,
+        [userId, secrets.seal(secret)],
+      );
+      if (rowCount === 0) {
+        throw new ConflictError('There is a second factor already; remove it first', {
+          code: 'second_factor_exists',
+        });
+      }
+      return secret;
+    },
+
+    confirm(userId, code) {
+      return database.transaction(async (tx) => {
+        const row = await find(tx, userId);
+        const step = row === undefined || row.confirmed_at !== null ? undefined : stepOf(row, code);
+        if (step === undefined) return undefined;
+        await tx.query('update second_factors set confirmed_at = now(), last_step = $2 where user_id = $1', [
+          userId,
+          step,
+        ]);
+        const { codes, hashes } = totp.recoveryCodes();
+        await tx.query('delete from recovery_codes where user_id = $1', [userId]);
+        await tx.query('insert into recovery_codes (user_id, code_hash) select $1, unnest($2::text[])', [
+          userId,
+          hashes,
+        ]);
+        return codes;
+      });
+    },
+
+    prove(userId, code) {
+      return database.transaction(async (tx) => {
+        const row = await find(tx, userId);
+        if (row === undefined || row.confirmed_at === null) return undefined;
+        const step = stepOf(row, code);
+        if (step === undefined)
+          return (await useRecoveryCode(tx, userId, code)) ? 'recovery_code' : undefined;
+        await tx.query('update second_factors set last_step = $2 where user_id = $1', [userId, step]);
+        return 'code';
+      });
+    },
+
+    remove(userId) {
+      return database.transaction(async (tx) => {
+        await tx.query('delete from recovery_codes where user_id = $1', [userId]);
+        const { rowCount } = await tx.query('delete from second_factors where user_id = $1', [userId]);
+        return rowCount > 0;
+      });
+    },
+  };
+}

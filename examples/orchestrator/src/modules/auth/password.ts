@@ -1,0 +1,138 @@
+import { UnauthorizedError, UnprocessableContentError } from '@signalbox/errors';
+import { validate } from '@signalbox/validation';
+import { type RequestHandler, Router } from 'express';
+import { z } from 'zod';
+import type { Background } from '../../background.js';
+import type { Identity } from '../../identity.js';
+import type { Mail } from '../../mail.js';
+import { Email, Password } from './fields.js';
+import { refuseWeak } from './sign-in.js';
+
+const Forgot = z.strictObject({ email: Email });
+const Reset = z.strictObject({
+  token: z.string('must be text').regex(/^[\w-]{43}$/, 'must be the token of a link'),
+  password: Password,
+});
+const Change = z.strictObject({ password: Password, newPassword: Password });
+
+export interface PasswordRouterOptions {
+  identity: Identity;
+  mail: Mail;
+  background: Background;
+  publicUrl: () => string;
+  /** How often letters are sent to one address. */
+  letterLimit: RequestHandler;
+  loginLimit: RequestHandler;
+}
+
+/** A password that was forgotten, or is to be another. */
+export function passwordRouter(options: PasswordRouterOptions): Router {
+  const { identity, mail, background, publicUrl, letterLimit, loginLimit } = options;
+  const { users, audit, passwords, resets, database } = identity;
+  const router = Router();
+  const tags = ['identity'];
+
+  async function sendLink(email: string): Promise<void> {
+    const user = await users.byEmail(email);
+    if (user === undefined) return;
+    const token = await resets.create(user.id);
+    await audit.record('password_reset_asked', user.id);
+    await mail.send({
+      to: user.email,
+      subject: 'A new password for Signalbox',
+      text:
+        `Somebody, hopefully you, asked for a new password. Within the hour, follow this link to choose one:\n\n` +
+        `${publicUrl()}/#reset=${token}\n\nIf it was not you, there is nothing to do: the old one stays.`,
+    });
+  }
+
+  router.post(
+    '/forgot',
+    letterLimit,
+    validate(
+      { body: Forgot },
+      {
+        describe: {
+          summary: 'Ask for a link to choose a new password',
+          tags,
+          responses: { 202: { description: 'A link is on its way, if there is such an account' } },
+        },
+      },
+      (req, res) => {
+        // Not waited for: the time would tell whether there is such an account.
+        background.run('a letter', sendLink(req.valid.body.email));
+        res.status(202).json({ message: 'If there is such an account, a link is on its way' });
+      },
+    ),
+  );
+
+  router.post(
+    '/reset',
+    loginLimit,
+    validate(
+      { body: Reset },
+      {
+        describe: {
+          summary: 'Choose a new password with a link',
+          tags,
+          responses: {
+            204: { description: 'Done; signed out everywhere' },
+            401: { description: '`invalid_reset_token`' },
+          },
+        },
+      },
+      async (req, res) => {
+        const { token, password } = req.valid.body;
+        refuseWeak(password, undefined);
+        const passwordHash = await passwords.hash(password, { signal: req.signal });
+        const userId = await database.transaction(async (tx) => {
+          const owner = await resets.redeem(token, tx);
+          if (owner === undefined) return undefined;
+          await tx.query('update users set password_hash = $2 where id = $1', [owner, passwordHash]);
+          await audit.record('password_changed', owner, { within: tx });
+          return owner;
+        });
+        if (userId === undefined) {
+          throw new UnauthorizedError('The link is wrong, was used, or is older than an hour', {
+            code: 'invalid_reset_token',
+          });
+        }
+        await identity.signOutEverywhere(userId);
+        res.status(204).end();
+      },
+    ),
+  );
+
+  router.post(
+    '/change',
+    identity.account,
+    loginLimit,
+    validate(
+      { body: Change },
+      {
+        describe: {
+          summary: 'Change the password',
+          tags,
+          responses: { 204: { description: 'Done; all other sessions are ended' } },
+        },
+      },
+      async (req, res) => {
+        const { password, newPassword } = req.valid.body;
+        const { id: userId, email } = identity.asker(req);
+        const passwordHash = await users.passwordHash(userId);
+        if (!(await passwords.verify(password, passwordHash, { signal: req.signal }))) {
+          throw new UnprocessableContentError('The password is wrong', {
+            code: 'invalid_credentials',
+            details: [{ in: 'body', pointer: '/password', message: 'is wrong' }],
+          });
+        }
+        refuseWeak(newPassword, email);
+        await users.setPassword(userId, await passwords.hash(newPassword, { signal: req.signal }));
+        await audit.record('password_changed', userId);
+        await identity.signOutOthers(req);
+        res.status(204).end();
+      },
+    ),
+  );
+  return router;
+}

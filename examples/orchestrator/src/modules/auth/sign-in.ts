@@ -1,0 +1,192 @@
+import { randomUUID } from 'node:crypto';
+import { needsRehash, passwordProblem } from '@signalbox/auth';
+import { ForbiddenError, UnauthorizedError, UnprocessableContentError } from '@signalbox/errors';
+import { describeRoute, validate } from '@signalbox/validation';
+import { type RequestHandler, Router } from 'express';
+import { z } from 'zod';
+import type { Background } from '../../background.js';
+import type { Identity } from '../../identity.js';
+import { Code, Email, Password, SignedIn, UserAnswer } from './fields.js';
+
+const Registration = z.strictObject({ email: Email, password: Password });
+const Login = z.strictObject({
+  email: Email,
+  password: Password,
+  code: Code.optional().meta({ description: 'Of the authenticator, or a recovery code' }),
+});
+const Refresh = z.strictObject({ refreshToken: z.string('must be text').max(8_192) });
+
+export interface SignInParts {
+  loginLimit: RequestHandler;
+  registrationLimit: RequestHandler;
+  /** Answers a repeated request as the first one. */
+  once: RequestHandler;
+  background: Background;
+}
+
+/** Beside the second factor: what lets somebody in, and out again. */
+export function signInRouter(
+  identity: Identity,
+  { loginLimit, registrationLimit, once, background }: SignInParts,
+): Router {
+  const { users, audit, passwords, factors, tokens } = identity;
+  const router = Router();
+  const tags = ['identity'];
+
+  router.post(
+    '/register',
+    registrationLimit,
+    once,
+    validate(
+      { body: Registration },
+      {
+        describe: {
+          summary: 'Register',
+          tags,
+          responses: {
+            201: { description: 'Registered; sign in next', schema: z.object({ user: UserAnswer }) },
+            409: { description: 'There is an account with this address' },
+            422: { description: 'Something is missing or wrong, or the password is weak' },
+          },
+        },
+      },
+      async (req, res) => {
+        const { email, password } = req.valid.body;
+        refuseWeak(password, email);
+        const passwordHash = await passwords.hash(password, { signal: req.signal });
+        const user = await users.create({ email, passwordHash });
+        await audit.record('registered', user.id);
+        res.status(201).json({ user: answerOf(user) });
+      },
+    ),
+  );
+
+  router.post(
+    '/login',
+    loginLimit,
+    validate(
+      { body: Login },
+      {
+        describe: {
+          summary: 'Sign in',
+          tags,
+          responses: {
+            200: { description: 'Signed in; also sets the session cookie', schema: SignedIn },
+            401: { description: '`invalid_credentials`' },
+            403: { description: '`second_factor_required`: again, with `code`' },
+          },
+        },
+      },
+      async (req, res) => {
+        const { email, password, code } = req.valid.body;
+        const user = await users.byEmail(email);
+        // Takes the same time for who does not exist.
+        if (!(await passwords.verify(password, user?.passwordHash, { signal: req.signal })) || !user) {
+          await audit.record('sign_in_failed', user?.id);
+          throw wrongCredentials();
+        }
+        if (await factors.isOn(user.id)) {
+          if (code === undefined) throw secondFactorRequired();
+          const proof = await factors.prove(user.id, code);
+          if (proof === undefined) {
+            await audit.record('sign_in_failed', user.id, { details: { at: 'second_factor' } });
+            throw wrongCredentials('The code is wrong, or was used before');
+          }
+          if (proof === 'recovery_code') await audit.record('recovery_code_used', user.id);
+        }
+        if (needsRehash(user.passwordHash)) await users.setPassword(user.id, await passwords.hash(password));
+        const answer = await identity.signIn(req, user);
+        await audit.record('signed_in', user.id);
+        res.set('Cache-Control', 'no-store').json(answer);
+      },
+    ),
+  );
+
+  router.post(
+    '/guest',
+    describeRoute({
+      summary: 'Go on as a guest',
+      tags,
+      responses: { 200: { description: 'Signed in for 30 minutes, with small limits', schema: SignedIn } },
+    }),
+    async (req, res) => {
+      const guest = { id: `guest_${randomUUID()}`, email: undefined, roles: ['guest'] as const };
+      res.set('Cache-Control', 'no-store').json(await identity.signIn(req, guest));
+    },
+  );
+
+  router.get(
+    '/session',
+    describeRoute({
+      summary: 'Who is signed in, if anybody',
+      tags,
+      responses: { 200: { schema: z.object({ user: UserAnswer.nullable() }) } },
+    }),
+    (req, res) => {
+      const user = req.auth === undefined ? null : answerOf(identity.asker(req));
+      res.set('Cache-Control', 'no-store').json({ user });
+    },
+  );
+
+  router.post(
+    '/refresh',
+    validate(
+      { body: Refresh },
+      {
+        describe: {
+          summary: 'Exchange a refresh token for a new pair',
+          tags,
+          responses: {
+            200: { description: 'The new pair', schema: SignedIn.omit({ user: true }) },
+            401: { description: '`token_reused`, `token_expired` or `invalid_token`' },
+          },
+        },
+      },
+      async (req, res) => {
+        const { accessToken, refreshToken, expiresIn } = await tokens.refresh(req.valid.body.refreshToken);
+        res.set('Cache-Control', 'no-store').json({ accessToken, refreshToken, expiresIn });
+      },
+    ),
+  );
+
+  router.post(
+    '/logout',
+    identity.required,
+    describeRoute({
+      summary: 'Sign out',
+      tags,
+      responses: { 204: { description: 'Signed out: session, access and refresh token are dead' } },
+    }),
+    async (req, res) => {
+      const { id } = identity.asker(req);
+      await identity.signOut(req);
+      background.run('the audit log', audit.record('signed_out', id));
+      res.status(204).end();
+    },
+  );
+  return router;
+}
+
+/** @throws {UnprocessableContentError} `weak_password`, pointing at the field */
+export function refuseWeak(password: string, email: string | undefined): void {
+  const problem = passwordProblem(password, { email, words: ['signalbox'] });
+  if (problem === undefined) return;
+  throw new UnprocessableContentError(problem.message, {
+    code: 'weak_password',
+    details: [{ in: 'body', pointer: '/password', message: problem.message }],
+  });
+}
+
+export function answerOf(user: { id: string; email?: string | undefined; roles: readonly string[] }) {
+  return { id: user.id, email: user.email, roles: user.roles };
+}
+
+function wrongCredentials(message = 'The address or the password is wrong'): UnauthorizedError {
+  return new UnauthorizedError(message, { code: 'invalid_credentials' });
+}
+
+function secondFactorRequired(): ForbiddenError {
+  return new ForbiddenError('The code of your authenticator is needed, too', {
+    code: 'second_factor_required',
+  });
+}

@@ -1,0 +1,54 @@
+import { duration } from './api.js';
+
+/** What the server refused, in words, and field by field. */
+export class Refusal extends Error {
+  constructor(status, { type, message, details, requestId } = {}, retryAfterSeconds = 0) {
+    super(message ?? `The server answered ${status}.`);
+    this.status = status;
+    this.type = type;
+    this.requestId = requestId;
+    /** Messages by the names of the fields that they are about. */
+    this.fields = new Map(
+      (Array.isArray(details) ? details : []).map(({ pointer = '', message: words }) => [
+        pointer.slice(1),
+        words,
+      ]),
+    );
+    if (status === 429) this.message = `Too many attempts. Try again in ${duration(retryAfterSeconds || 1)}.`;
+    if (status === 503)
+      this.message = 'That cannot be done at the moment. Try again in a little while; you stay signed in.';
+  }
+}
+
+const PATIENCE_MS = 20_000;
+
+/** Asks the server; resolves to the body, or rejects with a {@link Refusal}. */
+export async function ask(method, path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch (error) {
+    throw new Refusal(0, { message: 'The server cannot be reached.' }, 0, { cause: error });
+  }
+  const answer = await response.json().catch(() => undefined);
+  if (response.ok) return answer;
+  throw new Refusal(response.status, answer?.error, Number(response.headers.get('retry-after')));
+}
+
+/** Who is signed in; `undefined` for nobody. */
+export async function whoAmI() {
+  return (await ask('GET', '/auth/session')).user ?? undefined;
+}
+
+/** What people call somebody who is signed in. */
+export function nameOf(user) {
+  return user.email ?? 'Guest';
+}
