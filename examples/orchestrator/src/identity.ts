@@ -55,6 +55,7 @@ const GUEST_MS = 30 * MINUTE_MS;
 /** How long after a sign-in the second factor may be changed. */
 const FRESH_MS = 15 * MINUTE_MS;
 
+// What a session holds besides the user's id.
 declare module 'express-session' {
   interface SessionData {
     email: string | undefined;

@@ -24,7 +24,7 @@ export interface TestSessions extends RequestHandler {
 
 export function testSessions(): TestSessions {
   const kept = new Map<string, TestSession>();
-  const failed = new WeakSet<object>();
+  const failed = new WeakSet();
 
   const middleware: RequestHandler = function sessionMiddleware(req: WithSession, _res, next) {
     const id = /(?:^|; )sid=([\w-]+)/.exec(req.headers.cookie ?? '')?.[1];

@@ -97,15 +97,18 @@ describe('modules', () => {
 
   it('gives up a load that hangs, tells it so, and tries again', async () => {
     const aborted: unknown[] = [];
+    let arrive: (router: Router) => void = () => undefined;
+    const second = new Promise<Router>((resolve) => (arrive = resolve));
     const load: Load = ({ attempt, signal }) => {
-      if (attempt > 1) return hello('second');
+      if (attempt > 1) return second;
       signal.addEventListener('abort', () => aborted.push(signal.reason));
       return new Promise(() => undefined);
     };
-    const mounted = await mount([module('a', '/a', load, { timeoutMs: 20 })]);
+    const mounted = await mount([module('a', '/a', load, { timeoutMs: 200 })]);
     expect((await fetch(`${mounted.url}/a`)).headers.get('retry-after')).toBe('1');
     await mounted.ready;
-    expect(aborted).toEqual([expect.objectContaining({ message: 'did not load within 20 ms' })]);
+    expect(aborted).toEqual([expect.objectContaining({ message: 'did not load within 200 ms' })]);
+    arrive(hello('second'));
     await eventually(() => expect(stateOf(mounted, 'a')).toBe('ready'));
     expect(await textOf(`${mounted.url}/a/hello`)).toBe('second');
   });

@@ -1,6 +1,7 @@
 export { upstreams } from './upstreams.js';
 export { fallback } from './fallback.js';
 export { searxng } from './searxng.js';
+export { proxy } from './proxy.js';
 export {
   UpstreamError,
   UpstreamInvalidResponseError,
@@ -9,6 +10,7 @@ export {
   UpstreamUnavailableError,
 } from './errors.js';
 export { FallbackFailedError } from './fallback-error.js';
+export { ProxyLoopError, ProxyRequestError, ProxyTargetError } from './proxy-errors.js';
 
 export type { BreakerOptions, BreakerStateName } from './breaker.js';
 export type { UpstreamErrorOptions } from './errors.js';
@@ -23,6 +25,10 @@ export type {
 } from './fallback.js';
 export type { HealthCheckOptions, UpstreamHealth } from './health.js';
 export type { EjectionOptions, HealthOptions, TlsOptions, UpstreamOptions } from './options.js';
+export type { AttachOptions, Proxy, ProxyReport } from './proxy.js';
+export type { CookieOptions } from './proxy-answer-urls.js';
+export type { ChooseTarget, ProxyOptions } from './proxy-options.js';
+export type { PathMap, PathRewrite } from './proxy-paths.js';
 export type { UpstreamRequestOptions } from './request.js';
 export type { UpstreamResponse } from './response.js';
 export type { RetryBudgetOptions } from './retry-budget.js';

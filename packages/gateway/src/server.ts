@@ -1,4 +1,4 @@
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { signals } from '@signalbox/signals';
 import { Pool } from 'undici';
 import { createBreaker, type Breaker, type BreakerStateName, type Verdict } from './breaker.js';
@@ -10,6 +10,8 @@ import type { ServerAddress } from './server-address.js';
 export interface Server {
   readonly address: ServerAddress;
   readonly pool: Pool;
+  /** Whom its certificate has to name; `undefined` for an address. */
+  readonly serverName: string | undefined;
   readonly inFlight: number;
   readonly isIn: boolean;
   breaker(route: string): Breaker | undefined;
@@ -85,6 +87,7 @@ export function createServer(
   return {
     address,
     pool,
+    serverName: settings.tls?.servername ?? nameOf(server),
     breaker,
     get inFlight() {
       return inFlight;
@@ -115,4 +118,9 @@ export function createServer(
       })),
     }),
   };
+}
+
+function nameOf(origin: string): string | undefined {
+  const { hostname } = new URL(origin);
+  return isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : undefined;
 }

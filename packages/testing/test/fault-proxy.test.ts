@@ -67,9 +67,23 @@ describe('faultProxy', () => {
     const client = await openClient(proxy.port);
     expect(await client.ask('hello')).toBe('hello');
     expect(await client.ask('again')).toBe('again');
-    expect(proxy.counts).toEqual({ connections: 1, open: 1, bytesUp: 10, bytesDown: 10, bytesLost: 0, roundTrips: 2 });
+    expect(proxy.counts).toEqual({
+      connections: 1,
+      open: 1,
+      bytesUp: 10,
+      bytesDown: 10,
+      bytesLost: 0,
+      roundTrips: 2,
+    });
     proxy.resetCounts();
-    expect(proxy.counts).toEqual({ connections: 0, open: 1, bytesUp: 0, bytesDown: 0, bytesLost: 0, roundTrips: 0 });
+    expect(proxy.counts).toEqual({
+      connections: 0,
+      open: 1,
+      bytesUp: 0,
+      bytesDown: 0,
+      bytesLost: 0,
+      roundTrips: 0,
+    });
   });
 
   it('counts questions that are sent in one write as one round trip', async () => {

@@ -177,7 +177,7 @@ export function refuseWeak(password: string, email: string | undefined): void {
   });
 }
 
-export function answerOf(user: { id: string; email?: string | undefined; roles: readonly string[] }) {
+function answerOf(user: { id: string; email?: string | undefined; roles: readonly string[] }) {
   return { id: user.id, email: user.email, roles: user.roles };
 }
 

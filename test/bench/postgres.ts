@@ -4,7 +4,7 @@
  */
 import { connectPostgres } from '@signalbox/postgres';
 import pg from 'pg';
-import { startPostgres } from '../../../test/support/postgres.js';
+import { startPostgres } from '../support/postgres.js';
 
 const ROUND_MS = 1_500;
 const ROUNDS = 7;

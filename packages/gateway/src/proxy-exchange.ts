@@ -1,0 +1,349 @@
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { onceOver } from '@signalbox/context';
+import type { Request } from 'express';
+import type { Dispatcher } from 'undici';
+import type { Verdict } from './breaker.js';
+import { UpstreamTimeoutError } from './errors.js';
+import { sendInformational, sendTrailers } from './proxy-beside-body.js';
+import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
+import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
+import type { ProxySettings } from './proxy-options.js';
+import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
+import { Pace } from './proxy-pace.js';
+import { UploadBody } from './proxy-request-body.js';
+import type { ProxyRequest } from './proxy-request-headers.js';
+import { hasNoBody, takeBackHead, UnusableHeadError, writeHead } from './proxy-response-head.js';
+import { serverOf, type Target } from './proxy-targets.js';
+import { openTunnel } from './proxy-tunnel.js';
+import type { Watch, Watched } from './proxy-watch.js';
+import type { Server } from './server.js';
+import { nobodyAsked } from './upstream.js';
+
+/** What all exchanges of a proxy share. */
+export interface ProxyCore {
+  readonly settings: ProxySettings;
+  readonly watch: Watch;
+}
+
+const WAITING = 0;
+const ANSWERING = 1;
+const DONE = 2;
+
+/** No answer needs more of them, and an upstream could send them for ever. */
+const MAX_INFORMATIONAL = 16;
+
+const EXCHANGE: unique symbol = Symbol('signalbox.exchange');
+type LinkedResponse = ServerResponse & { [EXCHANGE]?: ProxyExchange };
+
+/** One request on its way to the upstream and back: what undici calls, and what ends it from either side. */
+export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Caller {
+  next: Watched | undefined = undefined;
+  previous: Watched | undefined = undefined;
+
+  private readonly core: ProxyCore;
+  private readonly target: Target;
+  private readonly req: ProxyRequest;
+  private readonly res: LinkedResponse;
+  private readonly passOn: (error?: unknown) => void;
+  private readonly request: OutgoingRequest;
+
+  private phase = WAITING;
+  private attempts = 0;
+  private asked: Set<Server> | undefined = undefined;
+  private call: ProxyCall | undefined = undefined;
+  private readonly pace: Pace = new Pace();
+  private abortUpstream: ((error?: Error) => void) | undefined = undefined;
+  private resumeUpstream: (() => void) | undefined = undefined;
+  private judgement: Verdict = 'ok';
+  private status: number | undefined = undefined;
+  private contentLength: number | undefined = undefined;
+  private isEventStream = false;
+  private informational = 0;
+  private waitsForDrain = false;
+
+  constructor(
+    core: ProxyCore,
+    target: Target,
+    req: ProxyRequest,
+    res: ServerResponse,
+    next: (error?: unknown) => void,
+    request: OutgoingRequest,
+  ) {
+    this.core = core;
+    this.target = target;
+    this.req = req;
+    this.res = res;
+    this.passOn = next;
+    this.request = request;
+    this.res[EXCHANGE] = this;
+  }
+
+  start(): void {
+    this.target.budget.deposit();
+    this.core.watch.add(this);
+    this.ask();
+  }
+
+  /** The client has left, or was answered in this proxy's place. */
+  abandon(): void {
+    if (this.phase === DONE) return;
+    const { deadline } = this.req as Request;
+    const now = performance.now();
+    const isLate = deadline !== undefined && now >= deadline;
+    // Less than a tenth of what it may take shows nothing of the upstream: the rest was spent elsewhere.
+    const hadAChance = this.pace.waitedMs(now, this.request.body) >= this.core.settings.timeoutMs / 10;
+    this.finish(isLate && hadAChance ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
+    this.cutUpstream();
+  }
+
+  /** Ends it for a reason that is not the upstream's. */
+  refuse(error: Error): void {
+    if (this.phase === DONE) return;
+    const isBegun = this.phase === ANSWERING;
+    this.finish('neutral', 'error');
+    this.cutUpstream();
+    this.tell(error, isBegun);
+  }
+
+  private ask(): void {
+    const { servers, settings } = this.target;
+    const server = serverOf(this.target, this.asked);
+    this.pace.restart(performance.now());
+    if (server === undefined) {
+      this.refuse(nobodyAsked(settings.name, servers, ROUTE));
+      return;
+    }
+    this.attempts += 1;
+    this.call = new ProxyCall(settings, server, this.attempts);
+    this.call.begin(this);
+  }
+
+  dispatch(server: Server): void {
+    sendTo(server, this.request, this.core.settings.preserveHost, this);
+  }
+
+  refusedByBreaker(): void {
+    this.refuse(nobodyAsked(this.target.settings.name, this.target.servers, ROUTE));
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.phase === DONE) abort();
+    else this.abortUpstream = abort;
+  }
+
+  onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
+    const { res, req } = this;
+    if (this.phase === DONE) return true;
+    if (status < 200) {
+      this.informational += 1;
+      if (this.informational <= MAX_INFORMATIONAL) sendInformational(req, res, status, raw);
+      else this.breakOff(unusableAnswer(this.at(), new UnusableHeadError('never comes to its final status')));
+      return true;
+    }
+    // Somebody answers in our place, and has not finished: a deadline's error handler.
+    if (res.headersSent || res.writableEnded) {
+      this.abandon();
+      return true;
+    }
+    this.status = status;
+    this.resumeUpstream = resume;
+    if (!this.takeHead(status, raw, statusText)) return true;
+    this.phase = ANSWERING;
+    this.pace.restart(performance.now());
+    // Other statuses may be one caller's doing, and must not take the server from all the others.
+    this.judgement = status === 502 || status === 503 || status === 504 ? 'failed' : 'ok';
+    this.call?.count(this.judgement);
+    // What the client still sends belongs to this request, whether or not anybody reads it.
+    if (this.request.body !== null && !req.complete) res.setHeader('Connection', 'close');
+    if (this.contentLength !== 0 && !hasNoBody(req.method, status)) process.nextTick(flushHead, this);
+    return true;
+  }
+
+  private takeHead(status: number, raw: readonly Buffer[], statusText: string): boolean {
+    const { req, res } = this;
+    const { settings } = this.core;
+    try {
+      const head = writeHead(req, res, settings, this.outside(), status, statusText, raw);
+      this.contentLength = head.contentLength;
+      this.isEventStream = head.isEventStream;
+      if ((head.contentLength ?? 0) <= settings.maxResponseBytes) return true;
+      takeBackHead(res, settings, raw);
+      this.breakOff(tooLargeAnswer(this.at(), settings.maxResponseBytes));
+    } catch (error) {
+      takeBackHead(res, settings, raw);
+      this.breakOff(unusableAnswer(this.at(), error));
+    }
+    return false;
+  }
+
+  /** Sends the head where the body takes its time; with the body's first bytes it would have gone anyway. */
+  flush(): void {
+    if (this.phase === ANSWERING && !this.res.headersSent) this.res.flushHeaders();
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.phase === DONE) return true;
+    const { res, pace } = this;
+    const { maxResponseBytes } = this.core.settings;
+    pace.came(chunk.length);
+    if (pace.received > maxResponseBytes) {
+      this.breakOff(tooLargeAnswer(this.at(), maxResponseBytes));
+      return true;
+    }
+    // All there will be: the last bytes and the end leave in one write.
+    if (pace.received === this.contentLength) {
+      this.finish(this.judgement, 'ok');
+      res.end(chunk);
+      return true;
+    }
+    const hasRoom = res.write(chunk);
+    if (this.isEventStream) flushCompression(res);
+    if (hasRoom) return true;
+    pace.pause();
+    if (!this.waitsForDrain) {
+      this.waitsForDrain = true;
+      res.on('drain', responseDrained);
+    }
+    return false;
+  }
+
+  drained(): void {
+    if (!this.pace.isPaused || this.phase === DONE) return;
+    this.pace.resume();
+    this.resumeUpstream?.();
+  }
+
+  onComplete(trailers: (string | Buffer)[] | null): void {
+    if (this.phase === DONE) return;
+    this.finish(this.judgement, 'ok');
+    sendTrailers(this.res, trailers);
+    this.res.end();
+  }
+
+  onUpgrade(_status: number, raw: Buffer[] | string[] | null, upstream: Duplex): void {
+    const { connection } = this.request;
+    if (this.phase === DONE || connection === undefined) {
+      upstream.on('error', ignore).destroy();
+      return;
+    }
+    this.status = 101;
+    this.finish('ok', 'ok');
+    const { req, res } = this;
+    const { settings } = this.core;
+    // From the parser they are always bytes.
+    const fields = (raw ?? []) as Buffer[];
+    openTunnel({ req, res, connection, upstream, settings, outside: this.outside(), raw: fields });
+  }
+
+  onError(cause: Error): void {
+    if (this.phase === DONE) return;
+    const { settings, budget } = this.target;
+    const failure = exchangeFailure(cause, this.at(), settings.connectTimeoutMs);
+    if (failure.blame === 'request') {
+      this.refuse(failure.error);
+      return;
+    }
+    const isLast = this.phase !== WAITING || this.attempts > settings.retries;
+    if (isLast || !mayRepeat(this.request, failure.reached) || !budget.withdraw()) {
+      this.breakOff(failure.error);
+      return;
+    }
+    const { call } = this;
+    call?.end('failed', 'error', undefined);
+    if (call !== undefined) (this.asked ??= new Set()).add(call.server);
+    this.call = undefined;
+    this.abortUpstream = undefined;
+    this.ask();
+  }
+
+  inspect(now: number): void {
+    const { settings } = this.core;
+    const { body } = this.request;
+    if (this.phase === WAITING) {
+      const { timeoutMs } = settings;
+      if (this.pace.waitedMs(now, body) > timeoutMs)
+        this.breakOff(tooSlow(this.at(), `did not answer within ${timeoutMs} ms`));
+      return;
+    }
+    switch (this.pace.judge(now, body, this.isEventStream, settings)) {
+      case 'stuck':
+        // What was sent so far is all that this client gets.
+        this.abandon();
+        this.res.destroy();
+        break;
+      case 'still':
+        this.breakOff(tooSlow(this.at(), `sent nothing for ${settings.idleTimeoutMs} ms`));
+        break;
+      case 'slow':
+        this.breakOff(tooSlow(this.at(), `sent less than ${settings.minBytesPerSecond} bytes a second`));
+        break;
+      case 'fine':
+    }
+  }
+
+  /** The upstream has failed: an error where nothing was sent yet, and else an answer that is seen to be cut. */
+  private breakOff(error: Error): void {
+    const isBegun = this.phase === ANSWERING;
+    this.finish('failed', error instanceof UpstreamTimeoutError ? 'timeout' : 'error');
+    this.cutUpstream();
+    this.tell(error, isBegun);
+  }
+
+  private tell(error: Error, isBegun: boolean): void {
+    const { res } = this;
+    if (res.writableEnded || res.destroyed) return;
+    // The head waits for the next tick; cut off without one, the client would take it for a lost connection.
+    if (isBegun && !res.headersSent) res.flushHeaders();
+    this.passOn(error);
+    if (isBegun && !res.destroyed) res.destroy();
+  }
+
+  private finish(verdict: Verdict, outcome: CallOutcome): void {
+    this.phase = DONE;
+    this.core.watch.remove(this);
+    this.call?.end(verdict, outcome, this.status);
+  }
+
+  private cutUpstream(): void {
+    const { body } = this.request;
+    this.abortUpstream?.();
+    if (body instanceof UploadBody) body.destroy();
+  }
+
+  private outside(): Parameters<typeof writeHead>[3] {
+    const { call, core, req } = this;
+    if (call === undefined) throw new TypeError('proxy: no server was asked');
+    return { address: call.server.address, paths: core.settings.paths, mount: req.baseUrl ?? '' };
+  }
+
+  private at(): At {
+    return { upstream: this.target.settings.name, server: this.call?.server.address.origin ?? '' };
+  }
+}
+
+function flushHead(exchange: ProxyExchange): void {
+  exchange.flush();
+}
+
+/** Lets the exchange hear when the client leaves: one listener for all responses. */
+export function watchClient(req: ProxyRequest, res: ServerResponse): void {
+  onceOver(req, res, responseClosed);
+}
+
+function responseClosed(this: ServerResponse): void {
+  (this as LinkedResponse)[EXCHANGE]?.abandon();
+}
+
+function responseDrained(this: ServerResponse): void {
+  (this as LinkedResponse)[EXCHANGE]?.drained();
+}
+
+/** `compression` keeps what it has until it is told. */
+function flushCompression(res: ServerResponse): void {
+  if ('flush' in res && typeof res.flush === 'function') res.flush();
+}
+
+function ignore(): void {
+  // Nobody waits for this connection any more.
+}

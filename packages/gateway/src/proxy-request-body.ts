@@ -1,0 +1,180 @@
+import { Readable } from 'node:stream';
+import { HttpError } from '@signalbox/errors';
+import { ProxyRequestError } from './proxy-errors.js';
+import type { OutgoingHeaders, ProxyRequest } from './proxy-request-headers.js';
+
+/** Bodies up to here are read before anybody is asked: no slow client then holds a connection to the upstream. */
+const SMALL_BYTES = 65_536;
+
+/** Whether a body parser, or somebody else, has read the body. */
+export function isConsumed(req: ProxyRequest): boolean {
+  return req.readableDidRead || req.readableEnded;
+}
+
+export function isSmall({ contentLength }: OutgoingHeaders): boolean {
+  return contentLength !== undefined && contentLength <= SMALL_BYTES;
+}
+
+/**
+ * Reads a body whose length is known to be small.
+ *
+ * @param use gets it once it is there; never called when the client leaves before
+ */
+export function readSmall(req: ProxyRequest, use: (body: Buffer) => void): void {
+  const chunks: Buffer[] = [];
+  req.on('data', (chunk: Buffer) => void chunks.push(chunk));
+  req.on('end', () =>
+    use(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+  );
+  req.on('error', ignore);
+}
+
+/**
+ * A request's body on its way to the upstream. A stream of its own, since undici destroys what it was given
+ * when the upstream fails, and the request's connection is still needed for the answer.
+ */
+export class UploadBody extends Readable {
+  /** Whether the upstream has had enough for now. */
+  isFull = true;
+  isOver = false;
+  /** When the last bytes were passed on. */
+  progressAt: number = performance.now();
+
+  private readonly req: ProxyRequest;
+  private readonly maxBytes: number;
+  private readonly onTooLarge: () => void;
+  private bytes = 0;
+  private isAttached = false;
+
+  constructor(req: ProxyRequest, maxBytes: number, onTooLarge: () => void) {
+    super({ highWaterMark: SMALL_BYTES });
+    this.req = req;
+    this.maxBytes = maxBytes;
+    this.onTooLarge = onTooLarge;
+    // Raised when undici destroys it; what there is to say has been said to the exchange.
+    this.on('error', ignore);
+  }
+
+  override _read(): void {
+    this.isFull = false;
+    if (!this.isAttached) this.attach();
+    this.req.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.detach();
+    callback(error);
+  }
+
+  private attach(): void {
+    this.isAttached = true;
+    this.req.on('data', this.pass).on('end', this.finish).on('error', this.fail).on('close', this.fail);
+  }
+
+  /** What the client still sends is thrown away, so that it comes to read the answer. */
+  private detach(): void {
+    if (!this.isAttached) return;
+    this.isAttached = false;
+    this.req.off('data', this.pass).off('end', this.finish).off('close', this.fail);
+    if (!this.req.readableEnded) this.req.resume();
+  }
+
+  private readonly pass = (chunk: Buffer): void => {
+    this.bytes += chunk.length;
+    this.progressAt = performance.now();
+    if (this.bytes > this.maxBytes) {
+      this.onTooLarge();
+      return;
+    }
+    if (this.push(chunk)) return;
+    this.isFull = true;
+    this.req.pause();
+  };
+
+  private readonly finish = (): void => {
+    this.isOver = true;
+    this.progressAt = performance.now();
+    this.push(null);
+  };
+
+  private readonly fail = (): void => {
+    if (!this.isOver) this.destroy(new Error('the client has left'));
+  };
+}
+
+function ignore(): void {
+  // A request that breaks off is told by the end of its response.
+}
+
+/**
+ * Writes a body anew that a parser in front of the proxy has read. Adds `Content-Type` to the headers.
+ *
+ * @throws {ProxyRequestError} when there is no telling what it was
+ */
+export function writeParsed(req: ProxyRequest, headers: OutgoingHeaders): Buffer | null {
+  // It ended without a byte: parsers make an empty object of that.
+  if (!req.readableDidRead) return null;
+  const { body, rawBody } = req as { body?: unknown; rawBody?: unknown };
+  const { contentType = '' } = headers;
+  if (Buffer.isBuffer(rawBody)) return typed(rawBody, contentType, headers);
+  if (Buffer.isBuffer(body)) return typed(body, contentType, headers);
+
+  const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const text = textOf(body, type);
+  if (text !== undefined) return typed(Buffer.from(text), asUtf8(contentType), headers);
+  throw new HttpError(
+    500,
+    `proxy: the body was read before, and cannot be made again of what is in req.body`,
+    {
+      code: 'request_body_consumed',
+    },
+  );
+}
+
+function typed(body: Buffer, contentType: string, { fields }: OutgoingHeaders): Buffer {
+  if (contentType !== '') fields.push('content-type', contentType);
+  return body;
+}
+
+function textOf(body: unknown, type: string): string | undefined {
+  if (body === undefined) return undefined;
+  const isJson = type === 'application/json' || type.endsWith('+json');
+  if (typeof body === 'string') return isJson && !isJsonText(body) ? JSON.stringify(body) : body;
+  if (isJson) return JSON.stringify(body);
+  if (type === 'application/x-www-form-urlencoded' && typeof body === 'object' && body !== null) {
+    const fields = new URLSearchParams();
+    for (const [name, value] of Object.entries(body)) addField(fields, name, value, 0);
+    return fields.toString();
+  }
+  return undefined;
+}
+
+/** A parser that takes JSON strings, too, hands over `abc` for `"abc"`. */
+function isJsonText(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const MAX_DEPTH = 32;
+
+/** As qs writes them: `a[b]=c`; a list of plain values repeats its name, which every parser reads as a list. */
+function addField(fields: URLSearchParams, name: string, value: unknown, depth: number): void {
+  if (depth > MAX_DEPTH) throw new ProxyRequestError(400, 'invalid_body', 'The form is nested too deeply.');
+  if (Array.isArray(value)) {
+    const isPlain = value.every((item) => typeof item !== 'object');
+    for (const [index, item] of value.entries())
+      addField(fields, isPlain ? name : `${name}[${index}]`, item, depth + 1);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, item] of Object.entries(value)) addField(fields, `${name}[${key}]`, item, depth + 1);
+  } else {
+    fields.append(name, value === null || value === undefined ? '' : `${value as string | number | boolean}`);
+  }
+}
+
+function asUtf8(contentType: string): string {
+  return contentType.replace(/(;\s*charset=)("?)[^;"]*\2/i, '$1utf-8');
+}

@@ -1,0 +1,251 @@
+import type { IncomingMessage } from 'node:http';
+import { plainAddress } from '@signalbox/context';
+import type { Request } from 'express';
+import { ProxyLoopError, ProxyRequestError } from './proxy-errors.js';
+import {
+  AUTHORIZATION,
+  CONNECTION,
+  CONTENT_ENCODING,
+  CONTENT_LENGTH,
+  CONTENT_TYPE,
+  FORWARDED_FOR,
+  HOST,
+  namedByConnection,
+  PASS,
+  REQUEST_ID,
+  TE,
+  TRACE,
+  TRANSFER_ENCODING,
+  VIA,
+  type HeaderRule,
+} from './proxy-header-names.js';
+import type { ProxySettings } from './proxy-options.js';
+
+/** Express' request, or a plain one where the proxy stands alone. */
+export type ProxyRequest = IncomingMessage & Partial<Pick<Request, 'app' | 'baseUrl' | 'ips'>>;
+
+/** A request's header section, as it goes to the upstream, and what was seen on the way. */
+export class OutgoingHeaders {
+  /** Names and values in turn. */
+  readonly fields: string[] = [];
+  /** What the request says of its length; `undefined` where it says nothing. */
+  contentLength: number | undefined = undefined;
+  isChunked = false;
+  contentType: string | undefined = undefined;
+  contentEncoding: string | undefined = undefined;
+  host: string | undefined = undefined;
+  /** A body that was parsed and is written anew has another length, and no coding. */
+  private readonly hasParsedBody: boolean;
+
+  constructor(req: ProxyRequest, settings: ProxySettings, hasParsedBody: boolean) {
+    this.hasParsedBody = hasParsedBody;
+    this.copy(req, settings);
+  }
+
+  get hasBody(): boolean {
+    return this.isChunked || (this.contentLength !== undefined && this.contentLength > 0);
+  }
+
+  private copy(req: ProxyRequest, settings: ProxySettings): void {
+    const { rawHeaders } = req;
+    const { fields } = this;
+    let via = '';
+    let named: string[] | undefined;
+    let wasForwarded = false;
+
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const value = rawHeaders[index + 1] ?? '';
+      const rule = settings.requestHeaders.rule(rawHeaders[index] ?? '');
+      switch (rule.action) {
+        case PASS:
+          fields.push(rule.name, value);
+          break;
+        case VIA:
+          via = via === '' ? value : `${via}, ${value}`;
+          break;
+        case CONNECTION:
+          named = withMore(named, namedByConnection(value));
+          break;
+        case FORWARDED_FOR:
+          wasForwarded = true;
+          break;
+        default:
+          this.note(req, rule, value, settings);
+      }
+    }
+    if (this.isChunked && this.contentLength !== undefined) {
+      // Which of the two counts is where smuggling begins (RFC 9112 section 6.3).
+      throw new ProxyRequestError(
+        400,
+        'invalid_framing',
+        'Content-Length and Transfer-Encoding exclude each other.',
+      );
+    }
+    // Before ours are added: a client cannot ask for those to be taken out.
+    if (named !== undefined) removeNamed(fields, named);
+    if (settings.fields.length > 0) fields.push(...settings.fields);
+    fields.push('via', via === '' ? settings.via : `${checkedVia(via, settings)}, ${settings.via}`);
+    this.identify(req, settings, wasForwarded);
+    this.trace(req);
+  }
+
+  /** The fields that matter to the exchange itself. */
+  private note(
+    req: ProxyRequest,
+    { name, action }: HeaderRule,
+    value: string,
+    settings: ProxySettings,
+  ): void {
+    switch (action) {
+      case HOST:
+        // RFC 9112 section 3.2: with two of them, whom the request is for is anybody's guess.
+        if (this.host !== undefined)
+          throw new ProxyRequestError(400, 'invalid_host', 'There is more than one Host.');
+        this.host = value;
+        if (settings.preserveHost) this.fields.push('host', value);
+        return;
+      case CONTENT_LENGTH:
+        if (!/^\d{1,15}$/.test(value) || this.contentLength !== undefined) throw wrongLength();
+        this.contentLength = Number(value);
+        if (!this.hasParsedBody && this.contentLength > 0) this.fields.push(name, value);
+        return;
+      case TRANSFER_ENCODING:
+        this.noteCoding(req, value);
+        return;
+      case CONTENT_TYPE:
+        this.contentType = value;
+        // The body that was parsed decides about its charset.
+        if (!this.hasParsedBody) this.fields.push(name, value);
+        return;
+      case CONTENT_ENCODING:
+        this.contentEncoding = value;
+        if (!this.hasParsedBody) this.fields.push(name, value);
+        return;
+      case TE:
+        // The rest of TE is about this connection; trailers of an answer are passed on.
+        if (/\btrailers\b/i.test(value)) this.fields.push('te', 'trailers');
+        return;
+      case AUTHORIZATION:
+        if (!settings.hasOwnAuthorization) this.fields.push(name, value);
+        return;
+      case REQUEST_ID:
+        if (typeof contextOf(req).id !== 'string') this.fields.push(name, value);
+        return;
+      case TRACE:
+        if (contextOf(req).trace === undefined) this.fields.push(name, value);
+        return;
+      default:
+    }
+  }
+
+  private noteCoding(req: ProxyRequest, value: string): void {
+    // RFC 9112 section 6.1: no other coding is understood here, and HTTP/1.0 knows none.
+    if (value.toLowerCase() !== 'chunked' || this.isChunked) {
+      throw new ProxyRequestError(
+        501,
+        'unsupported_transfer_coding',
+        'The only transfer coding is "chunked".',
+      );
+    }
+    if (req.httpVersionMinor === 0 && req.httpVersionMajor === 1) {
+      throw new ProxyRequestError(400, 'invalid_framing', 'HTTP/1.0 has no transfer codings.');
+    }
+    this.isChunked = true;
+  }
+
+  /** Says for whom this request is made, from what is known for sure. */
+  private identify(req: ProxyRequest, settings: ProxySettings, wasForwarded: boolean): void {
+    if (!settings.forwarded) return;
+    const { fields } = this;
+    const peer = addressOfPeer(req);
+    const trusts = req.app?.get('trust proxy fn') as TrustFunction | undefined;
+    const isTrusted = trusts?.(req.socket.remoteAddress, 0) === true;
+    const express = isTrusted ? (req as Request) : undefined;
+    const proto = express?.protocol ?? (isEncrypted(req) ? 'https' : 'http');
+    const host = express?.host ?? this.host;
+
+    const ips = wasForwarded ? (express?.ips ?? []) : [];
+    const chain =
+      ips.length === 0 ? peer : [...ips.map(plainAddress), ...(peer === '' ? [] : [peer])].join(', ');
+    if (chain !== '') fields.push('x-forwarded-for', chain);
+    fields.push('x-forwarded-proto', proto);
+    if (host !== undefined) fields.push('x-forwarded-host', host);
+    if (req.baseUrl !== undefined && req.baseUrl !== '') fields.push('x-forwarded-prefix', req.baseUrl);
+    fields.push('forwarded', forwardedField(chain, host, proto));
+  }
+
+  /** The request's own id and place in the trace, where `requestContext()` has given it those. */
+  private trace(req: ProxyRequest): void {
+    const { id, trace } = contextOf(req);
+    if (typeof id === 'string') this.fields.push('x-request-id', id);
+    if (trace === undefined) return;
+    this.fields.push('traceparent', trace.traceparent);
+    if (trace.tracestate !== undefined) this.fields.push('tracestate', trace.tracestate);
+  }
+}
+
+type TrustFunction = (address: string | undefined, distance: number) => boolean;
+
+interface Context {
+  id?: unknown;
+  trace?: { traceparent: string; tracestate?: string | undefined } | undefined;
+}
+
+function contextOf(req: ProxyRequest): Context {
+  return req as Context;
+}
+
+function isEncrypted({ socket }: ProxyRequest): boolean {
+  return 'encrypted' in socket;
+}
+
+/** `''` over a Unix socket. */
+function addressOfPeer({ socket }: ProxyRequest): string {
+  const { remoteAddress } = socket;
+  if (remoteAddress === undefined) return '';
+  return remoteAddress.includes(':') ? plainAddress(remoteAddress) : remoteAddress;
+}
+
+/** RFC 7239 section 4: an element for each hop; IPv6 in brackets and quotes. */
+function forwardedField(chain: string, host: string | undefined, proto: string): string {
+  const rest = `${host === undefined ? '' : `;host="${host.replace(/["\\]/g, '')}"`};proto=${proto}`;
+  if (chain === '') return `for=unknown${rest}`;
+  if (!chain.includes(',')) return forwardedNode(chain) + rest;
+  const nodes = chain.split(', ').map(forwardedNode);
+  return nodes.join(', ') + rest;
+}
+
+function forwardedNode(address: string): string {
+  return address.includes(':') ? `for="[${address}]"` : `for=${address}`;
+}
+
+/** So many proxies are no route, but a circle whose members do not know each other. */
+const MAX_HOPS = 30;
+
+function checkedVia(via: string, settings: ProxySettings): string {
+  const hops = via.split(',');
+  if (hops.length > MAX_HOPS) throw new ProxyLoopError('The request has come through too many proxies.');
+  for (const hop of hops) {
+    if (hop.trim().split(/\s+/)[1] === settings.pseudonym) {
+      throw new ProxyLoopError('The request has come through this proxy before.');
+    }
+  }
+  return via;
+}
+
+function withMore(named: string[] | undefined, more: string[] | undefined): string[] | undefined {
+  if (named === undefined || more === undefined) return named ?? more;
+  return [...named, ...more];
+}
+
+function removeNamed(fields: string[], named: readonly string[]): void {
+  for (let index = fields.length - 2; index >= 0; index -= 2) {
+    const name = (fields[index] ?? '').toLowerCase();
+    // How long the body is, is not up to the connection.
+    if (named.includes(name) && name !== 'content-length' && name !== 'host') fields.splice(index, 2);
+  }
+}
+
+function wrongLength(): ProxyRequestError {
+  return new ProxyRequestError(400, 'invalid_framing', 'The Content-Length is not one number.');
+}

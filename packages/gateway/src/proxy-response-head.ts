@@ -1,0 +1,198 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  CONNECTION,
+  CONTENT_LENGTH,
+  DROP,
+  LOCATION,
+  namedByConnection,
+  OURS_FIRST,
+  PASS,
+  SET_COOKIE,
+  TRAILER,
+  TRANSFER_ENCODING,
+  VARY,
+  VIA,
+} from './proxy-header-names.js';
+import { outsideCookie, outsideLocation, type Outside } from './proxy-answer-urls.js';
+import type { ProxySettings } from './proxy-options.js';
+
+/** An answer that is no answer; the caller says whose. */
+export class UnusableHeadError extends Error {}
+
+/** What the header section tells of the body. */
+export interface ResponseHead {
+  /** `undefined` when it is not told, or there is no body. */
+  contentLength: number | undefined;
+  isEventStream: boolean;
+}
+
+/**
+ * Puts the upstream's status and header fields on the response. What the app has set before stays where the
+ * upstream says nothing of it; `Set-Cookie` and `Vary` of both are sent.
+ *
+ * @throws {UnusableHeadError}
+ */
+export function writeHead(
+  req: IncomingMessage,
+  res: ServerResponse,
+  settings: ProxySettings,
+  outside: Outside,
+  status: number,
+  statusText: string,
+  raw: readonly Buffer[],
+): ResponseHead {
+  if (raw.length / 2 > settings.maxHeaders)
+    throw new UnusableHeadError(`has more than ${settings.maxHeaders} header fields`);
+  const head: ResponseHead = { contentLength: undefined, isEventStream: false };
+  const fields = new Fields(res);
+  let named: string[] | undefined;
+  let trailer: string | undefined;
+
+  for (let index = 0; index < raw.length; index += 2) {
+    const rule = settings.responseHeaders.rule(raw[index]?.toString('latin1') ?? '');
+    const value = raw[index + 1]?.toString('latin1') ?? '';
+    switch (rule.action) {
+      case PASS:
+        if (rule.lowerCase === 'content-type') head.isEventStream = value.startsWith('text/event-stream');
+        fields.set(rule.lowerCase, rule.name, value);
+        break;
+      case DROP:
+        break;
+      case CONNECTION:
+        named = namedByConnection(value) ?? named;
+        break;
+      case CONTENT_LENGTH:
+        // RFC 9110 section 8.6: not with a 204.
+        if (status === 204) break;
+        head.contentLength = Number(value);
+        fields.set(rule.lowerCase, rule.name, value);
+        break;
+      case TRANSFER_ENCODING:
+        if (value.toLowerCase() !== 'chunked')
+          throw new UnusableHeadError('has a transfer coding that nobody asked for');
+        break;
+      case SET_COOKIE:
+        fields.add(
+          'set-cookie',
+          'Set-Cookie',
+          settings.rewriteAnswers ? outsideCookie(value, outside, settings.cookies) : value,
+        );
+        break;
+      case VARY:
+        fields.addVary(value);
+        break;
+      case VIA:
+        fields.add('via', 'Via', value);
+        break;
+      case LOCATION:
+        fields.set(
+          rule.lowerCase,
+          rule.name,
+          settings.rewriteAnswers ? outsideLocation(value, outside) : value,
+        );
+        break;
+      case TRAILER:
+        trailer = value;
+        break;
+      case OURS_FIRST:
+        if (!fields.isOurs(rule.name)) fields.set(rule.lowerCase, rule.name, value);
+        break;
+      default:
+        fields.set(rule.lowerCase, rule.name, value);
+    }
+  }
+  fields.add('via', 'Via', settings.via);
+  if (named !== undefined) fields.remove(named);
+  res.statusCode = status;
+  // An empty one would make Node put its own in its place.
+  if (statusText !== '' && statusText !== STATUS_CODES[status] && /^[\t\u0020-\u007e]*$/.test(statusText)) {
+    res.statusMessage = statusText;
+  }
+  if (hasNoBody(req.method, status)) head.contentLength = undefined;
+  // Node refuses a Trailer where the body has a length.
+  else if (trailer !== undefined && head.contentLength === undefined && req.httpVersion === '1.1')
+    fields.set('trailer', 'Trailer', trailer);
+  fields.commit();
+  return head;
+}
+
+/** RFC 9112 section 6.3. */
+export function hasNoBody(method: string | undefined, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304;
+}
+
+/** Takes back what {@link writeHead} has set, so that an error can be answered. */
+export function takeBackHead(res: ServerResponse, settings: ProxySettings, raw: readonly Buffer[]): void {
+  for (let index = 0; index < raw.length; index += 2) {
+    const { name, action } = settings.responseHeaders.rule(raw[index]?.toString('latin1') ?? '');
+    if (action !== OURS_FIRST && action !== VARY && action !== DROP) res.removeHeader(name);
+  }
+}
+
+/** Header fields of one answer. The same name may come several times, and in several spellings. */
+class Fields {
+  private readonly res: ServerResponse;
+  private readonly keys: string[] = [];
+  private readonly names: string[] = [];
+  private readonly values: (string | string[])[] = [];
+
+  constructor(res: ServerResponse) {
+    this.res = res;
+  }
+
+  isOurs(name: string): boolean {
+    return this.res.hasHeader(name);
+  }
+
+  set(key: string, name: string, value: string): void {
+    const index = this.keys.indexOf(key);
+    if (index === -1) {
+      this.keys.push(key);
+      this.names.push(name);
+      this.values.push(value);
+      return;
+    }
+    const before = this.values[index];
+    this.values[index] = Array.isArray(before) ? [...before, value] : [before ?? '', value];
+  }
+
+  /** To what the app has set before. */
+  add(key: string, name: string, value: string): void {
+    if (!this.keys.includes(key)) {
+      const ours = this.res.getHeader(key);
+      if (Array.isArray(ours)) for (const each of ours) this.set(key, name, each);
+      else if (ours !== undefined) this.set(key, name, String(ours));
+    }
+    this.set(key, name, value);
+  }
+
+  /** One line; a CORS middleware has named `Origin` in it already. */
+  addVary(value: string): void {
+    const index = this.keys.indexOf('vary');
+    const before = index === -1 ? this.res.getHeader('vary') : this.values[index];
+    const merged = before === undefined ? value : mergedVary(`${String(before)}, ${value}`);
+    if (index === -1) this.set('vary', 'Vary', merged);
+    else this.values[index] = merged;
+  }
+
+  remove(named: readonly string[]): void {
+    for (let index = this.keys.length - 1; index >= 0; index -= 1) {
+      const key = this.keys[index] ?? '';
+      if (!named.includes(key) || key === 'content-length' || key === 'via') continue;
+      this.keys.splice(index, 1);
+      this.names.splice(index, 1);
+      this.values.splice(index, 1);
+    }
+  }
+
+  commit(): void {
+    for (let index = 0; index < this.names.length; index += 1) {
+      this.res.setHeader(this.names[index] ?? '', this.values[index] ?? '');
+    }
+  }
+}
+
+function mergedVary(all: string): string {
+  const fields = new Map(all.split(',').map((field) => [field.trim().toLowerCase(), field.trim()]));
+  return fields.has('*') ? '*' : [...fields.values()].join(', ');
+}

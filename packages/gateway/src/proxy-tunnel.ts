@@ -1,0 +1,95 @@
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Outside } from './proxy-answer-urls.js';
+import type { ProxySettings } from './proxy-options.js';
+import { writeHead } from './proxy-response-head.js';
+
+/** A connection that Node has taken from its parser, for the client asks for another protocol. */
+export interface ClientConnection {
+  socket: Duplex;
+  /** What the client has sent of the new protocol already. */
+  head: Buffer;
+  /** Open tunnels, to be closed with the proxy. */
+  tunnels: Set<Duplex>;
+}
+
+const connections = new WeakMap<IncomingMessage, ClientConnection>();
+
+/** The connection of a request to upgrade; `undefined` for every other request. */
+export function connectionOf(req: IncomingMessage): ClientConnection | undefined {
+  return connections.get(req);
+}
+
+/**
+ * A response to a request that came by the server's `upgrade` event, so that middlewares and error handlers
+ * treat it as any other. Its connection ends with it, unless it becomes a tunnel.
+ */
+export function responseOn(req: IncomingMessage, connection: ClientConnection): ServerResponse {
+  const { socket } = connection;
+  const res = new ServerResponse(req);
+  connections.set(req, connection);
+  socket.on('error', ignore);
+  res.shouldKeepAlive = false;
+  // An upgrade comes on a connection of the server's: a socket, of TCP or of TLS.
+  res.assignSocket(socket as Socket);
+  res.on('finish', () => {
+    res.detachSocket(socket as Socket);
+    if (!connection.tunnels.has(socket)) socket.end();
+    process.nextTick(() => res.emit('close'));
+  });
+  return res;
+}
+
+export interface Tunnel {
+  req: IncomingMessage;
+  res: ServerResponse;
+  connection: ClientConnection;
+  upstream: Duplex;
+  settings: ProxySettings;
+  outside: Outside;
+  raw: readonly Buffer[];
+}
+
+/** Answers 101, and from then on passes bytes both ways, each as fast as the other side takes them. */
+export function openTunnel({ req, res, connection, upstream, settings, outside, raw }: Tunnel): void {
+  const { socket, head, tunnels } = connection;
+  upstream.on('error', ignore);
+  if (socket.destroyed || res.headersSent) {
+    upstream.destroy();
+    return;
+  }
+  writeHead(req, res, settings, outside, 101, '', raw);
+  res.removeHeader('Content-Length');
+  res.setHeader('Connection', 'Upgrade');
+  res.setHeader('Upgrade', 'websocket');
+  tunnels.add(socket);
+  res.end();
+
+  for (const end of [socket, upstream]) {
+    if (!(end instanceof Socket)) continue;
+    end.setTimeout(0);
+    end.setNoDelay(true);
+    // The one that is gone without a word is found out.
+    end.setKeepAlive(true, 60_000);
+  }
+  if (head.length > 0) upstream.write(head);
+  // Who has sent all has left: half of a WebSocket is of no use, and could stay for ever.
+  socket.pipe(upstream, { end: false }).on('unpipe', () => closeSoon(upstream));
+  upstream.pipe(socket, { end: false }).on('unpipe', () => closeSoon(socket));
+  socket.on('close', () => {
+    tunnels.delete(socket);
+    upstream.destroy();
+  });
+  upstream.on('close', () => socket.destroy());
+}
+
+/** Once what was written is sent. */
+function closeSoon(end: Duplex): void {
+  if (end instanceof Socket) end.destroySoon();
+  else end.end();
+}
+
+function ignore(): void {
+  // What breaks is closed, and that is all there is to do.
+}

@@ -1,0 +1,206 @@
+import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { facts } from '@signalbox/context';
+import { HttpError, MethodNotAllowedError } from '@signalbox/errors';
+import type { Request, RequestHandler } from 'express';
+import type { HealthCheckOptions, UpstreamHealth } from './health.js';
+import { ProxyRequestError } from './proxy-errors.js';
+import { ProxyExchange, watchClient, type ProxyCore } from './proxy-exchange.js';
+import type { OutgoingRequest } from './proxy-outgoing.js';
+import { resolveProxyOptions, type ProxyOptions, type ProxySettings } from './proxy-options.js';
+import { isConsumed, isSmall, readSmall, UploadBody, writeParsed } from './proxy-request-body.js';
+import { OutgoingHeaders, type ProxyRequest } from './proxy-request-headers.js';
+import { beginsWith, withoutSlash } from './proxy-paths.js';
+import { createTargets, type Targets } from './proxy-targets.js';
+import { connectionOf, responseOn } from './proxy-tunnel.js';
+import { createWatch } from './proxy-watch.js';
+import type { ServerReport } from './server.js';
+
+/** A proxy, as an operator sees it. */
+export interface ProxyReport {
+  upstream: string;
+  mode: 'preference' | 'balance';
+  inFlight: number;
+  /** Open WebSockets. */
+  tunnels: number;
+  servers: ServerReport[];
+}
+
+/** Which requests to upgrade are the proxy's, and what they go through before. */
+export interface AttachOptions {
+  /** They begin with this path, at a segment's end. */
+  path: string;
+  /**
+   * The app in which the proxy is mounted: all its middlewares see the request, and may refuse it. Without
+   * one nothing does: authentication is up to you, and `path` is taken off here.
+   */
+  app?: RequestListener | undefined;
+}
+
+/** The middleware, and what concerns all its requests. */
+export interface Proxy extends RequestHandler {
+  /** Takes requests to upgrade to WebSocket from a server. Returns what ends that. */
+  readonly attach: (server: HttpServer, options: AttachOptions) => () => void;
+  /** Takes one request to upgrade, as the server's `upgrade` event hands it over. Nothing is checked before. */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Asks every server how it is; those that are well go back into the rotation. */
+  readonly check: (options?: HealthCheckOptions) => Promise<UpstreamHealth>;
+  readonly state: () => ProxyReport;
+  /** Ends WebSockets at once, and connections to the upstream once the requests under way are done. Can be repeated. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Passes requests on to other servers, and their answers back, as they come: nothing is kept but what is on
+ * its way. Several servers share the load; one that fails is left out for a time.
+ *
+ * An upstream that fails before it has answered becomes an error: {@link UpstreamUnavailableError} 502 or 503,
+ * {@link UpstreamTimeoutError} 504, {@link UpstreamInvalidResponseError} 502. One that fails later ends the
+ * connection, so that nobody takes the half for the whole.
+ *
+ * @throws {TypeError} when an option is out of range, at construction
+ *
+ * @example
+ * const shop = proxy({ to: ['http://10.0.0.7:8080', 'http://10.0.0.8:8080'] });
+ * app.use('/shop', shop);
+ * shop.attach(server, { path: '/shop', app });
+ */
+export function proxy(options: ProxyOptions): Proxy {
+  const settings = resolveProxyOptions(options);
+  const targets = createTargets(settings);
+  const core: ProxyCore = {
+    settings,
+    watch: createWatch(Math.min(settings.timeoutMs, settings.idleTimeoutMs)),
+  };
+  const tunnels = new Set<Duplex>();
+  let closing: Promise<void> | undefined;
+
+  function proxyMiddleware(req: ProxyRequest, res: ServerResponse, next: (error?: unknown) => void): void {
+    let exchange: ProxyExchange | undefined;
+    try {
+      exchange = begin(core, targets, req, res, next);
+    } catch (error) {
+      next(error);
+    }
+    exchange?.start();
+  }
+
+  function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, app?: RequestListener): void {
+    const res = responseOn(req, { socket, head, tunnels });
+    if (app === undefined) proxyMiddleware(req, res, (error) => answerPlainly(res, error));
+    else app(req, res);
+  }
+
+  return Object.assign(proxyMiddleware as RequestHandler, {
+    attach(server: HttpServer, { path, app }: AttachOptions) {
+      const prefix = withoutSlash(path);
+      const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+        if (!beginsWith(req.url ?? '', prefix)) {
+          // Where nobody else listens, nobody else will close it.
+          if (server.listenerCount('upgrade') === 1)
+            answerPlainly(responseOn(req, { socket, head, tunnels }));
+          return;
+        }
+        if (app === undefined) mount(req, prefix);
+        upgrade(req, socket, head, app);
+      };
+      server.on('upgrade', onUpgrade);
+      return () => void server.off('upgrade', onUpgrade);
+    },
+    upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => upgrade(req, socket, head),
+    check: (checkOptions?: HealthCheckOptions) => targets.check(checkOptions),
+    state(): ProxyReport {
+      const servers = targets.state();
+      return {
+        upstream: settings.name,
+        mode: settings.upstream.mode,
+        inFlight: servers.reduce((sum, { inFlight }) => sum + inFlight, 0),
+        tunnels: tunnels.size,
+        servers,
+      };
+    },
+    close() {
+      for (const socket of tunnels) socket.destroy();
+      closing ??= targets.close();
+      return closing;
+    },
+  });
+}
+
+/** Makes ready what is to be sent. Returns `undefined` when a body is to be waited for, or it is not ours. */
+function begin(
+  core: ProxyCore,
+  targets: Targets,
+  req: ProxyRequest,
+  res: ServerResponse,
+  next: (error?: unknown) => void,
+): ProxyExchange | undefined {
+  const { settings } = core;
+  const method = req.method ?? 'GET';
+  if (method === 'TRACE' || method === 'CONNECT')
+    throw new MethodNotAllowedError(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+  const connection = connectionOf(req);
+  if (connection !== undefined) requireWebSocket(req);
+  const wasRead = isConsumed(req);
+  const path = settings.paths.forward(req);
+  const headers = new OutgoingHeaders(req, settings, wasRead);
+  const target = targets.of(req);
+  if (target === undefined) {
+    next();
+    return undefined;
+  }
+  noteFacts(req, settings);
+  const request: OutgoingRequest = { method, path, fields: headers.fields, body: null, connection };
+  if (headers.contentLength !== undefined && headers.contentLength > settings.maxRequestBytes)
+    throw tooLarge(settings);
+
+  const exchange = new ProxyExchange(core, target, req, res, next, request);
+  if (headers.hasBody) {
+    if (wasRead) request.body = writeParsed(req, headers);
+    else if (isSmall(headers)) {
+      readSmall(req, (body) => {
+        if (res.destroyed || res.writableEnded) return;
+        request.body = body;
+        watchClient(req, res);
+        exchange.start();
+      });
+      return undefined;
+    } else {
+      request.body = new UploadBody(req, settings.maxRequestBytes, () => exchange.refuse(tooLarge(settings)));
+    }
+  }
+  watchClient(req, res);
+  return exchange;
+}
+
+/** Other protocols are ways around what was checked here: h2c carries requests that nobody has seen. */
+function requireWebSocket(req: ProxyRequest): void {
+  if (req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket') return;
+  throw new ProxyRequestError(400, 'unsupported_upgrade', 'The only protocol to upgrade to is WebSocket.');
+}
+
+/** For the request's one log line; a deadline that expires tells what was waited for. */
+function noteFacts(req: ProxyRequest, { name, route }: ProxySettings): void {
+  const express = req as Request;
+  if (route !== undefined) facts(express).route = route;
+  if (express.deadline !== undefined) facts(express).phase = `waiting for ${name}`;
+}
+
+function tooLarge({ maxRequestBytes }: ProxySettings): ProxyRequestError {
+  return new ProxyRequestError(413, 'payload_too_large', `The body is larger than ${maxRequestBytes} bytes.`);
+}
+
+/** As Express does it for a middleware that is mounted. */
+function mount(req: ProxyRequest, prefix: string): void {
+  const rest = (req.url ?? '').slice(prefix.length);
+  req.url = rest.startsWith('/') ? rest : `/${rest}`;
+  req.baseUrl = prefix;
+}
+
+/** Where there is no app, and so no error handler. */
+function answerPlainly(res: ServerResponse, error?: unknown): void {
+  if (res.headersSent) return;
+  res.statusCode = error instanceof HttpError ? error.status : error === undefined ? 404 : 500;
+  res.setHeader('Content-Length', 0);
+  res.end();
+}

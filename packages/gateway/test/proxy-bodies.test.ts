@@ -1,0 +1,303 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { listen } from '@signalbox/testing';
+import express from 'express';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { proxied, rawConnection } from './proxy-support.js';
+import { goodServer, until, upstreamServer } from './upstream-server.js';
+
+const LARGE = 'x'.repeat(300_000);
+
+async function bodyOf(message: AsyncIterable<Buffer>): Promise<string> {
+  let text = '';
+  for await (const chunk of message) text += chunk.toString();
+  return text;
+}
+
+/** Answers with what it gets, as it gets it. */
+async function echoServer(): Promise<string> {
+  return listen((req, res) => void req.on('error', () => undefined).pipe(res));
+}
+
+describe('bodies on their way through a proxy', () => {
+  it.each(['small', LARGE])('passes a body on with its length', async (body) => {
+    const upstream = await goodServer();
+    await fetch(await proxied({ to: upstream.url }), { method: 'POST', body });
+
+    expect(upstream.seen[0]?.body).toBe(body);
+    expect(upstream.seen[0]?.headers['content-length']).toBe(String(body.length));
+  });
+
+  it('passes a body of unknown length on in chunks, while it comes', async () => {
+    const req = request(await proxied({ to: await echoServer() }), { method: 'POST' });
+    req.write('one ');
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+    const [first] = (await once(answer, 'data')) as [Buffer];
+    expect(first.toString()).toBe('one ');
+    req.end('two');
+
+    expect(await bodyOf(answer)).toBe('two');
+  });
+
+  it('passes on a GET that has a body', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url });
+    const req = request(url, { method: 'GET', headers: { 'content-length': 4 } }).end('body');
+    await once(req, 'response');
+
+    expect(upstream.seen).toMatchObject([{ method: 'GET', body: 'body' }]);
+  });
+
+  it('waits for no body where there is none', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url });
+    await fetch(url, { method: 'POST' });
+    await fetch(url, { method: 'DELETE' });
+
+    expect(upstream.seen.map(({ body }) => body)).toEqual(['', '']);
+    expect(upstream.seen[0]?.headers['content-length']).toBe('0');
+  });
+
+  it('lets a client that asks first go on', async () => {
+    const upstream = await goodServer();
+    const headers = { expect: '100-continue', 'content-length': 4 };
+    const req = request(await proxied({ to: upstream.url }), { method: 'POST', headers });
+    req.flushHeaders();
+    await once(req, 'continue');
+    req.end('body');
+    await once(req, 'response');
+
+    expect(upstream.seen[0]?.body).toBe('body');
+    expect(upstream.seen[0]?.headers).not.toHaveProperty('expect');
+  });
+
+  it.each([
+    ['application/json', '{"a":[1,{"b":null}]}'],
+    ['application/merge-patch+json', '{"a":1}'],
+    ['application/x-www-form-urlencoded', 'a=1&b=x+y&c%5Bd%5D=e&f=1&f=2'],
+    ['text/plain', 'plain ü'],
+    ['application/octet-stream', 'bytes'],
+    ['text/csv', 'a;b'],
+  ])('works after body parsers: %s', async (type, body) => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) => {
+      app.use(express.json({ type: ['json', '+json'] }), express.urlencoded({ extended: true }));
+      app.use(express.text(), express.raw());
+    });
+    const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': type } });
+
+    expect(answer.status).toBe(200);
+    expect(upstream.seen).toMatchObject([{ body, headers: { 'content-type': type } }]);
+    expect(upstream.seen[0]?.headers['content-length']).toBe(String(Buffer.byteLength(body)));
+  });
+
+  it.each([{}, { 'transfer-encoding': 'chunked' }])(
+    'sends an empty body on as one, after a parser: %j',
+    async (headers) => {
+      const upstream = await goodServer();
+      const url = await proxied({ to: upstream.url }, (app) => app.use(express.json()));
+      const type = { 'content-type': 'application/json' };
+      const req = request(url, { method: 'POST', headers: { ...type, ...headers } }).end();
+      await once(req, 'response');
+
+      expect(upstream.seen).toMatchObject([{ body: '', headers: { 'content-length': '0' } }]);
+    },
+  );
+
+  it('sends on whatever bytes come, in whatever pieces', async () => {
+    const url = await proxied({ to: await echoServer() });
+    const pieces = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40_000 }), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(pieces, fc.boolean(), async (chunks, isLengthKnown) => {
+        const whole = Buffer.concat(chunks);
+        const headers = isLengthKnown
+          ? { 'content-length': whole.length }
+          : { 'transfer-encoding': 'chunked' };
+        const req = request(url, { method: 'POST', headers: { ...headers } });
+        const answered = once(req, 'response') as Promise<[IncomingMessage]>;
+        for (const chunk of chunks) req.write(chunk);
+        req.end();
+        const [answer] = await answered;
+        const received: Buffer[] = [];
+        for await (const chunk of answer as AsyncIterable<Buffer>) received.push(chunk);
+        expect(Buffer.concat(received).equals(whole)).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('tells of no coding and charset that a body parser has undone', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) => app.use(express.text()));
+    const { gzipSync } = await import('node:zlib');
+    await fetch(url, {
+      method: 'POST',
+      body: gzipSync(Buffer.from('größe', 'latin1')),
+      headers: { 'content-type': 'text/plain; charset=iso-8859-1', 'content-encoding': 'gzip' },
+    });
+
+    expect(upstream.seen[0]?.body).toBe('größe');
+    expect(upstream.seen[0]?.headers['content-type']).toBe('text/plain; charset=utf-8');
+    expect(upstream.seen[0]?.headers).not.toHaveProperty('content-encoding');
+  });
+
+  it('says so where somebody has read the body and kept nothing of it', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((req, _res, next) => void req.on('end', next).resume()),
+    );
+    const answer = await fetch(url, {
+      method: 'POST',
+      body: 'gone',
+      headers: { 'content-type': 'text/plain' },
+    });
+
+    expect(answer.status).toBe(500);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it.each([
+    ['by its length', 'x'.repeat(2_000), {}],
+    ['while it comes', 'x'.repeat(2_000), { 'transfer-encoding': 'chunked' }],
+  ])('refuses a body that is too large, %s', async (_how, body, headers) => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url, maxRequestBytes: 1_000 });
+    const req = request(url, { method: 'POST', headers: { ...headers } }).end(body);
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+
+    expect(answer.statusCode).toBe(413);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it('passes trailers of an answer on', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.writeHead(200, { trailer: 'X-Sum, Content-Length' });
+      res.write('body');
+      res.addTrailers({ 'X-Sum': '42', 'X-Other': 'y' });
+      res.end();
+    });
+    const req = request(await proxied({ to: upstream.url })).end();
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+    expect(await bodyOf(answer)).toBe('body');
+
+    expect(answer.headers.trailer).toBe('X-Sum, Content-Length');
+    expect(answer.trailers).toEqual({ 'x-sum': '42', 'x-other': 'y' });
+  });
+
+  it('sends events as they come, and the head before the first of them', async () => {
+    let send = (_text: string): void => undefined;
+    const upstream = await upstreamServer((_req, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+      send = (text) => void res.write(text);
+    });
+    // Event streams may be silent for longer than any other body.
+    const req = request(await proxied({ to: upstream.url, idleTimeoutMs: 50 })).end();
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+    for (const event of ['data: 1\n\n', 'data: 2\n\n']) {
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      const arrived = once(answer, 'data');
+      send(event);
+      expect(String((await arrived)[0])).toBe(event);
+    }
+    req.destroy();
+  });
+
+  it('answers a client of HTTP/1.0 without chunks', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.write('a');
+      res.end('b');
+    });
+    const socket = await rawConnection(await proxied({ to: upstream.url }));
+    const closed = once(socket, 'close');
+    socket.write('GET / HTTP/1.0\r\n\r\n');
+    await closed;
+
+    expect(socket.text()).toMatch(/\r\n\r\nab$/);
+    expect(socket.text()).not.toMatch(/transfer-encoding/i);
+  });
+
+  it('reads no faster than the client does', async () => {
+    let sent = 0;
+    const upstream = await upstreamServer((_req, res) => {
+      const chunk = Buffer.alloc(65_536);
+      const send = (): void => {
+        while (sent < 50_000_000) {
+          sent += chunk.length;
+          if (!res.write(chunk)) {
+            res.once('drain', send);
+            return;
+          }
+        }
+        res.end();
+      };
+      send();
+    });
+    const req = request(await proxied({ to: upstream.url })).end();
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+    answer.pause();
+    let before = -1;
+    await until(() => {
+      const isStill = sent === before;
+      before = sent;
+      return isStill && sent > 0;
+    });
+    expect(sent).toBeLessThan(30_000_000);
+
+    answer.resume();
+    await once(answer, 'end');
+    expect(sent).toBeGreaterThanOrEqual(50_000_000);
+  });
+
+  it('tells the upstream at once when the client leaves', async () => {
+    let leftAt = 0;
+    let isGone = false;
+    const upstream = await upstreamServer((_req, res) => {
+      res.on('close', () => void (isGone = true));
+      res.write('first');
+    });
+    const url = await proxied({ to: upstream.url });
+    const req = request(url)
+      .end()
+      .on('error', () => undefined);
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+    answer.on('error', () => undefined);
+    leftAt = performance.now();
+    req.destroy();
+    await until(() => isGone);
+
+    expect(performance.now() - leftAt).toBeLessThan(1_000);
+  });
+
+  it('tells the upstream when the client leaves in the middle of its upload', async () => {
+    let ended = '';
+    let isUnderWay = false;
+    const url = await proxied({
+      to: await listen((req) => {
+        req.on('error', () => undefined).on('data', () => void (isUnderWay = true));
+        req.on('close', () => void (ended = req.complete ? 'whole' : 'cut'));
+      }),
+    });
+    const req = request(url, { method: 'POST', headers: { 'content-length': 1_000_000 } });
+    req.on('error', () => undefined).write('x'.repeat(100_000));
+    await until(() => isUnderWay);
+    req.destroy();
+    await until(() => ended !== '');
+
+    expect(ended).toBe('cut');
+  });
+
+  it('brings the answer to a client that still sends what nobody wants', async () => {
+    const url = await proxied({
+      to: await listen((_req, res) => void res.writeHead(413).end('too much')),
+    });
+    const req = request(url, { method: 'POST', headers: { 'content-length': 400_000 } });
+    req.on('error', () => undefined).write('x'.repeat(200_000));
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+
+    expect(answer.statusCode).toBe(413);
+    expect(answer.headers.connection).toBe('close');
+    expect(await bodyOf(answer)).toBe('too much');
+    req.destroy();
+  });
+});

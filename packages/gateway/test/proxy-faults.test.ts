@@ -1,0 +1,297 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { deadline } from '@signalbox/context';
+import { signals, type UpstreamRequest } from '@signalbox/signals';
+import { listen } from '@signalbox/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { errorType, proxied, rawConnection, rawExchange } from './proxy-support.js';
+import { goodServer, hangingServer, rawServer, sendJson, until, upstreamServer } from './upstream-server.js';
+
+/** An upstream that answers with these bytes, and closes or keeps its connection. */
+async function lyingServer(bytes: string | readonly string[], close = true): Promise<string> {
+  return rawServer((socket) => {
+    socket.once('data', () => {
+      for (const part of [bytes].flat()) socket.write(part, 'latin1');
+      if (close) socket.end();
+    });
+  });
+}
+
+const HEAD = 'HTTP/1.1 200 OK\r\n';
+
+describe('an upstream that fails before its answer', () => {
+  it.each([
+    ['is no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 'upstream_invalid_response'],
+    ['closes without a word', '', 'upstream_unreachable'],
+    ['closes in its header section', `${HEAD}Content-Le`, 'upstream_unreachable'],
+    ['has two lengths', `${HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 'upstream_unreachable'],
+    [
+      'has a length and chunks',
+      `${HEAD}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      'upstream_unreachable',
+    ],
+    [
+      'has a coding nobody asked for',
+      `${HEAD}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+      'upstream_invalid_response',
+    ],
+    ['has a length that is no number', `${HEAD}Content-Length: x\r\n\r\n`, 'upstream_invalid_response'],
+    [
+      'has a header section without end',
+      `${HEAD}X: ${'y'.repeat(100_000)}\r\n\r\n`,
+      'upstream_invalid_response',
+    ],
+    ['has too many fields', `${HEAD}${'A: b\r\n'.repeat(300)}\r\n`, 'upstream_invalid_response'],
+    ['has ten thousand fields', `${HEAD}${'A: b\r\n'.repeat(10_000)}\r\n`, 'upstream_invalid_response'],
+    [
+      'never stops to announce',
+      'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(50),
+      'upstream_invalid_response',
+    ],
+    [
+      'switches protocols unasked',
+      'HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n',
+      'upstream_unreachable',
+    ],
+  ])('is a 502 where it %s', async (_what, bytes, type) => {
+    const answer = await fetch(await proxied({ to: await lyingServer(bytes), retries: 0 }));
+
+    expect(answer.status).toBe(502);
+    expect(await errorType(answer)).toBe(type);
+    expect(answer.headers.has('a')).toBe(false);
+  });
+
+  it('is a 504 where it does not answer in time, or drips its head', async () => {
+    const dripping = await rawServer((socket) => {
+      socket.write(HEAD);
+      const timer = setInterval(() => socket.write('X'), 20);
+      socket.on('close', () => clearInterval(timer));
+    });
+    for (const to of [(await hangingServer()).url, dripping]) {
+      const answer = await fetch(await proxied({ to, timeoutMs: 100 }));
+      expect(answer.status).toBe(504);
+      expect(await errorType(answer)).toBe('upstream_timeout');
+    }
+  });
+
+  it('is not waited for longer than the deadline of the request, and hears of it', async () => {
+    let isGone = false;
+    const upstream = await upstreamServer((_req, res) => void res.on('close', () => (isGone = true)));
+    const url = await proxied({ to: upstream.url, name: 'shop' }, (app) => app.use(deadline(50)));
+    const answer = await fetch(url);
+
+    expect(answer.status).toBe(504);
+    expect(await errorType(answer)).toBe('deadline_exceeded');
+    await until(() => isGone);
+  });
+});
+
+describe('an upstream that fails in the middle of its answer', () => {
+  it.each([
+    ['sends less than it said', `${HEAD}Content-Length: 100\r\n\r\nhalf`],
+    ['has a bad chunk size', `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nZZ\r\n`],
+    ['stops between chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`],
+  ])('cuts the connection where it %s', async (_what, bytes) => {
+    const url = await proxied({ to: await lyingServer(bytes) });
+    const socket = await rawConnection(url);
+    const closed = once(socket, 'close');
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await closed;
+
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 (200|502) /);
+    expect(socket.text()).not.toMatch(/\r\n0\r\n\r\n$/);
+    await expect(
+      fetch(url).then((answer) => (answer.ok ? answer.text() : Promise.reject(new Error()))),
+    ).rejects.toThrow();
+  });
+
+  it('sends no byte behind the length it said', async () => {
+    const url = await proxied({
+      to: await lyingServer(`${HEAD}Content-Length: 4\r\n\r\nbodyHTTP/1.1 200 OK\r\n\r\nsmuggled`),
+    });
+    const text = await rawExchange(url, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+
+    expect(text).toMatch(/\r\n\r\nbody$/);
+  });
+
+  it('cuts a reset connection', async () => {
+    const upstream = await rawServer((socket) => {
+      socket.once('data', () =>
+        socket.write(`${HEAD}Content-Length: 100\r\n\r\nhalf`, () => socket.resetAndDestroy()),
+      );
+    });
+    const answered = fetch(await proxied({ to: upstream, retries: 0 })).then(async (answer) => {
+      if (answer.status === 502) throw new Error('502');
+      return answer.text();
+    });
+
+    await expect(answered).rejects.toThrow();
+  });
+
+  it('cuts a body that stands still, or drips', async () => {
+    const still = await lyingServer(`${HEAD}Content-Length: 100\r\n\r\nhalf`, false);
+    const dripping = await rawServer((socket) => {
+      socket.write(`${HEAD}Content-Length: 100000\r\n\r\n`);
+      const timer = setInterval(() => socket.write('x'), 10);
+      socket.on('close', () => clearInterval(timer));
+    });
+    for (const to of [still, dripping]) {
+      const url = await proxied({ to, idleTimeoutMs: 100, minBytesPerSecond: 1_000 });
+      const answer = await fetch(url);
+      await expect(answer.text()).rejects.toThrow();
+    }
+  });
+
+  it('cuts a body that is larger than allowed', async () => {
+    const chunked = await upstreamServer((_req, res) => {
+      res.write('x'.repeat(600));
+      setTimeout(() => res.end('x'.repeat(600)), 20);
+    });
+    const told = await upstreamServer((_req, res) => res.end('x'.repeat(1_200)));
+    const answer = await fetch(await proxied({ to: chunked.url, maxResponseBytes: 1_000 }));
+
+    await expect(answer.text()).rejects.toThrow();
+    expect((await fetch(await proxied({ to: told.url, maxResponseBytes: 1_000 }))).status).toBe(502);
+  });
+
+  it('lets go of a client that takes nothing', async () => {
+    let isGone = false;
+    const upstream = await upstreamServer((_req, res) => {
+      res.on('close', () => void (isGone = true)).write(Buffer.alloc(30_000_000));
+    });
+    const req = request(await proxied({ to: upstream.url, idleTimeoutMs: 100 })).end();
+    req.on('error', () => undefined);
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+    answer.on('error', () => undefined).pause();
+
+    await until(() => isGone);
+    req.destroy();
+  });
+});
+
+describe('several upstream servers', () => {
+  it('share the load', async () => {
+    const servers = await Promise.all([goodServer('a'), goodServer('b')]);
+    const url = await proxied({ to: servers.map(({ url }) => url) });
+    for (let count = 0; count < 40; count += 1) await (await fetch(url)).text();
+
+    for (const { seen } of servers) expect(seen.length).toBeGreaterThan(5);
+  });
+
+  it('stand in for one that cannot be reached, whatever the method', async () => {
+    const good = await goodServer();
+    const reset = await rawServer((socket) => socket.destroy());
+    const url = await proxied({ to: ['http://127.0.0.1:1', good.url], mode: 'preference' });
+    for (const body of ['small', 'x'.repeat(200_000)]) {
+      const answer = await fetch(url, { method: 'POST', body });
+      expect(answer.status).toBe(200);
+      expect(good.seen.at(-1)?.body).toBe(body);
+    }
+
+    // This one may have seen the request: only what does no harm is sent again.
+    const byReset = await proxied({ to: [reset, good.url], mode: 'preference' });
+    expect((await fetch(byReset)).status).toBe(200);
+    expect((await fetch(byReset, { method: 'POST', body: 'x' })).status).toBe(502);
+  });
+
+  it('leave one out that fails again and again, and take it back', async () => {
+    let isWell = false;
+    const shaky = await upstreamServer((_req, res) =>
+      isWell ? sendJson(res, { from: 'shaky' }) : res.writeHead(503).end(),
+    );
+    const good = await goodServer();
+    const options = { failures: 3, pauseMs: 100, maxPauseMs: 100 };
+    const url = await proxied({
+      to: [shaky.url, good.url],
+      mode: 'preference',
+      ejection: options,
+      breaker: false,
+    });
+    for (let count = 0; count < 10; count += 1) await (await fetch(url)).text();
+    expect(shaky.seen).toHaveLength(3);
+
+    isWell = true;
+    await until(() => shaky.seen.length > 3 || (void fetch(url).then((answer) => answer.text()), false));
+  });
+
+  it('are asked in the background how they are', async () => {
+    let isWell = false;
+    const sick = await upstreamServer((_req, res) => void res.writeHead(isWell ? 200 : 500).end('sick'));
+    const good = await goodServer();
+    const health = { path: '/healthz', everyMs: 20, failures: 1 };
+    const url = await proxied({ to: [sick.url, good.url], mode: 'preference', health });
+    await until(() => sick.seen.some(({ url }) => url === '/healthz'));
+    await until(() => sick.seen.length > 2);
+
+    expect(await (await fetch(`${url}/x`)).text()).toContain('good');
+    isWell = true;
+    let text = '';
+    await until(
+      () =>
+        text === 'sick' ||
+        (void fetch(`${url}/x`).then(async (answer) => void (text = await answer.text())), false),
+    );
+  });
+
+  it('open their breaker, and are probed by one request', async () => {
+    let isWell = false;
+    const upstream = await upstreamServer((_req, res) => void res.writeHead(isWell ? 200 : 503).end());
+    const url = await proxied({ to: upstream.url, ejection: false, breaker: { failures: 3, openMs: 200 } });
+    for (let count = 0; count < 3; count += 1) expect((await fetch(url)).status).toBe(503);
+    const refused = await fetch(url);
+
+    expect(await errorType(refused)).toBe('upstream_unavailable');
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(upstream.seen).toHaveLength(3);
+
+    isWell = true;
+    let status = 0;
+    await until(() => status === 200 || (void fetch(url).then((answer) => (status = answer.status)), false));
+    expect((await fetch(url)).status).toBe(200);
+  });
+
+  it('are told of in signals', async () => {
+    const told: UpstreamRequest[] = [];
+    onTestFinished(signals.upstreamRequest.subscribe((payload) => void told.push(payload)));
+    const upstream = await goodServer();
+    await fetch(await proxied({ to: upstream.url, name: 'shop' }));
+
+    expect(told).toMatchObject([
+      { upstream: 'shop', server: upstream.url, route: 'proxy', attempt: 1, outcome: 'ok', status: 200 },
+    ]);
+  });
+
+  it('are nobody’s business when a client leaves', async () => {
+    const upstream = await hangingServer();
+    const told: UpstreamRequest[] = [];
+    onTestFinished(signals.upstreamRequest.subscribe((payload) => void told.push(payload)));
+    const url = await proxied({ to: upstream.url, breaker: { failures: 1, ofRequests: 1 } });
+    for (let count = 0; count < 3; count += 1) {
+      await expect(fetch(url, { signal: AbortSignal.timeout(50) })).rejects.toThrow();
+    }
+    await until(() => told.length === 3);
+
+    expect(told.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted', 'aborted']);
+    expect(upstream.seen).toHaveLength(3);
+  });
+});
+
+describe('connections to an upstream', () => {
+  it('are limited, and a client that waits for one may leave', async () => {
+    const waiting: (() => void)[] = [];
+    const url = await proxied({
+      to: await listen((_req, res) => void waiting.push(() => res.end('late'))),
+      maxConnections: 1,
+    });
+    const first = fetch(url);
+    await until(() => waiting.length === 1);
+    await expect(fetch(url, { signal: AbortSignal.timeout(50) })).rejects.toThrow();
+    const third = fetch(url);
+    waiting[0]?.();
+
+    expect(await (await first).text()).toBe('late');
+    await until(() => waiting.length === 2);
+    waiting[1]?.();
+    expect(await (await third).text()).toBe('late');
+  });
+});

@@ -1,0 +1,208 @@
+import { requestContext } from '@signalbox/context';
+import { describe, expect, it } from 'vitest';
+import { errorType, proxied, rawExchange } from './proxy-support.js';
+import { goodServer, upstreamServer, type UpstreamServer } from './upstream-server.js';
+import type { ProxyOptions } from '@signalbox/gateway';
+
+/** The fields that the upstream got for a request with these lines. */
+async function fieldsFor(
+  lines: readonly string[],
+  options: Partial<ProxyOptions> = {},
+  trustProxy: unknown = false,
+): Promise<UpstreamServer['seen'][number]['headers']> {
+  const upstream = await goodServer();
+  const url = await proxied({ to: upstream.url, ...options }, (app) => app.set('trust proxy', trustProxy));
+  const text = await rawExchange(
+    url,
+    ['GET / HTTP/1.1', 'Host: shop.example', ...lines, '', ''].join('\r\n'),
+  );
+  expect(text).toMatch(/^HTTP\/1\.1 200 /);
+  return upstream.seen[0]?.headers ?? {};
+}
+
+describe('header fields on their way through a proxy', () => {
+  it('keeps to itself what is for one connection, and what Connection names', async () => {
+    const headers = await fieldsFor([
+      'Connection: close, X-Hop, Via',
+      'X-Hop: 1',
+      'Keep-Alive: timeout=5',
+      'Proxy-Connection: keep-alive',
+      'Proxy-Authorization: Basic c2VjcmV0',
+      'TE: trailers, deflate;q=0.5',
+      'Upgrade: h2c',
+      'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA',
+      'X-End: 2',
+    ]);
+
+    expect(headers).toMatchObject({ 'x-end': '2', te: 'trailers' });
+    expect(headers['via']).toContain('signalbox-');
+    for (const name of [
+      'x-hop',
+      'keep-alive',
+      'proxy-connection',
+      'proxy-authorization',
+      'upgrade',
+      'http2-settings',
+    ]) {
+      expect(headers).not.toHaveProperty(name);
+    }
+  });
+
+  it('does the same for answers', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.setHeader('Connection', 'X-Hop').setHeader('X-Hop', '1').setHeader('X-End', '2');
+      res.setHeader('Proxy-Authenticate', 'Basic').setHeader('Via', '1.0 inner').end('x');
+    });
+    const { headers } = await fetch(await proxied({ to: upstream.url }));
+
+    expect(headers.get('x-end')).toBe('2');
+    expect(headers.get('via')).toMatch(/^1\.0 inner, 1\.1 signalbox-[0-9a-f]{12}$/);
+    expect(headers.has('x-hop')).toBe(false);
+    expect(headers.has('proxy-authenticate')).toBe(false);
+  });
+
+  it.each([
+    'X-Remote-User: admin',
+    'Remote-User: admin',
+    'X-Forwarded-User: admin',
+    'X-Real-IP: 10.0.0.1',
+    'True-Client-IP: 10.0.0.1',
+    'X-Auth-Request-Email: a@b.example',
+    'X-SSL-Client-Verify: SUCCESS',
+    'X-Original-URL: /admin',
+    'X-Rewrite-URL: /admin',
+    'X-HTTP-Method-Override: DELETE',
+    'X_Forwarded_For: 10.0.0.1',
+    'x_remote_user: admin',
+  ])('takes out what a client claims about itself: %s', async (line) => {
+    const name = line.split(':')[0]?.toLowerCase() ?? '';
+
+    expect(await fieldsFor([line, 'Connection: close'])).not.toHaveProperty(name);
+  });
+
+  it('passes such claims on where told to, and takes out what it is told to', async () => {
+    const lines = [
+      'X-Remote-User: ann',
+      'Cookie: a=1',
+      'Authorization: Bearer x',
+      'X-Tenant-Id: 7',
+      'Connection: close',
+    ];
+    const options = { keepIdentityHeaders: true, stripHeaders: ['Cookie', 'authorization', 'x-tenant-*'] };
+    const headers = await fieldsFor(lines, options);
+
+    expect(headers['x-remote-user']).toBe('ann');
+    expect(Object.keys(headers)).not.toEqual(expect.arrayContaining(['cookie']));
+    for (const name of ['cookie', 'authorization', 'x-tenant-id']) expect(headers).not.toHaveProperty(name);
+  });
+
+  it('passes cookies and credentials on as they are, by default', async () => {
+    const headers = await fieldsFor(['Cookie: a=1', 'Authorization: Bearer x', 'Connection: close']);
+
+    expect(headers).toMatchObject({ cookie: 'a=1', authorization: 'Bearer x' });
+  });
+
+  it('sends fields of its own in place of the client’s, and the credentials of the URL', async () => {
+    const upstream = await goodServer();
+    const to = upstream.url.replace('//', '//user:pass%20word@');
+    const url = await proxied({ to, headers: { 'X-Api-Key': 'ours' } });
+    await fetch(url, { headers: { 'x-api-key': 'theirs', authorization: 'Bearer theirs' } });
+
+    expect(upstream.seen[0]?.headers).toMatchObject({
+      'x-api-key': 'ours',
+      authorization: `Basic ${Buffer.from('user:pass word').toString('base64')}`,
+    });
+  });
+
+  it('says who asks from what it knows, whatever the client claims', async () => {
+    const headers = await fieldsFor([
+      'X-Forwarded-For: 6.6.6.6',
+      'X-Forwarded-Proto: https',
+      'X-Forwarded-Host: evil.example',
+      'Forwarded: for=6.6.6.6',
+      'Connection: close',
+    ]);
+
+    expect(headers).toMatchObject({
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-proto': 'http',
+      'x-forwarded-host': 'shop.example',
+      forwarded: 'for=127.0.0.1;host="shop.example";proto=http',
+    });
+  });
+
+  it('continues what a trusted proxy says, back to the first that is not trusted', async () => {
+    const lines = [
+      'X-Forwarded-For: 6.6.6.6, 2001:db8::7, 10.1.1.1',
+      'X-Forwarded-Proto: https',
+      'X-Forwarded-Host: www.example',
+      'Connection: close',
+    ];
+    const headers = await fieldsFor(lines, {}, ['loopback', '10.0.0.0/8']);
+
+    expect(headers).toMatchObject({
+      'x-forwarded-for': '2001:db8::7, 10.1.1.1, 127.0.0.1',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'www.example',
+      forwarded: 'for="[2001:db8::7]", for=10.1.1.1, for=127.0.0.1;host="www.example";proto=https',
+    });
+  });
+
+  it('tells the upstream where it is mounted', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, undefined, '/shop');
+    await fetch(`${url}/shop/x`);
+
+    expect(upstream.seen[0]?.headers['x-forwarded-prefix']).toBe('/shop');
+  });
+
+  it('sends the upstream’s own host, or the client’s where told to', async () => {
+    const upstream = await goodServer();
+    await fieldsFor(['Connection: close'], { to: upstream.url });
+    const host = new URL(upstream.url).host;
+
+    expect(upstream.seen[0]?.headers.host).toBe(host);
+    expect((await fieldsFor(['Connection: close'], { preserveHost: true }))['host']).toBe('shop.example');
+  });
+
+  it('carries the request’s own id and trace, not the client’s', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) => app.use(requestContext()));
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const answer = await fetch(url, { headers: { 'x-request-id': 'theirs', traceparent } });
+    const headers = upstream.seen[0]?.headers ?? {};
+
+    expect(headers['x-request-id']).toBe(answer.headers.get('x-request-id'));
+    expect(headers['x-request-id']).not.toBe('theirs');
+    expect(headers['traceparent']).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
+    expect(headers['traceparent']).not.toBe(traceparent);
+  });
+
+  it('answers 508 to a request that comes back to it', async () => {
+    let url = '';
+    const hop = await upstreamServer(async (req, res) => {
+      const headers = Object.entries(req.headers).filter(
+        ([name]) => name !== 'host' && name !== 'connection',
+      );
+      const answer = await fetch(url, { headers: Object.fromEntries(headers) as Record<string, string> });
+      res.writeHead(answer.status).end(await answer.text());
+    });
+    url = await proxied({ to: hop.url });
+    const answer = await fetch(url);
+
+    expect(answer.status).toBe(508);
+    expect(await errorType(answer)).toBe('loop_detected');
+    expect(hop.seen).toHaveLength(1);
+  });
+
+  it('answers 508 after thirty proxies, and passes on the names of fewer', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url, via: 'edge' });
+    const hops = (count: number): string =>
+      Array.from({ length: count }, (_, hop) => `1.1 hop${hop}`).join(', ');
+
+    expect((await fetch(url, { headers: { via: hops(31) } })).status).toBe(508);
+    await fetch(url, { headers: { via: hops(2) } });
+    expect(upstream.seen.map(({ headers }) => headers['via'])).toEqual(['1.1 hop0, 1.1 hop1, 1.1 edge']);
+  });
+});

@@ -1,0 +1,237 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { errorHandler, UnauthorizedError } from '@signalbox/errors';
+import { listen } from '@signalbox/testing';
+import express, { type Express } from 'express';
+import { WebSocket } from 'undici';
+import { describe, expect, it } from 'vitest';
+import { rawConnection, testProxy } from './proxy-support.js';
+import { until } from './upstream-server.js';
+import type { Proxy, ProxyOptions } from '@signalbox/gateway';
+
+interface SocketServer {
+  url: string;
+  seen: { url: string | undefined; headers: Record<string, unknown> }[];
+  sockets: Duplex[];
+}
+
+/** Speaks WebSocket as far as to send short texts back. */
+async function echoSocketServer(): Promise<SocketServer> {
+  const server = createServer((_req, res) => res.writeHead(426).end('upgrade'));
+  const seen: SocketServer['seen'] = [];
+  const sockets: Duplex[] = [];
+  server.on('upgrade', (req, socket) => {
+    const { url, headers } = req;
+    seen.push({ url, headers });
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    if (url === '/refused') {
+      socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno');
+      return;
+    }
+    const key = `${req.headers['sec-websocket-key'] ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+    const accept = createHash('sha1').update(key).digest('base64');
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSet-Cookie: a=1; Domain=inner\r\n\r\n`,
+    );
+    socket.on('end', () => socket.destroy());
+    socket.on('data', (frame: Buffer) => {
+      socket.write(url === '/raw' ? frame : unmasked(frame));
+      // The close frame, after which it is the server that closes.
+      if (url !== '/raw' && frame[0] === 0x88) socket.end();
+    });
+  });
+  return { url: await listen(server), seen, sockets };
+}
+
+function unmasked(frame: Buffer): Buffer {
+  const length = (frame[1] ?? 0) & 0x7f;
+  const mask = frame.subarray(2, 6);
+  const text = frame.subarray(6, 6 + length).map((byte, index) => byte ^ (mask[index % 4] ?? 0));
+  return Buffer.concat([Buffer.from([frame[0] ?? 0, length]), text]);
+}
+
+/** A server whose requests to upgrade below `/shop` go through its app. */
+async function gateway(
+  options: ProxyOptions,
+  configure: (app: Express) => void = () => undefined,
+): Promise<{ url: string; shop: Proxy; server: Server }> {
+  const shop = testProxy(options);
+  const app = express();
+  app.use((_req, res, next) => {
+    Object.assign(res, { err: undefined });
+    next();
+  });
+  configure(app);
+  app.use('/shop', shop);
+  app.use(errorHandler());
+  const server = createServer(app);
+  shop.attach(server, { path: '/shop', app });
+  return { url: await listen(server), shop, server };
+}
+
+function handshake(path: string, ...lines: readonly string[]): string {
+  const fields = [
+    'Host: shop.example',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+  ];
+  return [`GET ${path} HTTP/1.1`, ...fields, ...lines, '', ''].join('\r\n');
+}
+
+describe('WebSocket through a proxy', () => {
+  it('passes messages both ways', async () => {
+    const upstream = await echoSocketServer();
+    const { url, shop } = await gateway({ to: upstream.url });
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/shop/chat?room=1`);
+    await once(socket, 'open');
+    expect(shop.state().tunnels).toBe(1);
+    for (const text of ['one', 'two']) {
+      const message = once(socket, 'message');
+      socket.send(text);
+      expect(((await message)[0] as { data: string }).data).toBe(text);
+    }
+    socket.close();
+    await once(socket, 'close');
+    await until(() => shop.state().tunnels === 0);
+
+    expect(upstream.seen).toMatchObject([
+      {
+        url: '/chat?room=1',
+        headers: { upgrade: 'websocket', 'x-forwarded-for': '127.0.0.1', 'x-forwarded-prefix': '/shop' },
+      },
+    ]);
+  });
+
+  it('passes on what the client sends before it has an answer, and any amount afterwards', async () => {
+    const upstream = await echoSocketServer();
+    const { url } = await gateway({ to: upstream.url });
+    const socket = await rawConnection(url);
+    socket.write(`${handshake('/shop/raw')}early`);
+    await until(() => socket.text().includes('early'));
+    const megabytes = 'x'.repeat(5_000_000);
+    socket.write(megabytes);
+    await until(() => socket.text().length > megabytes.length);
+
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/);
+    expect(socket.text()).toMatch(/Set-Cookie: a=1\r\n/);
+    expect(socket.text().endsWith(`early${megabytes}`)).toBe(true);
+  });
+
+  it('goes through the app: its middlewares see the request, and refuse it', async () => {
+    const upstream = await echoSocketServer();
+    let finished = '';
+    const { url } = await gateway({ to: upstream.url }, (app) =>
+      app.use((req, res, next) => {
+        res.on('close', () => void (finished = `${req.originalUrl} ${res.statusCode}`));
+        next(req.headers.authorization === 'Bearer x' ? undefined : new UnauthorizedError());
+      }),
+    );
+    const refused = await rawConnection(url);
+    const closed = once(refused, 'close');
+    refused.write(handshake('/shop/chat'));
+    await closed;
+    expect(refused.text()).toMatch(/^HTTP\/1\.1 401 /);
+    expect(refused.text()).toContain('"unauthorized"');
+    await until(() => finished === '/shop/chat 401');
+    expect(upstream.seen).toEqual([]);
+
+    const welcome = await rawConnection(url);
+    welcome.write(handshake('/shop/chat', 'Authorization: Bearer x'));
+    await until(() => welcome.text().startsWith('HTTP/1.1 101'));
+    await until(() => finished === '/shop/chat 101');
+  });
+
+  it('passes on the upstream’s refusal', async () => {
+    const upstream = await echoSocketServer();
+    const { url, shop } = await gateway({ to: upstream.url });
+    const socket = await rawConnection(url);
+    const closed = once(socket, 'close');
+    socket.write(handshake('/shop/refused'));
+    await closed;
+
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
+    expect(socket.text()).toMatch(/\r\n\r\nno$/);
+    expect(shop.state().tunnels).toBe(0);
+  });
+
+  it('answers 502 where the upstream is not there, and 400 to other protocols', async () => {
+    const { url } = await gateway({ to: 'http://127.0.0.1:1', retries: 0 });
+    for (const [bytes, status] of [
+      [handshake('/shop/x'), 502],
+      [handshake('/shop/x').replace('websocket', 'h2c'), 400],
+      [handshake('/shop/x').replace('GET', 'POST'), 400],
+    ] as const) {
+      const socket = await rawConnection(url);
+      const closed = once(socket, 'close');
+      socket.write(bytes);
+      await closed;
+      expect(socket.text()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+  });
+
+  it('ends on one side when it ends on the other', async () => {
+    const upstream = await echoSocketServer();
+    const { url, shop } = await gateway({ to: upstream.url });
+    const first = await rawConnection(url);
+    first.write(handshake('/shop/raw'));
+    await until(() => shop.state().tunnels === 1);
+    first.destroy();
+    await until(() => upstream.sockets[0]?.destroyed ?? false);
+
+    const second = await rawConnection(url);
+    second.write(handshake('/shop/raw'));
+    await until(() => second.text().startsWith('HTTP/1.1 101'));
+    const closed = once(second, 'close');
+    upstream.sockets[1]?.destroy();
+    await closed;
+    await until(() => shop.state().tunnels === 0);
+  });
+
+  it('ends when the proxy is closed', async () => {
+    const upstream = await echoSocketServer();
+    const { url, shop } = await gateway({ to: upstream.url });
+    const socket = await rawConnection(url);
+    socket.write(handshake('/shop/raw'));
+    await until(() => shop.state().tunnels === 1);
+    const closed = once(socket, 'close');
+    await shop.close();
+    await closed;
+  });
+
+  it('closes what is nobody’s where nobody else listens', async () => {
+    const upstream = await echoSocketServer();
+    const { url } = await gateway({ to: upstream.url });
+    const socket = await rawConnection(url);
+    const closed = once(socket, 'close');
+    socket.write(handshake('/shopping'));
+    await closed;
+
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
+  it('leaves paths of others to them, and works without an app', async () => {
+    const upstream = await echoSocketServer();
+    const shop = testProxy({ to: upstream.url });
+    const server = createServer((_req, res) => res.end());
+    const detach = shop.attach(server, { path: '/shop' });
+    server.on('upgrade', (req, socket) => {
+      if (req.url === '/other') socket.end('other');
+    });
+    const url = await listen(server);
+    const other = await rawConnection(url);
+    other.write(handshake('/other'));
+    await until(() => other.text() === 'other');
+    const socket = await rawConnection(url);
+    socket.write(handshake('/shop/raw'));
+    await until(() => socket.text().startsWith('HTTP/1.1 101'));
+
+    expect(upstream.seen.map(({ url }) => url)).toEqual(['/raw']);
+    detach();
+    expect(server.listenerCount('upgrade')).toBe(1);
+  });
+});

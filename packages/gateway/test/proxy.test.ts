@@ -1,0 +1,236 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { listen } from '@signalbox/testing';
+import { describe, expect, it } from 'vitest';
+import { errorType, proxied, rawExchange, testProxy } from './proxy-support.js';
+import { closedPort, goodServer, sendJson, upstreamServer } from './upstream-server.js';
+
+describe('proxy', () => {
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])(
+    'passes a %s on with its path, its query and its body, and the answer back',
+    async (method) => {
+      const upstream = await upstreamServer((_req, res) => {
+        res.writeHead(201, 'Made', { 'content-type': 'text/plain', 'x-answer': '42' }).end('done');
+      });
+      const url = await proxied({ to: upstream.url });
+
+      const body = method === 'GET' || method === 'OPTIONS' ? undefined : 'some text';
+      const answer = await fetch(
+        `${url}/a%20b/c?q=1&q=2`,
+        body === undefined ? { method } : { method, body },
+      );
+
+      expect(answer.status).toBe(201);
+      expect(answer.statusText).toBe('Made');
+      expect(answer.headers.get('x-answer')).toBe('42');
+      expect(await answer.text()).toBe('done');
+      expect(upstream.seen).toMatchObject([{ method, url: '/a%20b/c?q=1&q=2', body: body ?? '' }]);
+    },
+  );
+
+  it('answers a HEAD with the fields of the upstream and no body', async () => {
+    const upstream = await upstreamServer((_req, res) =>
+      res.writeHead(200, { 'content-length': 1234 }).end(),
+    );
+    const answer = await fetch(await proxied({ to: upstream.url }), { method: 'HEAD' });
+
+    expect(answer.headers.get('content-length')).toBe('1234');
+    expect(await answer.text()).toBe('');
+    expect(upstream.seen[0]?.method).toBe('HEAD');
+  });
+
+  it.each([204, 304, 404, 500, 503])('passes a %s on as it is', async (status) => {
+    const upstream = await upstreamServer((_req, res) => res.writeHead(status, { etag: '"1"' }).end());
+    const answer = await fetch(await proxied({ to: upstream.url }));
+
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('etag')).toBe('"1"');
+  });
+
+  it('keeps the connections of clients and to the upstream', async () => {
+    const ports = new Set<number | undefined>();
+    const upstream = await upstreamServer((req, res) => {
+      ports.add(req.socket.remotePort);
+      sendJson(res, {});
+    });
+    const url = await proxied({ to: upstream.url });
+    for (let count = 0; count < 5; count += 1) await (await fetch(url)).text();
+    const text = await rawExchange(
+      url,
+      'GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+    );
+
+    expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+    expect(ports.size).toBeLessThanOrEqual(2);
+  });
+
+  it('takes the path below its mount, behind the prefix of the target', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: `${upstream.url}/base/` }, undefined, '/shop');
+    await fetch(`${url}/shop/cart?x=1`);
+    await fetch(`${url}/shop`);
+
+    expect(upstream.seen.map(({ url }) => url)).toEqual(['/base/cart?x=1', '/base/']);
+  });
+
+  it('rewrites paths by their longest beginning, or by a function', async () => {
+    const upstream = await goodServer();
+    const byMap = await proxied({ to: upstream.url, rewrite: { '/api': '/v2', '/api/old': '' } });
+    const byFunction = await proxied({ to: upstream.url, rewrite: (path) => path.replace('/a/', '/b/') });
+    for (const path of ['/api/users', '/api', '/api?q', '/api/old/x', '/apiary']) await fetch(byMap + path);
+    await fetch(`${byFunction}/a/1`);
+
+    expect(upstream.seen.map(({ url }) => url)).toEqual([
+      '/v2/users',
+      '/v2',
+      '/v2?q',
+      '/x',
+      '/apiary',
+      '/b/1',
+    ]);
+  });
+
+  it.each(['/../admin', '/a/..', '/%2e%2e/admin', '/a/%2E./b', '/..;/admin', '/a%2f..%2fb', '/a\\..\\b'])(
+    'refuses the path %s, by which a prefix could be left',
+    async (path) => {
+      const upstream = await goodServer();
+      const url = await proxied({ to: `${upstream.url}/base` });
+      const text = await rawExchange(url, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+
+      expect(text).toMatch(/^HTTP\/1\.1 400 /);
+      expect(upstream.seen).toEqual([]);
+    },
+  );
+
+  it('does not let the absolute form of a target choose the server', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url });
+    const text = await rawExchange(
+      url,
+      'GET http://elsewhere.example/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+    );
+
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
+    expect(upstream.seen[0]?.url).toBe('/x');
+  });
+
+  it('passes redirects on, translated to where it is mounted, and follows none', async () => {
+    const upstream = await upstreamServer((req, res) => {
+      const location = decodeURIComponent(req.url?.slice('/base/?to='.length) ?? '').replace(
+        'ORIGIN',
+        upstream.url,
+      );
+      res.writeHead(302, { location }).end();
+    });
+    const url = await proxied(
+      { to: `${upstream.url}/base`, rewrite: { '/in': '/inner' } },
+      undefined,
+      '/shop',
+    );
+    const locationFor = async (to: string): Promise<string | null> => {
+      const answer = await fetch(`${url}/shop?to=${encodeURIComponent(to)}`, { redirect: 'manual' });
+      return answer.headers.get('location');
+    };
+
+    expect(await locationFor('/base/cart')).toBe('/shop/cart');
+    expect(await locationFor('ORIGIN/base/inner/cart?x=1')).toBe('/shop/in/cart?x=1');
+    expect(await locationFor('/shop/cart')).toBe('/shop/cart');
+    expect(await locationFor('cart')).toBe('cart');
+    expect(await locationFor('https://elsewhere.example/base')).toBe('https://elsewhere.example/base');
+    expect(await locationFor('//elsewhere.example/base')).toBe('//elsewhere.example/base');
+    expect(upstream.seen).toHaveLength(6);
+  });
+
+  it('gives cookies of the upstream to its own host and mount, beside those of the app', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      const cookies = [
+        'a=1; Domain=inner.example; Path=/; HttpOnly',
+        'b=2; Path=/cart',
+        '__Host-c=3; Secure; Path=/',
+      ];
+      res.setHeader('set-cookie', cookies).end();
+    });
+    const url = await proxied(
+      { to: upstream.url },
+      (app) =>
+        app.use((_req, res, next) => {
+          res.cookie('own', '1');
+          next();
+        }),
+      '/shop',
+    );
+    const answer = await fetch(`${url}/shop`);
+
+    expect(answer.headers.getSetCookie()).toEqual([
+      'own=1; Path=/',
+      'a=1; Path=/shop; HttpOnly',
+      'b=2; Path=/shop/cart',
+      '__Host-c=3; Secure; Path=/',
+    ]);
+  });
+
+  it('merges Vary, and leaves CORS and the request id of the app alone', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.setHeader('Vary', 'Accept-Encoding, origin').setHeader('X-Request-ID', 'theirs');
+      res.setHeader('Access-Control-Allow-Origin', '*').setHeader('X-Frame-Options', 'SAMEORIGIN').end();
+    });
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((_req, res, next) => {
+        res.set({
+          Vary: 'Origin',
+          'X-Request-ID': 'ours',
+          'Access-Control-Allow-Origin': 'https://a.example',
+        });
+        res.set({ 'X-Frame-Options': 'DENY', 'X-Ours': '1' });
+        next();
+      }),
+    );
+    const { headers } = await fetch(url);
+
+    expect(headers.get('vary')).toBe('origin, Accept-Encoding');
+    expect(headers.get('x-request-id')).toBe('ours');
+    expect(headers.get('access-control-allow-origin')).toBe('https://a.example');
+    expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
+    expect(headers.get('x-ours')).toBe('1');
+  });
+
+  it('answers 405 to TRACE, which would show what was added on the way', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url });
+    const text = await rawExchange(url, 'TRACE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+
+    expect(text).toMatch(/^HTTP\/1\.1 405 /);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it('answers 502 where nobody listens', async () => {
+    const answer = await fetch(await proxied({ to: await closedPort(), retries: 0 }));
+
+    expect(answer.status).toBe(502);
+    expect(await errorType(answer)).toBe('upstream_unreachable');
+  });
+
+  it('passes on early hints and other news before the answer', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' }, () => res.end('page'));
+    });
+    const req = request(await proxied({ to: upstream.url })).end();
+    const hint = once(req, 'information');
+    const answer = once(req, 'response');
+
+    expect((await hint)[0]).toMatchObject({
+      statusCode: 103,
+      headers: { link: '</style.css>; rel=preload; as=style' },
+    });
+    expect((await answer)[0]).toMatchObject({ statusCode: 200 });
+  });
+
+  it('works without Express, for whoever handles errors', async () => {
+    const upstream = await goodServer();
+    const forward = testProxy({ to: upstream.url }) as (...args: unknown[]) => void;
+    const url = await listen((req, res) => forward(req, res, (error: unknown) => res.end(String(error))));
+
+    expect(await (await fetch(`${url}/x`)).json()).toEqual({ from: 'good' });
+    expect(upstream.seen[0]?.headers['x-forwarded-for']).toBe('127.0.0.1');
+  });
+});
