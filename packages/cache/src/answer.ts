@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import type { Response } from 'express';
+import { routeTemplate } from '@signalbox/context';
+import { fieldOf, type EntryHead, type Field } from './entry.js';
+import type { Call } from './exchange.js';
+import { joinedField, type Before } from './fields.js';
+import { httpDate } from './http-date.js';
+import { requireTags } from './options.js';
+import type { Answer, Verdict } from './policy.js';
+
+/** Gives an answer a validator, where it has none. Weak, since who stands above may still compress it. */
+export function addEtag(res: ServerResponse, body: Buffer): boolean {
+  if (res.hasHeader('etag')) return false;
+  res.setHeader('ETag', etagOf(body));
+  return true;
+}
+
+function etagOf(body: Buffer): string {
+  return `W/"${createHash('sha1').update(body).digest().toString('base64url', 0, 12)}"`;
+}
+
+/** A response as the policy looks at it: of cookies, those that were set below. */
+export function answerOf(
+  res: ServerResponse,
+  before: Before,
+  status: number,
+  fields: readonly Field[] | undefined,
+): Answer {
+  return {
+    status,
+    field(name) {
+      if (fields !== undefined) return fieldOf(fields, name);
+      const value = res.getHeader(name);
+      if (name === 'set-cookie' && value === before.get(name)) return undefined;
+      return joinedField(value);
+    },
+  };
+}
+
+/** The fields that a 304 leaves as they were: they speak of the body. */
+const OF_THE_BODY: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'content-range']);
+
+/** Stored fields as a 304 has renewed them (RFC 9111 section 3.2). */
+export function freshened(stored: readonly Field[], newer: readonly Field[], now: number): Field[] {
+  const news = newer.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
+  // Otherwise it would be as old as before.
+  if (fieldOf(news, 'date') === undefined) news.push(['Date', httpDate(now)]);
+  const replaced = new Set(news.map(([name]) => name.toLowerCase()));
+  return [...stored.filter(([name]) => !replaced.has(name.toLowerCase())), ...news];
+}
+
+/** What is kept of an answer beside its body. */
+export function entryHead(parts: {
+  call: Call;
+  stamp: number;
+  tookMs: number;
+  status: number;
+  fields: readonly Field[];
+  verdict: Verdict;
+  vary: readonly string[];
+}): EntryHead {
+  const { call, stamp, tookMs, status, fields, verdict, vary } = parts;
+  const { engine, req, key } = call;
+  const kept = [...fields];
+  if (fieldOf(fields, 'date') === undefined) kept.push(['Date', httpDate(engine.now())]);
+  if (vary.length > 0 && fieldOf(fields, 'vary') === undefined) kept.push(['Vary', vary.join(', ')]);
+  const { tags } = engine.settings;
+  const own = typeof tags === 'function' ? tags(req, call.res as Response) : tags;
+  if (typeof tags === 'function') requireTags('cache', own);
+  return {
+    status,
+    path: key.path,
+    fields: kept,
+    bornAt: verdict.bornAt,
+    freshUntil: verdict.freshUntil,
+    revalidateUntil: verdict.revalidateUntil,
+    errorUntil: verdict.errorUntil,
+    keptUntil: verdict.keptUntil,
+    isPublic: verdict.isPublic,
+    mustValidate: verdict.mustValidate,
+    etag: fieldOf(fields, 'etag'),
+    lastModified: fieldOf(fields, 'last-modified'),
+    tags: own,
+    stamp,
+    tookMs,
+    route: routeTemplate(req),
+    vary: [],
+    epoch: '',
+  };
+}

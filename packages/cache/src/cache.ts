@@ -1,0 +1,332 @@
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { RequestAbortedError } from '@signalbox/context';
+import { GatewayTimeoutError } from '@signalbox/errors';
+import { requireObject, shown } from '@signalbox/options';
+import type { CacheKey } from './cache-key.js';
+import { canDetach } from './detached.js';
+import { Engine } from './engine.js';
+import type { Entry } from './entry.js';
+import { isUnsafe, watchUnsafe } from './unsafe.js';
+import { resolveOptions, type CacheOptions } from './options.js';
+import { refreshLater, runCall, type RunnableCall } from './run-call.js';
+import { sendEntry, conditionsOf, type Conditions } from './reply.js';
+import { hasCredentials } from './request-fields.js';
+import { parseRequestDirectives, RequestDirectives } from './directives.js';
+import { requestKey, variantOf, type NoKey } from './request-key.js';
+import { claimOrFind, type Landing } from './flights.js';
+import type { Invalidation } from './store.js';
+import type { CacheReport } from './tally.js';
+import { find, flightKeyOf, type Found } from './variants.js';
+
+/** A cache as a middleware, or as two: see {@link cache}. */
+export interface Cache extends RequestHandler {
+  /** Asks, and lets the request go on at once. For `inParallel` of `@signalbox/compose`. */
+  readonly lookup: RequestHandler;
+  /** Answers from what {@link Cache.lookup} has found, or listens to what the handlers answer. */
+  readonly answer: RequestHandler;
+  /** Forgets answers, in all processes. Rejects when that cannot be done now. */
+  invalidate(what: Invalidation): Promise<void>;
+  /** What it has done so far, in this process. */
+  report(): CacheReport;
+  /** Ends what the store keeps alive. Does not close its client. */
+  close(): void;
+}
+
+/** What is known of a request between asking and answering. */
+class Asked {
+  constructor(
+    readonly key: CacheKey | NoKey,
+    readonly found: Found | Promise<Found> | undefined,
+  ) {}
+}
+
+/**
+ * A shared HTTP cache by RFC 9111, for all that stands behind it: handlers, or a proxy to another server.
+ *
+ * An answer is kept for as long as it says (`Cache-Control`, `Expires`, `CDN-Cache-Control`), and where it says
+ * nothing, for `ttlMs`. What might be for one user alone is not: answers with `Set-Cookie` or `private`, and answers to
+ * requests with credentials that are not `public`.
+ *
+ * @throws {TypeError} when an option is wrong, at construction
+ *
+ * @example
+ * app.use('/api', cache({ store: redisStore(redis), ttlMs: 60_000 }));
+ */
+export function cache(options: CacheOptions = {}): Cache {
+  const engine = new Engine(resolveOptions('cache', options));
+  const { store, settings } = engine;
+  // Of this cache alone: a request may pass through several.
+  const ASKED = Symbol('signalbox.cache.asked');
+  type AskedRequest = Request & { [ASKED]?: Asked | undefined };
+
+  function ask(req: Request): Asked {
+    const key = requestKey(req, settings.keys);
+    if (typeof key === 'string') return new Asked(key, undefined);
+    const found = find(store, key, req);
+    // Somebody may have refused the request before anybody waits for this.
+    if (found instanceof Promise) found.catch(() => undefined);
+    return new Asked(key, found);
+  }
+
+  function lookup(req: AskedRequest, _res: Response, next: NextFunction): void {
+    // Who asks is not known yet where the key needs it: it is asked when it is.
+    if (isRead(req) && !settings.keys.isPersonal) req[ASKED] = ask(req);
+    next();
+  }
+
+  function answer(req: AskedRequest, res: Response, next: NextFunction): void {
+    if (!isRead(req)) {
+      if (isUnsafe(req)) watchUnsafe(engine, req, res);
+      return bypass(req, res, next, 'fwd=method');
+    }
+    const { key, found } = req[ASKED] ?? ask(req);
+    req[ASKED] = undefined;
+    if (typeof key === 'string') {
+      if (key === 'override') engine.tally.overrides += 1;
+      return bypass(req, res, next, 'fwd=bypass');
+    }
+    if (!(found instanceof Promise)) return decide(req, res, next, key, found);
+    void decideLater(req, res, next, key, found);
+  }
+
+  async function decideLater(
+    req: Request,
+    res: Response,
+    next: NextFunction,
+    key: CacheKey,
+    found: Promise<Found>,
+  ): Promise<void> {
+    let known: Found | undefined;
+    try {
+      known = await found;
+    } catch {
+      // A store of the app's own that breaks its promise: as if there were nothing.
+    }
+    try {
+      decide(req, res, next, key, known);
+    } catch (error) {
+      next(error);
+    }
+  }
+
+  function decide(
+    req: Request,
+    res: Response,
+    next: NextFunction,
+    key: CacheKey,
+    found: Found | undefined,
+  ): void {
+    if (res.closed) return next(new RequestAbortedError());
+    const now = engine.now();
+    const isOpenToAll = key.isPersonal || !hasCredentials(req);
+    let entry = found?.entry;
+    // What was not said to be for everybody is not for those who are somebody.
+    if (entry !== undefined && !isOpenToAll && !entry.head.isPublic) entry = undefined;
+    if (entry !== undefined && now >= entry.head.keptUntil) entry = undefined;
+    const wanted = wantedOf(req);
+
+    if (entry !== undefined && isUsable(entry, wanted, now)) {
+      if (settings.earlyRefresh && isDue(entry, now))
+        refreshLater(engine, req, res, next, key, found?.list, entry);
+      return hit(req, res, entry, now, entry.isFresh(now) ? 'hit' : 'stale');
+    }
+    if (entry !== undefined && wanted === NOTHING_WANTED && mayBeStale(req, res, entry, now)) {
+      refreshLater(engine, req, res, next, key, found?.list, entry);
+      return hit(req, res, entry, now, 'stale');
+    }
+    if (wanted.onlyIfCached) return next(new GatewayTimeoutError('There is no stored answer'));
+    const why = entry === undefined ? 'fwd=uri-miss' : 'fwd=stale';
+    // What cannot be kept for others is neither waited for nor listened to: HEAD has no body, a range is a part.
+    if (req.method !== 'GET' || wanted.noStore || req.headers.range !== undefined) {
+      return bypass(req, res, next, wanted.noStore ? 'fwd=request' : why);
+    }
+    const list = found?.list;
+    const flightKey = flightKeyOf(req, key, list);
+    const call = {
+      engine,
+      req,
+      res,
+      key,
+      flightKey,
+      list,
+      stale: entry,
+      why,
+      conditions: conditionsOf(req),
+      flight: undefined,
+    };
+    if ((!isOpenToAll && !settings.shared) || engine.isNotKept(key)) return runCall(call, next);
+    const under = engine.flights.get(flightKey);
+    if (
+      under?.isSlow &&
+      entry !== undefined &&
+      now < Math.max(entry.head.revalidateUntil, entry.head.errorUntil)
+    ) {
+      return hit(req, res, entry, now, 'stale');
+    }
+    if (under === undefined && store.claim === undefined) {
+      return runCall({ ...call, flight: engine.flights.start(flightKey) }, next);
+    }
+    void joinLater(call, next);
+  }
+
+  async function joinLater(call: RunnableCall, next: NextFunction): Promise<void> {
+    try {
+      await join(call, next);
+    } catch (error) {
+      next(error);
+    }
+  }
+
+  /** Waits for whoever makes the answer, or makes it. */
+  async function join(call: RunnableCall, next: NextFunction): Promise<void> {
+    const { req, res, flightKey } = call;
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const under = engine.flights.get(flightKey);
+      if (under === undefined) return lead(call, next);
+      const landing = await under.landed;
+      if (res.closed) return next(new RequestAbortedError());
+      if (landing === 'not-kept') break;
+      const entry = fitting(req, landing, engine.now());
+      if (entry !== undefined) return hit(req, res, entry, engine.now(), 'coalesced');
+      if (landing !== 'failed') break;
+    }
+    runCall(call, next);
+  }
+
+  /** Makes the answer, unless another process does. */
+  async function lead(call: RunnableCall, next: NextFunction): Promise<void> {
+    const { req, res, key, flightKey } = call;
+    const flight = engine.flights.start(flightKey);
+    const { claim, found } = await claimOrFind(store, flightKey, settings.waitMs, async () => {
+      const known = await find(store, key, req);
+      return known.entry !== undefined && isUsable(known.entry, wantedOf(req), engine.now())
+        ? known
+        : undefined;
+    });
+    flight.claim = claim;
+    const entry = found?.entry;
+    if (entry !== undefined) {
+      const vary = found?.list?.head.vary ?? [];
+      flight.land({ entry, vary, variant: variantOf(req, vary), isStale: false });
+      if (res.closed) return next(new RequestAbortedError());
+      return hit(req, res, entry, engine.now(), 'coalesced');
+    }
+    if (res.closed) {
+      flight.land('failed');
+      return next(new RequestAbortedError());
+    }
+    runCall({ ...call, flight }, next);
+  }
+
+  function hit(
+    req: Request,
+    res: Response,
+    entry: Entry,
+    now: number,
+    outcome: 'hit' | 'stale' | 'coalesced',
+  ): void {
+    if (outcome === 'coalesced') engine.markForwarded(res, 'fwd=uri-miss; collapsed');
+    else engine.markHit(res, entry.head.freshUntil - now);
+    engine.note(req, outcome, entry.head.route);
+    const isPrivate = settings.shared || settings.keys.isPersonal;
+    const conditions: Conditions = conditionsOf(req);
+    sendEntry(req, res, entry, conditions, now, isPrivate, (body) => {
+      if (body === undefined) res.end();
+      else res.end(body);
+    });
+  }
+
+  function bypass(req: Request, res: Response, next: NextFunction, how: string): void {
+    engine.markForwarded(res, how);
+    engine.note(req, 'bypass', undefined);
+    next();
+  }
+
+  function wantedOf(req: Request): RequestDirectives {
+    const field = req.headers['cache-control'];
+    if (field === undefined) {
+      if (req.headers.pragma === undefined || !settings.requestDirectives) return NOTHING_WANTED;
+      // RFC 9111 section 5.4.
+      return parseRequestDirectives(/\bno-cache\b/i.test(req.headers.pragma) ? 'no-cache' : '');
+    }
+    if (settings.requestDirectives) return parseRequestDirectives(field);
+    // RFC 9111 section 5.2.1.5: what is not to be kept is not kept, whatever else is not heeded.
+    return /\bno-store\b/i.test(field) ? NOT_KEPT : NOTHING_WANTED;
+  }
+
+  return Object.assign(
+    function cacheMiddleware(req: Request, res: Response, next: NextFunction): void {
+      answer(req, res, next);
+    },
+    {
+      lookup: Object.defineProperty(lookup, 'name', { value: 'cacheLookup' }),
+      answer: Object.defineProperty(answer, 'name', { value: 'cacheAnswer' }),
+      async invalidate(what: Invalidation): Promise<void> {
+        requireInvalidation('invalidate', what);
+        await store.invalidate(what);
+      },
+      report: () => engine.tally.report(settings.name, store.size()),
+      close(): void {
+        engine.flights.close();
+        store.close();
+      },
+    },
+  );
+}
+
+const NOTHING_WANTED = new RequestDirectives();
+const NOT_KEPT = parseRequestDirectives('no-store');
+
+function isRead(req: Request): boolean {
+  return req.method === 'GET' || req.method === 'HEAD';
+}
+
+/** RFC 9111 sections 4.2 and 5.2.1. */
+function isUsable(entry: Entry, wanted: RequestDirectives, now: number): boolean {
+  const { freshUntil, mustValidate, revalidateUntil, errorUntil } = entry.head;
+  if (mustValidate || wanted.noCache) return false;
+  if (wanted === NOTHING_WANTED) return now < freshUntil;
+  if (wanted.maxAge !== undefined && entry.ageMs(now) > wanted.maxAge * 1_000) return false;
+  if (wanted.minFresh !== undefined && freshUntil - now < wanted.minFresh * 1_000) return false;
+  if (now < freshUntil) return true;
+  // Stale only where the answer itself would let it be.
+  const isStrict = revalidateUntil <= freshUntil && errorUntil <= freshUntil;
+  return wanted.maxStale !== undefined && !isStrict && now - freshUntil <= wanted.maxStale * 1_000;
+}
+
+/** RFC 5861 section 3. Not for HEAD, by which no new answer can be made. */
+function mayBeStale(req: Request, res: Response, { head }: Entry, now: number): boolean {
+  return !head.mustValidate && now < head.revalidateUntil && req.method === 'GET' && canDetach(req, res);
+}
+
+/**
+ * Whether to make it anew before it is stale: the likelier the nearer that is and the longer it takes, so that of many
+ * one is early enough (Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention").
+ */
+function isDue({ head }: Entry, now: number): boolean {
+  const leftMs = head.freshUntil - now;
+  if (leftMs > head.tookMs * 10) return false;
+  return -head.tookMs * Math.log(Math.random()) >= leftMs;
+}
+
+/** What others wait for, where it is also for this request: not what has to be asked for each time. */
+function fitting(req: Request, landing: Landing, now: number): Entry | undefined {
+  if (typeof landing === 'string') return undefined;
+  if (!landing.isStale && !landing.entry.isFresh(now)) return undefined;
+  return variantOf(req, landing.vary) === landing.variant ? landing.entry : undefined;
+}
+
+/** @throws {TypeError} when it says nothing, or several things */
+export function requireInvalidation(owner: string, what: unknown): asserts what is Invalidation {
+  requireObject(owner, 'what', what);
+  const entries = Object.entries(what);
+  const [name = '', value] = entries[0] ?? [];
+  const isText = (text: unknown): boolean => typeof text === 'string' && text !== '';
+  const fits =
+    isText(value) || (name === 'tag' && Array.isArray(value) && value.length > 0 && value.every(isText));
+  if (entries.length === 1 && ['tag', 'prefix', 'pattern', 'key'].includes(name) && fits) return;
+  const got = entries.length === 1 ? `"${name}": ${shown(value)}` : `${entries.length} of them`;
+  throw new TypeError(
+    `${owner}: "what" must be one of { tag }, { prefix }, { pattern }, { key }, got ${got}`,
+  );
+}

@@ -1,0 +1,67 @@
+import type { ServerResponse } from 'node:http';
+import type { Request, Response } from 'express';
+import { facts, routeTemplate } from '@signalbox/context';
+import { signals } from '@signalbox/signals';
+import type { CacheKey } from './cache-key.js';
+import { Flights } from './flights.js';
+import { Generations } from './generations.js';
+import type { CacheSettings } from './options.js';
+import type { CacheStore } from './store.js';
+import { Tally, type Outcome } from './tally.js';
+
+/** For how long it is remembered that what a URL answers is for nobody else: nobody waits for it in vain then. */
+const NOT_KEPT_MS = 60_000;
+
+/** What all requests of one cache share. */
+export class Engine {
+  readonly store: CacheStore;
+  readonly flights: Flights;
+  readonly tally: Tally = new Tally();
+  private readonly notKept = new Generations<number>(10_000);
+  private readonly hitStatus: string;
+
+  constructor(readonly settings: CacheSettings) {
+    this.store = settings.store;
+    this.flights = new Flights(settings.waitMs);
+    this.hitStatus = `${settings.name}; hit; ttl=`;
+  }
+
+  now(): number {
+    return this.settings.now();
+  }
+
+  isNotKept(key: CacheKey): boolean {
+    const until = this.notKept.get(key.text);
+    return until !== undefined && performance.now() < until;
+  }
+
+  noteNotKept(key: CacheKey): void {
+    this.notKept.set(key.text, performance.now() + NOT_KEPT_MS);
+  }
+
+  noteKept(key: CacheKey): void {
+    this.notKept.delete(key.text);
+  }
+
+  /** Tells everybody how a request was answered. */
+  note(req: Request, outcome: Outcome, route: string | undefined): void {
+    this.tally.outcomes[outcome] += 1;
+    facts(req).cacheStatus = outcome;
+    if (!signals.cacheLookup.hasSubscribers) return;
+    signals.cacheLookup.publish({ cache: route ?? routeTemplate(req) ?? this.settings.name, outcome });
+  }
+
+  /** `Cache-Status` of a hit (RFC 9211). */
+  markHit(res: Response, ttlMs: number): void {
+    res.setHeader('Cache-Status', this.hitStatus + String(Math.floor(ttlMs / 1_000)));
+    if (this.settings.xCache) res.setHeader('X-Cache', 'HIT');
+  }
+
+  /** `Cache-Status` of a request that was passed on, after what caches further on have said. */
+  markForwarded(res: ServerResponse, details: string): void {
+    const further = res.getHeader('cache-status');
+    const own = `${this.settings.name}; ${details}`;
+    res.setHeader('Cache-Status', further === undefined ? own : `${String(further)}, ${own}`);
+    if (this.settings.xCache) res.setHeader('X-Cache', 'MISS');
+  }
+}

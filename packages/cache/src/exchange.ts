@@ -1,0 +1,267 @@
+import type { ServerResponse } from 'node:http';
+import type { Request } from 'express';
+import type { CacheKey } from './cache-key.js';
+import { listenersOf, type Listeners } from './detached.js';
+import type { Engine } from './engine.js';
+import { EMPTY, Entry, type EntryHead, type Field } from './entry.js';
+import { addEtag, answerOf, entryHead, freshened } from './answer.js';
+import { fieldsBelow, fieldsNow, restore, varyOf, type Before } from './fields.js';
+import type { Flight } from './flights.js';
+import { judge, type Refusal, type Verdict } from './policy.js';
+import { Recorder, type Course, type RecorderListener } from './recorder.js';
+import { hasCredentials, setRequestField } from './request-fields.js';
+import { isNotModified, makePrivate, sendEntry, type Conditions } from './reply.js';
+import { keep } from './variants.js';
+import { variantOf } from './request-key.js';
+
+/** How a request came to be passed on, and what there is beside. */
+export interface Call {
+  readonly engine: Engine;
+  readonly req: Request;
+  /** What the client gets; of a call in the background, nobody. */
+  readonly res: ServerResponse;
+  readonly key: CacheKey;
+  readonly flightKey: CacheKey;
+  /** The variants of the URL, where there are several. */
+  readonly list: Entry | undefined;
+  /** What may be asked for by its validator, or sent where there is an error. */
+  readonly stale: Entry | undefined;
+  /** Why it was passed on, in the words of RFC 9211 section 2.2. */
+  readonly why: string;
+  /** Who waits for it. */
+  readonly flight: Flight | undefined;
+  readonly conditions: Conditions;
+  readonly isBackground: boolean;
+}
+
+/** A request that handlers answer while the cache listens. */
+export class Exchange implements RecorderListener {
+  readonly recorder: Recorder;
+  /** Who listened to the response before the handlers did. */
+  readonly above: Listeners;
+  private readonly before: Before;
+  private startedAt = performance.now();
+  private stamp: number;
+  /** Set once it is clear that the answer is kept. */
+  private planned: EntryHead | undefined = undefined;
+  private vary: readonly string[] = [];
+  private hasValidated = false;
+  /** Whether whoever answers knows nothing of the answer's validator. */
+  private isEtagOurs = false;
+  private isOver = false;
+
+  constructor(private readonly call: Call) {
+    const { engine, res } = call;
+    this.above = listenersOf(res);
+    this.before = fieldsNow(res);
+    this.stamp = engine.store.stamp;
+    this.recorder = new Recorder(res, engine.settings.maxBodyBytes, this);
+  }
+
+  /** Makes the request such that what comes back can be kept (RFC 9111 section 4.3.1). */
+  prepare(): void {
+    const { req, stale } = this.call;
+    const etag = stale?.head.etag;
+    const lastModified = stale?.head.lastModified;
+    this.hasValidated = etag !== undefined || lastModified !== undefined;
+    // The client's own conditions are answered from what comes back.
+    setRequestField(req, 'if-none-match', etag);
+    setRequestField(req, 'if-modified-since', lastModified);
+    setRequestField(req, 'if-range', undefined);
+    setRequestField(req, 'range', undefined);
+  }
+
+  head(whole: Buffer | undefined): Course {
+    const { engine, req, res, stale, isBackground } = this.call;
+    const { statusCode } = res;
+    if (statusCode === 304 && this.hasValidated && stale !== undefined) return this.freshen(stale);
+    if (statusCode >= 500 && stale !== undefined && engine.now() < stale.head.errorUntil) {
+      return this.sendStale(stale, `fwd=stale; fwd-status=${statusCode}`);
+    }
+
+    const verdict = this.judgeNow(statusCode, undefined);
+    const kept = typeof verdict === 'object' && !this.isTooLong();
+    if (kept) {
+      if (whole !== undefined && engine.settings.etag && statusCode === 200)
+        this.isEtagOurs = addEtag(res, whole);
+      this.plan(verdict);
+    } else this.refuse(typeof verdict === 'object' ? 'too-large' : verdict);
+    if (isBackground) return kept ? 'record' : 'pass';
+
+    engine.markForwarded(res, kept ? `${this.call.why}; stored` : this.call.why);
+    engine.note(req, 'miss', undefined);
+    if (kept && this.isSentPrivate()) makePrivate(res);
+    return kept && this.isKnownToClient() ? this.sendNotModified() : kept ? 'record' : 'pass';
+  }
+
+  done(body: Buffer | undefined): void {
+    const { engine, res } = this.call;
+    this.isOver = true;
+    const head = this.planned;
+    if (head === undefined) {
+      this.call.flight?.land('not-kept');
+      return;
+    }
+    if (body === undefined || !this.isComplete(body)) {
+      this.refuse(body === undefined ? 'too-large' : 'incomplete');
+      return;
+    }
+    // Whoever stands above may have added a cookie when the head left, or the handler begun a session.
+    const cookies = res.getHeader('set-cookie');
+    if (cookies !== undefined && cookies !== this.before.get('set-cookie')) return this.refuse('set-cookie');
+    const isOpen = head.isPublic || this.call.key.isPersonal;
+    if (!isOpen && hasCredentials(this.call.req)) return this.refuse('credentials');
+    this.store(new Entry({ ...head, tookMs: performance.now() - this.startedAt }, body));
+    engine.tally.stored += 1;
+  }
+
+  /** The client is gone, or the handler has torn down the connection. */
+  abandoned(): void {
+    if (this.isOver) return;
+    this.call.flight?.land('failed');
+  }
+
+  /**
+   * Sends what there is, since a new answer takes too long. The handlers go on, and are heard no more here.
+   *
+   * @returns the fields that they have set so far
+   */
+  giveStale(stale: Entry): Map<string, string | number | readonly string[]> {
+    const below = new Map<string, string | number | readonly string[]>();
+    for (const [name, value] of fieldsNow(this.call.res)) {
+      if (value !== undefined && value !== this.before.get(name)) below.set(name, value);
+    }
+    this.sendStale(stale, 'fwd=stale; detail=soft-timeout');
+    this.recorder.mute();
+    return below;
+  }
+
+  /** Goes on with what another one has begun. */
+  inherit(other: Exchange): void {
+    this.startedAt = other.startedAt;
+    this.stamp = other.stamp;
+    this.hasValidated = other.hasValidated;
+  }
+
+  private freshen(stale: Entry): Course {
+    const { engine, req, res, why, isBackground } = this.call;
+    // RFC 9111 section 3.2.
+    const fields = freshened(stale.head.fields, fieldsBelow(res, this.before, []), engine.now());
+    const verdict = this.judgeNow(stale.head.status, fields);
+    this.isOver = true;
+    let entry = stale;
+    if (typeof verdict === 'object') {
+      const head = entryHead({ ...this.factsOf(), status: stale.head.status, fields, verdict, vary: [] });
+      entry = new Entry(head, stale.body);
+      this.vary = this.call.list?.head.vary ?? [];
+      this.store(entry);
+    } else {
+      entry = new Entry({ ...stale.head, fields, bornAt: engine.now() }, stale.body);
+      void engine.store.remove(this.call.key);
+      this.refuse(verdict);
+    }
+    if (isBackground) return 'pass';
+    restore(res, this.before);
+    engine.markForwarded(res, `${why}; fwd-status=304${entry === stale ? '' : '; stored'}`);
+    engine.note(req, 'miss', entry.head.route);
+    this.send(entry);
+    return 'discard';
+  }
+
+  private sendStale(stale: Entry, how: string): Course {
+    const { engine, req, res, flight, isBackground } = this.call;
+    flight?.land({ entry: stale, vary: [], variant: '', isStale: true });
+    this.isOver = true;
+    if (isBackground) return 'pass';
+    restore(res, this.before);
+    engine.markForwarded(res, how);
+    engine.note(req, 'stale', stale.head.route);
+    this.send(stale);
+    return 'discard';
+  }
+
+  private send(entry: Entry): void {
+    const { engine, req, res, conditions } = this.call;
+    res.statusMessage = '';
+    sendEntry(req, res, entry, conditions, engine.now(), this.isSentPrivate(), (body) =>
+      this.recorder.send(body),
+    );
+  }
+
+  private sendNotModified(): Course {
+    const { res } = this.call;
+    res.statusCode = 304;
+    for (const name of ['Content-Type', 'Content-Length', 'Content-Encoding', 'Transfer-Encoding']) {
+      res.removeHeader(name);
+    }
+    this.recorder.send(undefined);
+    return 'divert';
+  }
+
+  private isKnownToClient(): boolean {
+    const head = this.planned;
+    if (head === undefined || head.status !== 200) return false;
+    return isNotModified(new Entry(head, EMPTY), this.call.conditions);
+  }
+
+  private isSentPrivate(): boolean {
+    return this.call.engine.settings.shared || this.call.key.isPersonal;
+  }
+
+  private judgeNow(status: number, fields: readonly Field[] | undefined): ReturnType<typeof judge> {
+    const { engine, req, res, key } = this.call;
+    return judge(
+      answerOf(res, this.before, status, fields),
+      {
+        now: engine.now(),
+        tookMs: performance.now() - this.startedAt,
+        hasCredentials: hasCredentials(req),
+        isPersonal: key.isPersonal,
+      },
+      engine.settings.policy,
+    );
+  }
+
+  private plan(verdict: Verdict): void {
+    const { res } = this.call;
+    const fields = fieldsBelow(res, this.before, verdict.withheld);
+    this.vary = varyOf(res, this.before);
+    const head = entryHead({ ...this.factsOf(), status: res.statusCode, fields, verdict, vary: this.vary });
+    this.planned = this.isEtagOurs ? { ...head, etag: undefined } : head;
+  }
+
+  private factsOf(): { call: Call; stamp: number; tookMs: number } {
+    return { call: this.call, stamp: this.stamp, tookMs: performance.now() - this.startedAt };
+  }
+
+  private store(entry: Entry): void {
+    const { engine, req, key, list, flight } = this.call;
+    engine.noteKept(key);
+    const written = keep(engine.store, key, req, list, entry, this.vary);
+    const land = (): void =>
+      flight?.land({ entry, vary: this.vary, variant: variantOf(req, this.vary), isStale: false });
+    // Other processes look when the right is given back: it has to be there by then.
+    if (written instanceof Promise && flight?.claim !== undefined) written.then(land, land);
+    else land();
+  }
+
+  private refuse(why: Refusal): void {
+    const { engine, key, flight } = this.call;
+    this.planned = undefined;
+    engine.tally.refuse(why);
+    // An error is over some time, and what one user may not share others may.
+    if (why !== 'status' && why !== 'incomplete' && why !== 'credentials') engine.noteNotKept(key);
+    flight?.land('not-kept');
+  }
+
+  private isTooLong(): boolean {
+    const length = this.call.res.getHeader('content-length');
+    return length !== undefined && Number(length) > this.call.engine.settings.maxBodyBytes;
+  }
+
+  /** What an upstream or a handler breaks off, or counts wrongly, is no answer for anybody else. */
+  private isComplete(body: Buffer): boolean {
+    const length = this.call.res.getHeader('content-length');
+    return length === undefined || this.planned?.status === 204 || Number(length) === body.length;
+  }
+}

@@ -1,0 +1,103 @@
+import type { Entry } from './entry.js';
+import type { CacheKey } from './cache-key.js';
+import type { Claim, CacheStore } from './store.js';
+
+/** What became of the one call that many wait for. */
+export type Landing =
+  /** Here it is, for requests whose fields are the same. */
+  | {
+      readonly entry: Entry;
+      readonly vary: readonly string[];
+      readonly variant: string;
+      /** Whether it is stale, and sent all the same: there was an error instead of a new one, or none in time. */
+      readonly isStale: boolean;
+    }
+  /** An answer that is for nobody else. */
+  | 'not-kept'
+  /** None: the next in line may try. */
+  | 'failed';
+
+/** One call that several wait for. */
+export class Flight {
+  /** What it holds among processes. */
+  claim: Claim | undefined = undefined;
+  /** Whether it took longer than those want to wait who may have a stale answer. */
+  isSlow = false;
+  readonly landed: Promise<Landing>;
+  private settle: (landing: Landing) => void = () => undefined;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly flights: Map<string, Flight>,
+    private readonly text: string,
+    waitMs: number,
+  ) {
+    this.landed = new Promise((resolve) => {
+      this.settle = resolve;
+    });
+    // A call that hangs may not keep all others waiting.
+    this.timer = setTimeout(() => this.land('failed'), waitMs).unref();
+  }
+
+  /** The first outcome holds. */
+  land(landing: Landing): void {
+    clearTimeout(this.timer);
+    if (this.flights.get(this.text) === this) this.flights.delete(this.text);
+    this.settle(landing);
+    this.claim?.release();
+  }
+}
+
+/** The calls that are under way in this process, by key. */
+export class Flights {
+  private readonly open: Map<string, Flight> = new Map();
+
+  constructor(private readonly waitMs: number) {}
+
+  get(key: CacheKey): Flight | undefined {
+    return this.open.get(key.text);
+  }
+
+  start(key: CacheKey): Flight {
+    const flight = new Flight(this.open, key.text, this.waitMs);
+    this.open.set(key.text, flight);
+    return flight;
+  }
+
+  close(): void {
+    for (const flight of Array.from(this.open.values())) flight.land('failed');
+  }
+}
+
+const FIRST_LOOK_MS = 10;
+const LAST_LOOK_MS = 100;
+
+/**
+ * Gets the right to make an entry among processes, or waits until the one that has it is done.
+ *
+ * @param look whether it is there by now
+ * @returns what was found; without that, the right to make it
+ */
+export async function claimOrFind<Found>(
+  store: CacheStore,
+  key: CacheKey,
+  waitMs: number,
+  look: () => Promise<Found | undefined>,
+): Promise<{ claim: Claim | undefined; found: Found | undefined }> {
+  if (store.claim === undefined) return { claim: undefined, found: undefined };
+  const until = performance.now() + waitMs;
+  for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LAST_LOOK_MS, pauseMs * 1.5)) {
+    const claim = await store.claim(key);
+    if (claim.isMine && pauseMs === FIRST_LOOK_MS) return { claim, found: undefined };
+    // Also where the right was got at last: whoever had it may just have kept what he made.
+    const found = await look();
+    if (found !== undefined) {
+      claim.release();
+      return { claim: undefined, found };
+    }
+    if (claim.isMine || performance.now() >= until) return { claim, found };
+    await new Promise((resolve) => {
+      setTimeout(resolve, pauseMs * (0.5 + Math.random()));
+    });
+  }
+}

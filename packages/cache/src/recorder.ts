@@ -1,0 +1,195 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+
+/** What becomes of an answer once its status and fields are known. */
+export type Course =
+  /** To the client, and it is kept. */
+  | 'record'
+  /** To the client alone. */
+  | 'pass'
+  /** The client gets something else, and it is kept. */
+  | 'divert'
+  /** The client gets something else. */
+  | 'discard';
+
+export interface RecorderListener {
+  /**
+   * Status and fields stand in the response, and nothing is sent yet. Whoever takes another course than to let it
+   * through answers the client by himself.
+   *
+   * @param whole the body, where it comes all at once
+   */
+  head(whole: Buffer | undefined): Course;
+  /** The answer is complete. `undefined`: its body was too long to keep, or is not kept. */
+  done(body: Buffer | undefined): void;
+}
+
+type EndArguments = [chunk?: unknown, encoding?: unknown, callback?: unknown];
+
+/**
+ * Listens to what is written to a response. Without what it sends by itself: `send` passes by it.
+ */
+export class Recorder {
+  private readonly writeHead: ServerResponse['writeHead'];
+  private readonly write: ServerResponse['write'];
+  private readonly end: ServerResponse['end'];
+  private course: Course | undefined = undefined;
+  private chunks: Buffer[] = [];
+  private bytes = 0;
+  private isDone = false;
+  private isMuted = false;
+
+  constructor(
+    private readonly res: ServerResponse,
+    private readonly maxBytes: number,
+    private readonly listener: RecorderListener,
+  ) {
+    // Those of whoever wrapped them before, such as compression.
+    this.writeHead = res.writeHead.bind(res);
+    this.write = res.write.bind(res);
+    this.end = res.end.bind(res);
+    const flushHeaders = res.flushHeaders.bind(res);
+    define(res, 'writeHead', (...args: unknown[]) => this.hearHead(args));
+    define(res, 'write', (...args: EndArguments) => this.hearWrite(args));
+    define(res, 'end', (...args: EndArguments) => this.hearEnd(args));
+    define(res, 'flushHeaders', () => {
+      this.decide(undefined);
+      if (!this.isKeptBack) flushHeaders();
+    });
+  }
+
+  /** Answers the client in the place of what is written. */
+  send(body: Buffer | undefined): void {
+    this.course ??= 'discard';
+    // Node asks for it by name, maybe later, where somebody above holds the answer back for a while.
+    define(this.res, 'writeHead', this.writeHead);
+    Reflect.apply(this.end, this.res, body === undefined ? [] : [body]);
+  }
+
+  /** Hears nothing from now on, and lets nothing through. */
+  mute(): void {
+    this.isMuted = true;
+    this.chunks = [];
+  }
+
+  get hasHead(): boolean {
+    return this.course !== undefined;
+  }
+
+  private get isKeptBack(): boolean {
+    return this.isMuted || this.course === 'divert' || this.course === 'discard';
+  }
+
+  private get isRecording(): boolean {
+    return this.course === undefined || this.course === 'record' || this.course === 'divert';
+  }
+
+  private hearHead(args: unknown[]): ServerResponse {
+    if (this.course !== undefined) {
+      // What Node sends by itself before the first byte, or the same once more.
+      return this.isKeptBack ? this.res : this.passHead(args);
+    }
+    const [status, second, third] = args;
+    if (typeof status === 'number') this.res.statusCode = status;
+    if (typeof second === 'string') this.res.statusMessage = second;
+    setFields(this.res, typeof second === 'string' ? third : second);
+    this.decide(undefined);
+    return this.isKeptBack ? this.res : this.passHead([this.res.statusCode]);
+  }
+
+  private passHead(args: unknown[]): ServerResponse {
+    if (this.res.headersSent && args.length <= 1) return this.res;
+    return Reflect.apply(this.writeHead, this.res, args) as ServerResponse;
+  }
+
+  private hearWrite(args: EndArguments): boolean {
+    const [chunk, encoding] = args;
+    this.decide(undefined);
+    this.collect(chunk, encoding);
+    if (!this.isKeptBack) return Reflect.apply(this.write, this.res, args) as boolean;
+    callLast(args);
+    return true;
+  }
+
+  private hearEnd(args: EndArguments): ServerResponse {
+    const [chunk, encoding] = args;
+    const hasChunk = chunk !== undefined && chunk !== null && typeof chunk !== 'function';
+    if (this.isDone || this.isMuted) return this.passEnd(args);
+    if (this.course === undefined) {
+      if (hasChunk) this.collect(chunk, encoding);
+      const whole = this.bytes <= this.maxBytes ? joined(this.chunks, this.bytes) : undefined;
+      this.chunks = whole === undefined ? [] : [whole];
+      this.decide(whole);
+    } else if (hasChunk) {
+      this.collect(chunk, encoding);
+    }
+    this.isDone = true;
+    const body =
+      this.isRecording && this.bytes <= this.maxBytes ? joined(this.chunks, this.bytes) : undefined;
+    this.chunks = [];
+    const isKeptBack = this.isKeptBack;
+    if (!isKeptBack) Reflect.apply(this.end, this.res, args);
+    this.listener.done(body);
+    if (isKeptBack) callLast(args);
+    return this.res;
+  }
+
+  private passEnd(args: EndArguments): ServerResponse {
+    if (!this.isKeptBack) Reflect.apply(this.end, this.res, args);
+    else callLast(args);
+    return this.res;
+  }
+
+  private decide(whole: Buffer | undefined): void {
+    if (this.course !== undefined || this.isMuted) return;
+    // Before it is asked, since it may send something itself.
+    this.course = 'pass';
+    this.course = this.listener.head(whole);
+  }
+
+  private collect(chunk: unknown, encoding: unknown): void {
+    if (!this.isRecording || this.isMuted || this.bytes > this.maxBytes) return;
+    const bytes = bytesOf(chunk, encoding);
+    this.bytes += bytes.length;
+    if (this.bytes > this.maxBytes) this.chunks = [];
+    else this.chunks.push(bytes);
+  }
+}
+
+function define(res: ServerResponse, name: string, value: unknown): void {
+  Object.defineProperty(res, name, { configurable: true, writable: true, enumerable: true, value });
+}
+
+function joined(chunks: readonly Buffer[], bytes: number): Buffer {
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
+}
+
+/** A copy, since the handler may use its buffer again. */
+function bytesOf(chunk: unknown, encoding: unknown): Buffer {
+  if (typeof chunk === 'string') {
+    return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
+  }
+  return chunk instanceof Uint8Array ? Buffer.from(chunk) : Buffer.alloc(0);
+}
+
+function callLast(args: EndArguments): void {
+  const callback = args.find((arg) => typeof arg === 'function');
+  if (typeof callback === 'function') process.nextTick(callback);
+}
+
+/** The fields that `writeHead` is given, in any of their three forms. */
+function setFields(res: ServerResponse, fields: unknown): void {
+  if (Array.isArray(fields)) {
+    const pairs: unknown[] = Array.isArray(fields[0]) ? fields.flat(1) : fields;
+    const replaced = new Set<string>();
+    for (let index = 0; index + 1 < pairs.length; index += 2) {
+      const name = String(pairs[index]);
+      if (!replaced.has(name.toLowerCase())) res.removeHeader(name);
+      replaced.add(name.toLowerCase());
+      res.appendHeader(name, pairs[index + 1] as string | string[]);
+    }
+  } else if (typeof fields === 'object' && fields !== null) {
+    for (const [name, value] of Object.entries(fields as OutgoingHttpHeaders)) {
+      if (value !== undefined) res.setHeader(name, value);
+    }
+  }
+}

@@ -1,0 +1,298 @@
+import {
+  refuseUnknownOptions,
+  requireInteger,
+  requireMilliseconds,
+  requireObject,
+  wrongOption,
+  wrongSecret,
+} from '@signalbox/options';
+import { redisLink, type RedisReply } from '@signalbox/redis';
+import { KeyNames, type CacheKey } from './cache-key.js';
+import type { Entry } from './entry.js';
+import { decode, encode } from './entry-codec.js';
+import { Ledger, marksOf, matcherOf, type Mark } from './ledger.js';
+import { Outage } from './outage.js';
+import { MAX_KEPT_MS } from './policy.js';
+import { lockOf } from './redis-lock.js';
+import { messages } from './redis-messages.js';
+import { Removals } from './removals.js';
+import { Shelf } from './shelf.js';
+import type { CacheStore } from './store.js';
+
+export interface LocalTierOptions {
+  /** @default 33_554_432 */
+  maxBytes?: number | undefined;
+  /** @default 5_000 */
+  maxEntries?: number | undefined;
+  /**
+   * For how long an entry is used without asking Redis, in milliseconds: the most that a message of an invalidation
+   * which is lost can cost.
+   * @default 5_000
+   */
+  ttlMs?: number | undefined;
+}
+
+export interface RedisStoreOptions {
+  /**
+   * Keeps what was used last in this process, too.
+   * @default true
+   */
+  local?: boolean | LocalTierOptions | undefined;
+  /**
+   * What all keys begin with. Without braces, since those make Redis Cluster's hash tags.
+   * @default 'signalbox:cache:'
+   */
+  prefix?: string | undefined;
+  /**
+   * Keys the hashes that stand in Redis for hosts and queries; of a list the first. At least 16 characters, the same
+   * for all processes that share answers. Without it they are hashed, too, but can be found by trying.
+   */
+  secrets?: string | readonly string[] | undefined;
+  /**
+   * For how long the right to make an entry outlives a process that died with it, in milliseconds.
+   * @default 1_000
+   */
+  lockMs?: number | undefined;
+}
+
+/** What can be kept in: a link, or an ioredis client of the app's own. */
+export type RedisSource = Parameters<typeof redisLink>[0];
+
+/**
+ * Keeps answers in Redis, shared by all processes, and what was used last in this process, too. Needs Redis 5 or later.
+ *
+ * A hit is one command. Entries that were cut, changed or written by somebody else are misses, and so is a Redis that
+ * does not answer.
+ *
+ * @throws {TypeError} when an option is wrong
+ *
+ * @example
+ * app.use(cache({ store: redisStore(new Redis(process.env.REDIS_URL)) }));
+ */
+export function redisStore(source: RedisSource, options: RedisStoreOptions = {}): CacheStore {
+  const link = redisLink(source);
+  const { prefix, secret, local, lockMs } = resolveOptions(options);
+  const names = new KeyNames(prefix, secret);
+  const ledgerKey = `${prefix}{ledger}`;
+  const stampKey = `${prefix}{ledger}:stamp`;
+  const ledger = new Ledger();
+  const removals = new Removals();
+  const shelf = new Shelf(local.maxBytes, local.maxEntries);
+  const outage = new Outage(() => link.command('get', stampKey));
+  const note = link.script('cache-invalidate', INVALIDATE);
+  const locks = lockOf(link, lockMs);
+  let loading: Promise<void> | undefined;
+
+  const heard = messages(link, `${prefix}messages`, {
+    marked(marks, stamp) {
+      for (const mark of marks) ledger.add(mark, stamp);
+    },
+    dropped(name) {
+      shelf.delete(name);
+      removals.add(name);
+    },
+    missed() {
+      // Something may have been invalidated meanwhile that is still kept here.
+      shelf.clear();
+      load().catch(ignore);
+    },
+  });
+
+  /** What was invalidated since, all of it. */
+  function load(): Promise<void> {
+    loading ??= loadNow().finally(() => {
+      loading = undefined;
+    });
+    return loading;
+  }
+
+  async function loadNow(): Promise<void> {
+    const fields = (await link.command('hgetall', ledgerKey)) as string[];
+    for (let index = 0; index < fields.length; index += 2) {
+      const stamp = Number(fields[index + 1]);
+      if (fields[index] === 'floor') ledger.raise(stamp);
+      else ledger.add(fields[index] as Mark, stamp);
+    }
+  }
+
+  function ask(name: string): Promise<RedisReply[]> {
+    if (!link.cluster) return link.commandBytes('mget', name, stampKey) as Promise<RedisReply[]>;
+    // Two servers, at the same time.
+    return Promise.all([link.commandBytes('get', name), link.commandBytes('get', stampKey)]);
+  }
+
+  async function readShared(name: string): Promise<Entry | undefined> {
+    try {
+      const [bytes, stampBytes] = await ask(name);
+      const stamp = Buffer.isBuffer(stampBytes) ? Number(stampBytes.toString()) : 0;
+      // Also where there is nothing: what is made now has to say what was known.
+      if (stamp > ledger.stamp) await load();
+      const entry = Buffer.isBuffer(bytes) ? decode(name, bytes) : undefined;
+      // One that this process has not heard of, and cannot find out about, may be about this entry.
+      if (entry === undefined || stamp > ledger.stamp || !ledger.isCurrent(entry)) return undefined;
+      keepLocally(name, entry);
+      return entry;
+    } catch (error) {
+      outage.failed(error);
+      // What is here may be old, by as much as its lifetime allows.
+      const kept = shelf.get(name);
+      return kept !== undefined && ledger.isCurrent(kept) ? kept : undefined;
+    }
+  }
+
+  function keepLocally(name: string, entry: Entry): void {
+    // Which variants there are is always kept: it saves each of them a round trip.
+    if (!local.isOn && !entry.isVariantList) return;
+    entry.localUntil = performance.now() + local.ttlMs;
+    shelf.set(name, entry);
+  }
+
+  async function send(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      outage.failed(error);
+    }
+  }
+
+  /** Frees what the rule has made dead. A few hundred keys at a time, so that nobody waits long. */
+  async function sweep(mark: Mark): Promise<void> {
+    const matches = matcherOf(mark);
+    let cursor = '0';
+    do {
+      const [next, found] = (await link.command(
+        'scan',
+        cursor,
+        'MATCH',
+        `${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`,
+        'COUNT',
+        500,
+      )) as [string, string[]];
+      const dead = found.filter((name) => matches(name.slice(prefix.length, name.lastIndexOf(':'))));
+      if (dead.length > 0) await link.command('unlink', ...dead);
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  return {
+    read(key) {
+      const name = names.of(key);
+      const kept = shelf.get(name);
+      if (
+        kept !== undefined &&
+        heard.isLive &&
+        performance.now() < kept.localUntil &&
+        ledger.isCurrent(kept)
+      ) {
+        return kept;
+      }
+      return readShared(name);
+    },
+
+    write(key, entry) {
+      const name = names.of(key);
+      const ttlMs = Math.ceil(entry.head.keptUntil - Date.now());
+      if (ttlMs <= 0 || removals.isLate(name, entry.head.tookMs) || !ledger.isCurrent(entry)) return;
+      keepLocally(name, entry);
+      return send(link.command('set', name, encode(name, entry), 'PX', ttlMs));
+    },
+
+    remove(key) {
+      const name = names.of(key);
+      shelf.delete(name);
+      removals.add(name);
+      return send(Promise.all([link.command('unlink', name), heard.tellDropped(name)]));
+    },
+
+    async invalidate(what) {
+      const marks = marksOf(what);
+      const stamp = await note([ledgerKey, stampKey], [`${prefix}messages`, MAX_KEPT_MS, ...marks]);
+      for (const mark of marks) ledger.add(mark, Number(stamp));
+      if ('tag' in what || link.cluster) return;
+      for (const mark of marks) await sweep(mark);
+    },
+
+    get stamp() {
+      return ledger.stamp;
+    },
+
+    claim: (key: CacheKey) => locks.claim(`${names.of(key)}:lock`),
+    size: () => shelf.size(),
+    close() {
+      heard.close();
+      outage.close();
+      shelf.clear();
+    },
+  };
+}
+
+/** More marks than this are not kept: what is older than the last of them is dead instead. */
+const MAX_MARKS = 10_000;
+
+// Numbers by the clock, so that one that is lost with the key is not given again.
+const INVALIDATE = `
+local time = redis.call('TIME')
+local stamp = math.max(
+  tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000),
+  tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+local text = string.format('%.0f', stamp)
+if redis.call('HLEN', KEYS[1]) > ${MAX_MARKS} then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'floor', text)
+end
+local marks = {}
+for index = 3, #ARGV do
+  redis.call('HSET', KEYS[1], ARGV[index], text)
+  marks[#marks + 1] = ARGV[index]
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], text, 'PX', ARGV[2])
+redis.call('PUBLISH', ARGV[1], cjson.encode({ stamp = text, marks = marks }))
+return text
+`;
+
+function ignore(): void {
+  // The next read finds that something is missing, and asks again.
+}
+
+interface Resolved {
+  prefix: string;
+  secret: string | undefined;
+  lockMs: number;
+  local: { isOn: boolean; maxBytes: number; maxEntries: number; ttlMs: number };
+}
+
+function resolveOptions(options: RedisStoreOptions): Resolved {
+  requireObject('redisStore', 'options', options);
+  refuseUnknownOptions('redisStore', options, ['local', 'prefix', 'secrets', 'lockMs']);
+  const { local = true, prefix = 'signalbox:cache:', secrets, lockMs = 1_000 } = options;
+  if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
+    throw wrongOption('redisStore', 'prefix', 'text without braces', prefix);
+  }
+  const secret: unknown = Array.isArray(secrets) ? secrets[0] : secrets;
+  if (secrets !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
+    throw wrongSecret(
+      'redisStore',
+      'secrets',
+      'a string of at least 16 characters, or a list of them',
+      secret,
+    );
+  }
+  requireMilliseconds('redisStore', 'lockMs', lockMs, 100);
+
+  if (typeof local !== 'boolean') {
+    requireObject('redisStore', 'local', local);
+    refuseUnknownOptions('redisStore: "local"', local, ['maxBytes', 'maxEntries', 'ttlMs']);
+  }
+  const tier = typeof local === 'boolean' ? {} : local;
+  const { maxBytes = 32 * 1024 * 1024, maxEntries = 5_000, ttlMs = 5_000 } = tier;
+  requireInteger('redisStore', 'local.maxBytes', maxBytes, 1);
+  requireInteger('redisStore', 'local.maxEntries', maxEntries, 1, 10_000_000);
+  requireMilliseconds('redisStore', 'local.ttlMs', ttlMs);
+  return {
+    prefix,
+    secret: typeof secret === 'string' ? secret : undefined,
+    lockMs,
+    local: { isOn: local !== false, maxBytes, maxEntries, ttlMs },
+  };
+}

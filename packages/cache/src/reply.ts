@@ -1,0 +1,152 @@
+import type { ServerResponse } from 'node:http';
+import type { Request } from 'express';
+import { fieldOf, type Entry } from './entry.js';
+import { joinedField, listed } from './fields.js';
+import { parseHttpDate } from './http-date.js';
+
+/** How the response is sent: past whoever listens to what handlers write. */
+export type Send = (body: Buffer | undefined) => void;
+
+/** The conditions of a client, which a cache answers itself where it can. */
+export interface Conditions {
+  readonly ifNoneMatch: string | undefined;
+  readonly ifModifiedSince: string | undefined;
+  readonly range: string | undefined;
+  readonly ifRange: string | undefined;
+}
+
+export function conditionsOf({ headers }: Request): Conditions {
+  return {
+    ifNoneMatch: headers['if-none-match'],
+    ifModifiedSince: headers['if-modified-since'],
+    range: headers.range,
+    ifRange: headers['if-range']?.toString(),
+  };
+}
+
+/** Writes an entry's fields into the response, beside what was set above the cache. */
+function setFields(res: ServerResponse, { head }: Entry): void {
+  for (const [name, value] of head.fields) {
+    if (name.length === 4 && name.toLowerCase() === 'vary') addVary(res, value);
+    else res.setHeader(name, value);
+  }
+}
+
+function addVary(res: ServerResponse, value: string | string[]): void {
+  const text = typeof value === 'string' ? value : value.join(', ');
+  const present = joinedField(res.getHeader('vary'));
+  if (present === undefined || present === '') {
+    res.setHeader('Vary', text);
+    return;
+  }
+  const known = listed(present);
+  const missing = text.split(',').filter((name) => !known.includes(name.trim().toLowerCase()));
+  if (missing.length > 0)
+    res.setHeader('Vary', `${present}, ${missing.map((name) => name.trim()).join(', ')}`);
+}
+
+/**
+ * Sends an entry: as it is, as 304 to a client that has it, or the part of it that is asked for.
+ *
+ * @param isPrivate whether no other cache may keep it
+ */
+export function sendEntry(
+  req: Request,
+  res: ServerResponse,
+  entry: Entry,
+  conditions: Conditions,
+  now: number,
+  isPrivate: boolean,
+  send: Send,
+): void {
+  const { head, body } = entry;
+  setFields(res, entry);
+  // RFC 9111 section 5.1.
+  res.setHeader('Age', String(Math.floor(entry.ageMs(now) / 1_000)));
+  if (isPrivate) makePrivate(res);
+
+  if (head.status === 200 && isNotModified(entry, conditions)) {
+    res.statusCode = 304;
+    res.removeHeader('Content-Type');
+    res.removeHeader('Content-Encoding');
+    send(undefined);
+    return;
+  }
+  res.statusCode = head.status;
+  if (head.status === 200 && conditions.range !== undefined && req.method === 'GET') {
+    if (sendRange(res, entry, conditions.range, conditions.ifRange, send)) return;
+  }
+  if (head.status !== 204) res.setHeader('Content-Length', String(body.length));
+  send(req.method === 'HEAD' ? undefined : body);
+}
+
+/** RFC 9110 section 13.2.2: `If-None-Match` comes first, and `If-Modified-Since` only where it is absent. */
+export function isNotModified(entry: Entry, { ifNoneMatch, ifModifiedSince }: Conditions): boolean {
+  if (ifNoneMatch !== undefined) return hasEtag(ifNoneMatch, entry.ownEtag);
+  if (ifModifiedSince === undefined) return false;
+  const since = parseHttpDate(ifModifiedSince);
+  if (since === undefined) return false;
+  // RFC 9111 section 4.3.2: without `Last-Modified` it is compared with when the answer came to be.
+  const changed = parseHttpDate(entry.head.lastModified ?? fieldOf(entry.head.fields, 'date'));
+  return changed !== undefined && changed <= since;
+}
+
+/** RFC 9110 section 8.8.3.2: weak comparison. */
+function hasEtag(wanted: string, etag: string | undefined): boolean {
+  if (wanted.trim() === '*') return true;
+  if (etag === undefined) return false;
+  const opaque = withoutWeakness(etag);
+  return (wanted.match(/(?:W\/)?"[^"]*"/g) ?? []).some((each) => withoutWeakness(each) === opaque);
+}
+
+function withoutWeakness(etag: string): string {
+  return etag.startsWith('W/') ? etag.slice(2) : etag;
+}
+
+const BYTE_RANGE = /^bytes=\s*(\d*)-(\d*)\s*$/i;
+
+/**
+ * Sends one range of bytes (RFC 9110 section 14). Several at once, or what cannot be read, is answered as if it had not
+ * been asked for, as section 14.2 allows.
+ */
+function sendRange(
+  res: ServerResponse,
+  { head, body, ownEtag }: Entry,
+  range: string,
+  ifRange: string | undefined,
+  send: Send,
+): boolean {
+  if (ifRange !== undefined && !isUnchanged(ifRange, ownEtag, head.lastModified)) return false;
+  const [whole, first = '', last = ''] = BYTE_RANGE.exec(range) ?? [];
+  if (whole === undefined || (first === '' && last === '')) return false;
+  const start = first === '' ? Math.max(0, body.length - Number(last)) : Number(first);
+  const end = first === '' || last === '' ? body.length - 1 : Math.min(Number(last), body.length - 1);
+  if (first !== '' && last !== '' && Number(last) < Number(first)) return false;
+  if (start >= body.length || (first === '' && Number(last) === 0)) {
+    res.statusCode = 416;
+    res.setHeader('Content-Range', `bytes */${body.length}`);
+    res.setHeader('Content-Length', '0');
+    send(undefined);
+    return true;
+  }
+  res.statusCode = 206;
+  res.setHeader('Content-Range', `bytes ${start}-${end}/${body.length}`);
+  res.setHeader('Content-Length', String(end - start + 1));
+  send(body.subarray(start, end + 1));
+  return true;
+}
+
+/** RFC 9110 section 13.1.5: strong comparison. */
+function isUnchanged(ifRange: string, etag: string | undefined, lastModified: string | undefined): boolean {
+  if (ifRange.startsWith('"')) return ifRange === etag;
+  return lastModified !== undefined && ifRange === lastModified;
+}
+
+/** Says that no cache further on may keep it, where the answer itself does not say who may. */
+export function makePrivate(res: ServerResponse): void {
+  const stated = joinedField(res.getHeader('cache-control'));
+  if (stated === undefined || stated === '') res.setHeader('Cache-Control', 'private');
+  else if (!/\b(?:private|public|no-store|s-maxage)\b/i.test(stated)) {
+    res.setHeader('Cache-Control', `private, ${stated}`);
+  }
+}

@@ -1,0 +1,148 @@
+import type { Request } from 'express';
+import { CacheKey } from './cache-key.js';
+import type { KeyFunction } from './key-function.js';
+
+/**
+ * Fields by which proxies tell the app what was asked of them, and which apps put into links, redirects and pages.
+ * Anybody can send them. They are part of the key where they come, so that who makes one up poisons his own entry.
+ */
+const FORWARDING = [
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+  'x-forwarded-scheme',
+  'x-forwarded-server',
+  'x-forwarded-path',
+  'x-forwarded-uri',
+  'x-forwarded-ssl',
+  'x-url-scheme',
+  'x-host',
+  'front-end-https',
+] as const;
+
+/** Fields that make another request of it: such a request is neither answered from the cache nor kept. */
+export const OVERRIDES: readonly string[] = [
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-original-url',
+  'x-original-uri',
+  'x-rewrite-url',
+];
+
+/** Why a request has no key. */
+export type NoKey = 'override' | 'body' | 'key';
+
+/** What requests are told apart by. */
+export interface KeyOptions {
+  readonly key: KeyFunction | undefined;
+  readonly isPersonal: boolean;
+  /** Header fields, in lower case, that are part of every key. */
+  readonly vary: readonly string[];
+}
+
+/**
+ * The key of a request: scheme and host, path and query as they came, what proxies said, and what the cache was told
+ * to look at. The path is taken literally, so that `/a`, `//a`, `/%61`, `/a;x` and `/a/x.css` are five, whatever the
+ * app makes of them.
+ */
+export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey {
+  const { headers } = req;
+  for (let index = 0; index < OVERRIDES.length; index++) {
+    if (headers[OVERRIDES[index] as string] !== undefined) return 'override';
+  }
+  // A GET with a body may be answered by the body.
+  const length = headers['content-length'];
+  if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) return 'body';
+
+  const url = req.originalUrl;
+  const at = url.indexOf('?');
+  const path = at === -1 ? url : url.slice(0, at);
+  const scheme = 'encrypted' in req.socket ? 'https' : 'http';
+  let text = `${path}\n${at === -1 ? '' : normalQuery(url.slice(at))}\n${scheme}://${(headers.host ?? '').toLowerCase()}`;
+
+  // Somebody above has changed what is asked for.
+  const routed = req.baseUrl === '' ? req.url : req.baseUrl + req.url;
+  if (routed !== url && routed !== `${path}/${at === -1 ? '' : url.slice(at)}`) text += `\nurl ${routed}`;
+  for (let index = 0; index < FORWARDING.length; index++) {
+    const value = headers[FORWARDING[index] as string];
+    if (value !== undefined) text += `\n${FORWARDING[index]} ${String(value)}`;
+  }
+  if (headers.forwarded !== undefined) text += `\nforwarded ${withoutClient(headers.forwarded)}`;
+  for (const name of options.vary) text += `\n${name} ${varyValue(name, headers[name])}`;
+
+  if (options.key === undefined) return new CacheKey(text, path);
+  const own = options.key(req);
+  if (own === undefined) return 'key';
+  return new CacheKey(`${text}\nkey ${textOf(own)}`, path, options.isPersonal);
+}
+
+/** What a key function gave, with lengths, so that no two lists read alike. */
+function textOf(own: unknown): string {
+  if (typeof own === 'string') return `${own.length} ${own}`;
+  if (Array.isArray(own) && own.every((part) => part === undefined || typeof part === 'string')) {
+    return own
+      .map((part: string | undefined) => (part === undefined ? '-' : `${part.length} ${part}`))
+      .join(' ');
+  }
+  if (own instanceof Promise) own.catch(() => undefined);
+  throw new TypeError('cache: "key" must return a string, a list of strings or undefined');
+}
+
+const PLAIN_QUERY = /^\?[\w.~=&%+*:@,!$'()/-]*$/;
+const PLAIN_NAME = /^[\w-]+$/;
+
+/**
+ * The query with its parameters in order of their names: only where no reader, however it splits and merges, could
+ * take the two for different questions, so not where a name comes twice or has brackets, dots or escapes in it.
+ */
+export function normalQuery(query: string): string {
+  if (!query.includes('&') || !PLAIN_QUERY.test(query)) return query;
+  const seen = new Set<string>();
+  const pairs: [name: string, pair: string][] = [];
+  for (const pair of query.slice(1).split('&')) {
+    const equals = pair.indexOf('=');
+    const name = equals === -1 ? pair : pair.slice(0, equals);
+    const folded = name.toLowerCase();
+    if (!PLAIN_NAME.test(name) || seen.has(folded)) return query;
+    seen.add(folded);
+    pairs.push([name, pair]);
+  }
+  pairs.sort(([one], [other]) => (one < other ? -1 : 1));
+  return `?${pairs.map(([, pair]) => pair).join('&')}`;
+}
+
+/** `Forwarded` (RFC 7239) without who asks, which is another one for each visitor. */
+function withoutClient(field: string): string {
+  return field
+    .split(/[;,]/)
+    .map((pair) => pair.trim())
+    .filter((pair) => !/^(?:for|by)=/i.test(pair))
+    .join(';');
+}
+
+/** Fields whose values are the same in lower case. */
+const CASELESS: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'accept-charset',
+]);
+
+/** A field of a request as variants are told apart by it (RFC 9111 section 4.1): white space around commas is none. */
+function varyValue(name: string, value: string | string[] | undefined): string {
+  if (value === undefined) return '-';
+  const text = (typeof value === 'string' ? value : value.join(',')).trim().replace(/\s*,\s*/g, ',');
+  return `"${CASELESS.has(name) ? text.toLowerCase() : text}"`;
+}
+
+/** The values of several fields, in a form in which no two lists of values look alike. */
+export function variantOf(req: Request, names: readonly string[]): string {
+  let text = '';
+  for (const name of names) {
+    const value = varyValue(name, req.headers[name]);
+    text += `${name} ${value.length} ${value}\n`;
+  }
+  return text;
+}

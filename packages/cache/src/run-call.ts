@@ -1,0 +1,89 @@
+import type { NextFunction, Request, Response } from 'express';
+import { onceOver, runInContext } from '@signalbox/context';
+import type { CacheKey } from './cache-key.js';
+import { canDetach, detached } from './detached.js';
+import type { Engine } from './engine.js';
+import type { Entry } from './entry.js';
+import type { Flight } from './flights.js';
+import { Exchange, type Call } from './exchange.js';
+import { conditionsOf } from './reply.js';
+import { flightKeyOf } from './variants.js';
+
+/** A call for a client. */
+export type RunnableCall = Omit<Call, 'isBackground'> & { readonly res: Response };
+
+/** Lets the handlers answer while the cache listens. */
+export function runCall(call: RunnableCall, next: NextFunction): void {
+  const { engine, req, res, stale, flight } = call;
+  const exchange = new Exchange({ ...call, isBackground: false });
+  // What is for nobody else need not be made whole for the cache's sake.
+  if (flight !== undefined || stale !== undefined) exchange.prepare();
+  onceOver(req, res, () => exchange.abandoned());
+
+  const { softTimeoutMs } = engine.settings;
+  if (softTimeoutMs !== undefined && stale !== undefined && canDetach(req, res)) {
+    const mayBeSent = (): boolean =>
+      engine.now() < Math.max(stale.head.revalidateUntil, stale.head.errorUntil);
+    const timer = setTimeout(() => {
+      if (exchange.recorder.hasHead || res.closed || res.socket === null || !mayBeSent()) return;
+      giveStale(exchange, call, stale);
+    }, softTimeoutMs).unref();
+    onceOver(req, res, () => clearTimeout(timer));
+  }
+  next();
+}
+
+/** The client has waited long enough. The handlers go on: what they answer is kept. */
+function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry): void {
+  const { engine, req, res, flightKey } = call;
+  const { statusCode } = res;
+  const set = exchange.giveStale(stale);
+  // Somebody above holds it back: there is no other response to be had yet, and this one is deaf.
+  if (!res.headersSent) return;
+  const other = detached(req, res, exchange.above);
+  const flight = engine.flights.start(flightKey);
+  flight.isSlow = true;
+  const rest = new Exchange({ ...call, res: other, flight, isBackground: true });
+  rest.inherit(exchange);
+  other.on('close', () => rest.abandoned());
+  other.statusCode = statusCode;
+  for (const [name, value] of set) other.setHeader(name, value);
+}
+
+/** Makes an answer anew once the client has the one there is. Nobody waits for it. */
+export function refreshLater(
+  engine: Engine,
+  req: Request,
+  res: Response,
+  next: NextFunction,
+  key: CacheKey,
+  list: Entry | undefined,
+  stale: Entry,
+): void {
+  const flightKey = flightKeyOf(req, key, list);
+  if (engine.flights.get(flightKey) !== undefined || !canDetach(req, res)) return;
+  // One of those that come in meanwhile is enough. Node is through with the response a moment after it says so.
+  onceOver(req, res, () => setImmediate(refresh));
+
+  function refresh(): void {
+    if (engine.flights.get(flightKey) !== undefined) return;
+    const flight = engine.flights.start(flightKey);
+    makeAnew(flight).catch(() => flight.land('failed'));
+  }
+
+  async function makeAnew(flight: Flight): Promise<void> {
+    flight.claim = await engine.store.claim?.(flightKey);
+    if (flight.claim?.isMine === false) return flight.land('failed');
+    const other = detached(req, res, undefined);
+    const conditions = conditionsOf(req);
+    const call = { engine, req, res: other, key, flightKey, list, stale, why: '', conditions, flight };
+    const exchange = new Exchange({ ...call, isBackground: true });
+    exchange.prepare();
+    other.on('close', () => exchange.abandoned());
+    runInContext({}, goOn);
+  }
+
+  function goOn(): void {
+    next();
+  }
+}

@@ -1,0 +1,73 @@
+import type { Request, Response } from 'express';
+import type { Engine } from './engine.js';
+import { OVERRIDES, requestKey } from './request-key.js';
+
+/** RFC 9110 section 9.2.1: all other methods, also those that nobody knows, may change something. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+export function isUnsafe(req: Request): boolean {
+  return !SAFE.has(req.method);
+}
+
+/**
+ * Forgets what is kept for a URL once a request that may have changed it has succeeded (RFC 9111 section 4.4), and what
+ * is kept for the URLs of the same origin that the answer names.
+ */
+export function watchUnsafe(engine: Engine, req: Request, res: Response): void {
+  const writeHead = res.writeHead.bind(res);
+  let isTold = false;
+
+  // Before the client hears of it: its next request may come at once.
+  function forget(): void {
+    if (isTold || res.statusCode >= 400) return;
+    isTold = true;
+    drop(engine, req, req.originalUrl);
+    for (const name of ['location', 'content-location']) {
+      const target = sameOrigin(req, res.getHeader(name));
+      if (target !== undefined) drop(engine, req, target);
+    }
+  }
+
+  Object.defineProperty(res, 'writeHead', {
+    configurable: true,
+    writable: true,
+    enumerable: true,
+    value: function writeHeadAndForget(...args: Parameters<Response['writeHead']>): Response {
+      if (typeof args[0] === 'number') res.statusCode = args[0];
+      forget();
+      return writeHead(...args);
+    },
+  });
+}
+
+function drop(engine: Engine, req: Request, url: string): void {
+  const key = requestKey(asRead(req, url), engine.settings.keys);
+  if (typeof key === 'string') return;
+  engine.flights.get(key)?.land('not-kept');
+  const removed = engine.store.remove(key);
+  if (removed instanceof Promise) removed.catch(() => undefined);
+}
+
+/** The request, as one that asks for the URL: without what only its body brings along, and what it is made into. */
+function asRead(req: Request, url: string): Request {
+  const { 'content-length': _length, 'transfer-encoding': _encoding, ...headers } = req.headers;
+  for (const name of OVERRIDES) delete headers[name];
+  const isOwn = url === req.originalUrl;
+  return Object.create(req, {
+    headers: { value: headers },
+    originalUrl: { value: url },
+    baseUrl: { value: isOwn ? req.baseUrl : '' },
+    url: { value: isOwn ? req.url : url },
+  }) as Request;
+}
+
+function sameOrigin(req: Request, target: unknown): string | undefined {
+  if (typeof target !== 'string' || target === '') return undefined;
+  const host = req.headers.host ?? '';
+  try {
+    const url = new URL(target, `http://${host}${req.originalUrl}`);
+    return url.host === host.toLowerCase() ? url.pathname + url.search : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,150 @@
+import { fileURLToPath } from 'node:url';
+import { Agent, request } from 'node:http';
+import { startProgram, type Program } from '@signalbox/testing';
+import type { RequestHandler } from 'express';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { cache } from '../src/index.js';
+import { counting, eventually, get, serving } from './support.js';
+
+/** The bodies of so many requests at the same time. */
+async function texts(count: number, url: (index: number) => string): Promise<string[]> {
+  const agent = new Agent({ maxSockets: 300 });
+  const one = (target: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      // As the processes of one app, which differ by nothing.
+      request(target, { agent, headers: { host: 'app.example' } }, (res) => {
+        let text = '';
+        res.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        res.on('end', () => resolve(text));
+      })
+        .on('error', reject)
+        .end();
+    });
+  const all = await Promise.all(Array.from({ length: count }, (_each, index) => one(url(index))));
+  agent.destroy();
+  return all;
+}
+
+describe('many who miss at once', () => {
+  it('are one call', async () => {
+    const handler = counting((_req, _res, next) => void setTimeout(next, 100));
+    const route = cache({ ttlMs: 60_000 });
+    const url = await serving(route, handler);
+    const all = await texts(1_000, () => url);
+    expect(new Set(all)).toEqual(new Set(['answer 1']));
+    expect(handler.calls()).toBe(1);
+    const { coalesced, hit, miss } = route.report();
+    expect({ miss, rest: coalesced + hit }).toEqual({ miss: 1, rest: 999 });
+    expect(coalesced).toBeGreaterThan(100);
+  });
+
+  it('go each their own way when the answer turns out to be for one alone, and wait no more', async () => {
+    const handler = counting((_req, res, next) => {
+      res.set('cache-control', 'private');
+      setTimeout(next, 50);
+    });
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    const startedAt = performance.now();
+    const all = await texts(50, () => url);
+    expect(new Set(all).size).toBe(50);
+    // One waits for the first, all others at the same time.
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+  });
+
+  it.each(['max-age=0', 'no-cache'])('get each an answer of their own to %s', async (control) => {
+    const handler = counting((_req, res, next) => {
+      res.set({ 'cache-control': control, etag: '"x"' });
+      setTimeout(next, 30);
+    });
+    const url = await serving(cache(), handler);
+    const all = await texts(10, () => url);
+    expect(new Set(all).size).toBe(10);
+  });
+
+  it('do not hang on one who hangs up', async () => {
+    const handler = counting((_req, res, next) => {
+      const timer = setTimeout(next, 60);
+      res.on('close', () => clearTimeout(timer));
+    });
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    const first = request(url, { agent: false });
+    first.on('error', () => undefined).end();
+    await eventually(() => handler.calls() === 1);
+    const waiting = Promise.all([get(url), get(url), get(url)]);
+    setTimeout(() => first.destroy(), 10);
+    const answers = await waiting;
+    expect(answers.map(({ text }) => text)).toEqual(['answer 2', 'answer 2', 'answer 2']);
+  });
+
+  it('do not hang on a call that hangs', async () => {
+    const handler = counting((_req, _res, next) => void (handler.calls() > 1 && next()));
+    const url = await serving(cache({ ttlMs: 60_000, waitMs: 100 }), handler);
+    const first = request(url, { agent: false });
+    first.on('error', () => undefined).end();
+    await eventually(() => handler.calls() === 1);
+    expect((await get(url)).text).toBe('answer 2');
+    first.destroy();
+  });
+
+  it('get only what fits them, where answers vary', async () => {
+    const handler: RequestHandler = (req, res) => {
+      setTimeout(() => res.vary('Accept-Language').end(String(req.headers['accept-language'])), 30);
+    };
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    const languages = ['de', 'en', 'fr', 'de', 'en', 'fr'];
+    const answers = await Promise.all(languages.map((language) => get(url, { 'accept-language': language })));
+    expect(answers.map(({ text }) => text)).toEqual(languages);
+  });
+});
+
+describe('many processes', () => {
+  let redis: RedisServer;
+  let client: Redis;
+  beforeAll(async () => {
+    redis = await startRedis();
+    client = new Redis(redis.port);
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await redis.stop();
+  });
+
+  async function startServers(count: number, tookMs: number): Promise<{ program: Program; url: string }[]> {
+    return Promise.all(
+      Array.from({ length: count }, async () => {
+        const program = await startProgram(
+          process.execPath,
+          [fileURLToPath(new URL('programs/serves.mjs', import.meta.url))],
+          { env: { REDIS_URL: redis.url, TOOK_MS: String(tookMs) }, ready: /ready \d+/ },
+        );
+        onTestFinished(() => program.kill().then(() => undefined));
+        const [, port] = await program.waitFor(/ready (\d+)/);
+        return { program, url: `http://127.0.0.1:${port}` };
+      }),
+    );
+  }
+
+  it('make 1 000 misses one call, and so does a memoized function', async () => {
+    const servers = await startServers(4, 300);
+    for (const path of ['/page/four', '/value/memo']) {
+      const all = await texts(1_000, (index) => `${servers[index % 4]?.url}${path}`);
+      expect(new Set(all).size).toBe(1);
+    }
+    expect(await client.mget('calls:four', 'calls:memo')).toEqual(['1', '1']);
+  });
+
+  it('go on when the one that makes the answer dies', async () => {
+    const servers = await startServers(2, 1_500);
+    const [one, two] = servers;
+    const lost = texts(1, () => `${one?.url}/page/dies`).catch(() => 'lost');
+    await one?.program.waitFor(/making dies/);
+    const waiting = texts(20, () => `${two?.url}/page/dies`);
+    await one?.program.kill();
+    expect(await lost).toBe('lost');
+    const answers = await waiting;
+    expect(new Set(answers)).toEqual(new Set([JSON.stringify({ pid: two?.program.pid })]));
+    expect(await client.get('calls:dies')).toBe('2');
+  });
+});

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import type { RequestHandler } from 'express';
+import { cache } from '../src/index.js';
+import { counting, get, send, serving } from './support.js';
+
+const DAY = 86_400_000;
+
+describe('unsafe methods (RFC 9111 section 4.4)', () => {
+  const writing =
+    (status: number, more: Record<string, string> = {}): RequestHandler =>
+    (req, res, next) => {
+      if (req.method === 'GET') return next();
+      res.status(status).set(more).end();
+    };
+
+  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'M-SEARCH'])(
+    '%s forgets what is kept for the URL',
+    async (method) => {
+      const url = await serving(cache({ ttlMs: DAY }), writing(204), counting());
+      await get(`${url}/a?x=1`);
+      await send(`${url}/a?x=1`, { method, body: 'x=2' });
+      expect((await get(`${url}/a?x=1`)).text).toBe('answer 2');
+    },
+  );
+
+  it('forget it also where a field makes another method of them', async () => {
+    const url = await serving(cache({ ttlMs: DAY }), writing(204), counting());
+    await get(url);
+    await send(url, { method: 'POST', headers: { 'x-http-method-override': 'DELETE' } });
+    expect((await get(url)).text).toBe('answer 2');
+  });
+
+  it.each([400, 404, 500])('that fail with %d forget nothing', async (status) => {
+    const url = await serving(cache({ ttlMs: DAY }), writing(status), counting());
+    await get(url);
+    await send(url, { method: 'POST' });
+    expect((await get(url)).text).toBe('answer 1');
+  });
+
+  it('forget what Location and Content-Location name, of the same origin', async () => {
+    const fields = { location: '/b', 'content-location': 'http://elsewhere.example/c' };
+    const url = await serving(cache({ ttlMs: DAY }), writing(201, fields), counting());
+    await get(`${url}/b`);
+    await get(`${url}/c`);
+    await send(`${url}/a`, { method: 'POST' });
+    expect((await get(`${url}/b`)).text).toBe('answer 3');
+    expect((await get(`${url}/c`)).text).toBe('answer 2');
+  });
+
+  it('forget every variant, and what was asked for before and comes later', async () => {
+    let release = (): void => undefined;
+    const handler = counting((req, res, next) => {
+      res.vary('Accept-Language');
+      if (req.headers['accept-language'] === 'slow') release = () => next();
+      else next();
+    });
+    const url = await serving(cache({ ttlMs: DAY }), writing(204), handler);
+    await get(url, { 'accept-language': 'de' });
+    await get(url, { 'accept-language': 'en' });
+    const slow = get(url, { 'accept-language': 'slow' });
+    while (handler.calls() < 3) await get(`${url}/else`);
+    await send(url, { method: 'PUT' });
+    release();
+    await slow;
+    for (const language of ['de', 'en', 'slow']) {
+      const before = handler.calls();
+      const again = get(url, { 'accept-language': language });
+      while (handler.calls() === before) await get(`${url}/else`, { 'accept-language': 'x' });
+      release();
+      expect((await again).headers['cache-status']).not.toContain('hit');
+    }
+  });
+});
+
+describe('invalidate', () => {
+  it('by tag, in one step', async () => {
+    const route = cache({ ttlMs: DAY, tags: ({ path }) => [path, 'all'] });
+    const url = await serving(route, counting());
+    for (const tag of ['a', 'b']) await get(`${url}/${tag}`);
+    await route.invalidate({ tag: '/a' });
+    expect((await get(`${url}/b`)).text).toBe('answer 2');
+    expect((await get(`${url}/a`)).text).toBe('answer 3');
+    await route.invalidate({ tag: ['x', 'all'] });
+    expect((await get(`${url}/b`)).text).toBe('answer 4');
+  });
+
+  it.each([
+    [{ prefix: '/users/' }, ['/users/1', '/users/1/posts'], ['/user', '/posts']],
+    [{ pattern: '/users/:id' }, ['/users/1', '/users/22'], ['/users/1/posts', '/users/', '/posts']],
+    [{ pattern: '/users/*/posts' }, ['/users/1/posts', '/users/1/x/posts'], ['/users/1', '/posts']],
+    [{ pattern: '*' }, ['/users/1', '/'], []],
+    [{ key: '/users/1' }, ['/users/1', '/users/1?x=1'], ['/users/11', '/users/1/posts']],
+  ])('by %o', async (what, gone, kept) => {
+    const handler = counting();
+    const route = cache({ ttlMs: DAY });
+    const url = await serving(route, handler);
+    for (const path of [...gone, ...kept]) await get(url + path);
+    await route.invalidate(what);
+    const before = handler.calls();
+    for (const path of kept) await get(url + path);
+    expect(handler.calls()).toBe(before);
+    for (const path of gone) await get(url + path);
+    expect(handler.calls()).toBe(before + gone.length);
+  });
+
+  it('reaches what was asked for before and comes later', async () => {
+    let release = (): void => undefined;
+    const handler = counting((_req, _res, next) => {
+      if (handler.calls() > 1) return next();
+      release = () => next();
+    });
+    const route = cache({ ttlMs: DAY, tags: ['page'] });
+    const url = await serving(route, handler);
+    const slow = get(url);
+    while (handler.calls() === 0) await new Promise((resolve) => setImmediate(resolve));
+    await route.invalidate({ tag: 'page' });
+    release();
+    expect((await slow).text).toBe('answer 1');
+    expect((await get(url)).text).toBe('answer 2');
+  });
+
+  it.each([
+    [{}, '0 of them'],
+    [{ tag: 'a', prefix: '/b' }, '2 of them'],
+    [{ tag: '' }, '"tag": ""'],
+    [{ tags: 'a' }, '"tags": "a"'],
+  ])('refuses %o', async (what, got) => {
+    await expect(cache().invalidate(what as never)).rejects.toThrow(
+      `invalidate: "what" must be one of { tag }, { prefix }, { pattern }, { key }, got ${got}`,
+    );
+  });
+});

@@ -1,0 +1,120 @@
+import { signals, type FeatureState } from '@signalbox/signals';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
+import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { cache, redisStore, type Cache } from '../src/index.js';
+import { clock, counting, eventually, get, redisClient, serving } from './support.js';
+
+let redis: RedisServer;
+let proxy: FaultProxy;
+beforeAll(async () => {
+  redis = await startRedis();
+  proxy = await startFaultProxy({ to: redis.port });
+});
+afterAll(async () => {
+  await proxy.stop();
+  await redis.stop();
+});
+
+function cacheOn(port: number, local: boolean | { ttlMs: number } = false): Cache {
+  const route = cache({ store: redisStore(redisClient(port), { local }), ttlMs: 60_000 });
+  onTestFinished(() => route.close());
+  return route;
+}
+
+function heard(): FeatureState[] {
+  const states: FeatureState[] = [];
+  onTestFinished(signals.featureState.subscribe((state) => void states.push(state)));
+  return states;
+}
+
+describe('a Redis that', () => {
+  const faults: [string, () => Promise<void> | void, () => Promise<void> | void][] = [
+    ['stops answering', () => redis.pause(), () => redis.resume()],
+    ['is killed', () => redis.kill(), () => redis.restart()],
+    ['is cut off', () => proxy.partition(), () => proxy.pass()],
+    ['swallows everything', () => proxy.blackhole(), () => proxy.pass()],
+    ['refuses connections', () => proxy.refuse(), () => proxy.pass()],
+  ];
+
+  it.each(faults)('%s costs misses, no hang, and is found again', async (_fault, begin, end) => {
+    const states = heard();
+    const handler = counting();
+    const url = await serving(cacheOn(proxy.port), handler);
+    await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);
+    const before = handler.calls();
+
+    await begin();
+    for (let times = 1; times <= 8; times += 1) {
+      const startedAt = performance.now();
+      const { status, text } = await get(url);
+      // A read and a claim, each within the deadline.
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+      expect({ status, text }).toEqual({ status: 200, text: `answer ${before + times}` });
+    }
+    expect(states[0]).toMatchObject({ feature: 'cache', degraded: true, policy: 'open' });
+
+    await end();
+    await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);
+    await eventually(() => states.at(-1)?.degraded === false);
+  });
+
+  it('is gone leaves what the local tier has, also past the time in which it asks nobody', async () => {
+    const handler = counting();
+    const url = await serving(cacheOn(proxy.port, { ttlMs: 1 }), handler);
+    await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);
+    const { text } = await get(url);
+    await proxy.refuse();
+    for (let times = 0; times < 5; times += 1) expect((await get(url)).text).toBe(text);
+    await proxy.pass();
+  });
+
+  it('is gone when the program starts is no reason not to start', async () => {
+    await proxy.refuse();
+    const handler = counting();
+    const url = await serving(cacheOn(proxy.port), handler);
+    expect((await get(url)).text).toBe('answer 1');
+    // In the process there is still one call for many.
+    await proxy.pass();
+    await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);
+  });
+
+  it('is gone cannot be told to forget, and says so', async () => {
+    await proxy.refuse();
+    const route = cacheOn(proxy.port);
+    await expect(route.invalidate({ tag: 'a' })).rejects.toMatchObject({
+      code: 'redis_unavailable',
+      status: 503,
+    });
+    await proxy.pass();
+  });
+});
+
+describe('an invalidation while a process hears nothing', () => {
+  it('is caught up with', async () => {
+    const { now } = clock();
+    const route = cache({
+      store: redisStore(redisClient(proxy.port), { local: { ttlMs: 60_000 } }),
+      ttlMs: 60_000,
+      tags: ['all'],
+      now,
+    });
+    const there = redisStore(redisClient(redis.port));
+    onTestFinished(() => {
+      route.close();
+      there.close();
+    });
+    const handler = counting();
+    const url = await serving(route, handler);
+    await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);
+    const { text } = await get(url);
+    await proxy.reset();
+    await proxy.refuse();
+    await eventually(async () => {
+      await there.invalidate({ tag: 'all' });
+      return true;
+    });
+    await proxy.pass();
+    await eventually(async () => (await get(url)).text !== text);
+  });
+});

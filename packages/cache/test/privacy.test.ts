@@ -1,0 +1,296 @@
+import type { RequestHandler } from 'express';
+import { describe, expect, it } from 'vitest';
+import { byUser, cache, cachedRoute } from '../src/index.js';
+import { counting, fields, get, send, serving } from './support.js';
+
+/** Answers by who asks, as a careless handler does: without a word about caches. */
+const whoAmI: RequestHandler = (req, res) => {
+  const who = req.headers.authorization ?? req.headers.cookie ?? req.headers['x-api-key'] ?? 'nobody';
+  res.json({ you: who });
+};
+
+const ALICE = { cookie: 'sid=alice' };
+const BOB = { cookie: 'sid=bob' };
+
+describe('two users', () => {
+  it.each([
+    ['cookies', ALICE, BOB],
+    ['Authorization', { authorization: 'Bearer alice' }, { authorization: 'Bearer bob' }],
+    ['API keys', { 'x-api-key': 'alice' }, { 'x-api-key': 'bob' }],
+  ])('with %s never see each other in what a careless handler answers', async (_kind, alice, bob) => {
+    const url = await serving(cache({ ttlMs: 60_000 }), whoAmI);
+    for (const [who, name] of [
+      [alice, 'alice'],
+      [bob, 'bob'],
+      [{}, 'nobody'],
+      [alice, 'alice'],
+      [{}, 'nobody'],
+      [bob, 'bob'],
+    ] as const) {
+      const { text } = await get(`${url}/me`, who);
+      expect(text).toContain(name);
+    }
+  });
+
+  it('who are signed in get nothing that was kept for nobody in particular', async () => {
+    const handler = counting();
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    await get(url);
+    expect((await get(url)).text).toBe('answer 1');
+    const { text, headers } = await get(url, ALICE);
+    expect(text).toBe('answer 2');
+    expect(headers['cache-status']).toBe('signalbox; fwd=uri-miss');
+  });
+
+  it.each(['max-age=60', 'max-age=60, must-revalidate'])(
+    'are not given the same by Cache-Control: %s, which does not say public',
+    async (control) => {
+      const handler = counting(fields({ 'cache-control': control }));
+      const url = await serving(cache(), handler);
+      const asked = [ALICE, BOB, { authorization: 'Bearer alice' }, { authorization: 'Bearer bob' }, {}];
+      const texts = new Set<string>();
+      for (const who of asked) texts.add((await get(url, who)).text);
+      expect(texts.size).toBe(asked.length);
+    },
+  );
+
+  it.each(['public, max-age=60', 's-maxage=60'])(
+    'share what says %s (RFC 9111 section 3.5)',
+    async (control) => {
+      const handler = counting(fields({ 'cache-control': control }));
+      const url = await serving(cache(), handler);
+      for (const who of [ALICE, BOB, { authorization: 'Bearer x' }, {}]) {
+        expect((await get(url, who)).text).toBe('answer 1');
+      }
+    },
+  );
+
+  it('share an answer that the app says is for all; other caches are told to keep off', async () => {
+    const handler = counting();
+    const url = await serving(cachedRoute(60_000, { shared: true }), handler);
+    for (const who of [ALICE, BOB, {}]) {
+      const { text, headers } = await get(url, who);
+      expect(text).toBe('answer 1');
+      expect(headers['cache-control']).toBe('private');
+    }
+  });
+
+  it('do not share what says private, even where the app says that all is for all', async () => {
+    const handler = counting(fields({ 'cache-control': 'private, max-age=60' }));
+    const url = await serving(cachedRoute(60_000, { shared: true }), handler);
+    expect((await get(url, ALICE)).text).toBe('answer 1');
+    expect((await get(url, BOB)).text).toBe('answer 2');
+  });
+
+  it('have each his own where the key is who asks', async () => {
+    const signIn: RequestHandler = (req, _res, next) => {
+      const subject = req.headers.cookie?.replace('sid=', '');
+      Object.assign(req, { auth: subject === undefined ? undefined : { subject } });
+      next();
+    };
+    const handler = counting();
+    const url = await serving(signIn, cachedRoute(60_000, { key: byUser() }), handler);
+    expect((await get(url, ALICE)).text).toBe('answer 1');
+    expect((await get(url, BOB)).text).toBe('answer 2');
+    const again = await get(url, ALICE);
+    expect(again.text).toBe('answer 1');
+    expect(again.headers['cache-control']).toBe('private');
+    expect((await get(url)).text).toBe('answer 3');
+    expect((await get(url)).text).toBe('answer 4');
+  });
+
+  it('are told apart also when the cache was asked before it was known who asks', async () => {
+    const signIn: RequestHandler = (req, _res, next) => {
+      Object.assign(req, { auth: { subject: req.headers.cookie } });
+      next();
+    };
+    const pages = cache({ ttlMs: 60_000, key: byUser() });
+    const url = await serving(pages.lookup, signIn, pages.answer, counting());
+    expect((await get(url, ALICE)).text).toBe('answer 1');
+    expect((await get(url, BOB)).text).toBe('answer 2');
+    expect((await get(url, ALICE)).text).toBe('answer 1');
+  });
+
+  it('are told apart by what the session holds when the answer is made, not only before', async () => {
+    const session: RequestHandler = (req, _res, next) => {
+      Object.assign(req, { session: { cookie: {} } });
+      next();
+    };
+    const handler = counting((req, _res, next) => {
+      Object.assign(Reflect.get(req, 'session') as object, { formToken: 'secret' });
+      next();
+    });
+    const url = await serving(session, cache({ ttlMs: 60_000 }), handler);
+    expect((await get(url)).text).toBe('answer 1');
+    expect((await get(url)).text).toBe('answer 2');
+  });
+
+  it('do not wait for each other: what one is answered is not the answer to the other', async () => {
+    const handler = counting((_req, _res, next) => void setTimeout(next, 30));
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    const answers = await Promise.all([ALICE, BOB, ALICE, {}].map((who) => get(url, who)));
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(4);
+  });
+});
+
+describe('Set-Cookie', () => {
+  it('is never kept, whatever the answer says of itself', async () => {
+    const handler = counting(fields({ 'set-cookie': 'sid=alice', 'cache-control': 'public, max-age=60' }));
+    const url = await serving(cache({ shared: true, ttlMs: 60_000 }), handler);
+    expect((await get(url)).text).toBe('answer 1');
+    expect((await get(url)).text).toBe('answer 2');
+  });
+
+  it('of whoever stands above the cache is that request’s alone, on a miss and on a hit', async () => {
+    let visits = 0;
+    const visit: RequestHandler = (_req, res, next) => {
+      visits += 1;
+      res.setHeader('set-cookie', `visit=${visits}`);
+      next();
+    };
+    const url = await serving(visit, cache({ ttlMs: 60_000 }), counting());
+    const first = await get(url);
+    const second = await get(url);
+    expect([first.text, second.text]).toEqual(['answer 1', 'answer 1']);
+    expect([first.headers['set-cookie'], second.headers['set-cookie']]).toEqual([['visit=1'], ['visit=2']]);
+  });
+
+  it('that is added as the answer leaves keeps the answer from being kept', async () => {
+    const late: RequestHandler = (_req, res, next) => {
+      const writeHead = res.writeHead.bind(res);
+      res.writeHead = function writeHeadWithCookie(this: typeof res, ...args: [number]) {
+        this.setHeader('set-cookie', 'sid=new');
+        return writeHead(...args);
+      } as typeof res.writeHead;
+      next();
+    };
+    const url = await serving(late, cache({ ttlMs: 60_000 }), counting());
+    expect((await get(url)).text).toBe('answer 1');
+    expect((await get(url)).text).toBe('answer 2');
+  });
+});
+
+describe('fields of another request', () => {
+  it('set above the cache are never sent again', async () => {
+    let requests = 0;
+    const above: RequestHandler = (req, res, next) => {
+      requests += 1;
+      res.setHeader('x-request-id', `request-${requests}`);
+      res.setHeader('ratelimit', `"default";r=${100 - requests}`);
+      res.setHeader('access-control-allow-origin', String(req.headers.origin));
+      res.setHeader('vary', 'Origin');
+      next();
+    };
+    const url = await serving(above, cache({ ttlMs: 60_000 }), counting(fields({ 'x-page': '7' })));
+    await get(url, { origin: 'https://one.example' });
+    const { headers, text } = await get(url, { origin: 'https://two.example' });
+    expect(text).toBe('answer 1');
+    expect(headers).toMatchObject({
+      'x-request-id': 'request-2',
+      ratelimit: '"default";r=98',
+      'access-control-allow-origin': 'https://two.example',
+      vary: 'Origin',
+      'x-page': '7',
+    });
+  });
+
+  it('set below by a limiter or for tracing are not kept either', async () => {
+    const handler = counting(
+      fields({ 'x-request-id': 'one', ratelimit: 'r=1', 'server-timing': 'db;dur=3', 'retry-after': '1' }),
+    );
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    await get(url);
+    const { headers, text } = await get(url);
+    expect(text).toBe('answer 1');
+    for (const name of ['x-request-id', 'ratelimit', 'server-timing']) expect(headers[name]).toBeUndefined();
+  });
+
+  it('make an answer that names the origin it is for an answer for that origin', async () => {
+    const handler = counting((req, res, next) => {
+      res.setHeader('access-control-allow-origin', String(req.headers.origin));
+      next();
+    });
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    for (const origin of ['https://one.example', 'https://two.example', 'https://one.example']) {
+      expect((await get(url, { origin })).headers['access-control-allow-origin']).toBe(origin);
+    }
+    expect(handler.calls()).toBe(2);
+  });
+});
+
+describe('what is not kept', () => {
+  it.each([500, 502, 503, 504, 400, 401, 403, 404, 429, 302])(
+    'an answer of %s without a word',
+    async (status) => {
+      const handler = counting(fields({}, status));
+      const url = await serving(cache({ ttlMs: 60_000 }), handler);
+      await get(url);
+      expect((await get(url)).text).toBe('answer 2');
+    },
+  );
+
+  it('an error, whatever it says', async () => {
+    const handler = counting(fields({ 'cache-control': 'public, max-age=60' }, 503));
+    const url = await serving(cache(), handler);
+    await get(url);
+    expect((await get(url)).text).toBe('answer 2');
+  });
+
+  it.each(['no-store', 'private', 'no-cache', 'max-age=0'])('Cache-Control: %s', async (control) => {
+    const handler = counting(fields({ 'cache-control': control }));
+    const url = await serving(cache({ ttlMs: 60_000, etag: false }), handler);
+    await get(url);
+    expect((await get(url)).text).toBe('answer 2');
+  });
+
+  it('an answer whose length is not what it says', async () => {
+    const broken = counting((_req, res) => {
+      res.setHeader('content-length', '100');
+      res.write('half');
+      setTimeout(() => res.destroy(), 10);
+    });
+    const url = await serving(cache({ ttlMs: 60_000 }), broken);
+    await expect(get(url)).rejects.toThrow();
+    await expect(get(url)).rejects.toThrow();
+    expect(broken.calls()).toBe(2);
+  });
+
+  it('a stream of events, for which nobody else waits', async () => {
+    const events = counting((_req, res) => void res.type('text/event-stream').write('data: x\n\n'));
+    const url = await serving(cache({ ttlMs: 60_000 }), events);
+    for (let listener = 0; listener < 3; listener += 1) {
+      const { body } = await fetch(url);
+      await body?.cancel();
+    }
+    expect(events.calls()).toBe(3);
+  });
+
+  it('a body above the limit, whether it says so or not', async () => {
+    const long = counting((_req, res) => {
+      res.write('x'.repeat(600));
+      res.end('x'.repeat(600));
+    });
+    const url = await serving(cache({ ttlMs: 60_000, maxBodyBytes: 1_000 }), long);
+    expect((await get(url)).text).toHaveLength(1_200);
+    expect((await get(url)).text).toHaveLength(1_200);
+    expect(long.calls()).toBe(2);
+  });
+
+  it('a request that says no-store (RFC 9111 section 5.2.1.5)', async () => {
+    const handler = counting();
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    await get(url, { 'cache-control': 'no-store' });
+    expect((await get(url)).text).toBe('answer 2');
+    expect((await get(url, { 'cache-control': 'no-store' })).text).toBe('answer 2');
+  });
+
+  it('an answer to HEAD, to a range, or to a GET with a body', async () => {
+    const handler = counting();
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    await send(url, { method: 'HEAD' });
+    await get(url, { range: 'bytes=0-1' });
+    await send(url, { body: 'q=poison', headers: { 'content-length': '8' } });
+    expect((await get(url)).text).toBe('answer 4');
+    expect((await send(url, { body: 'q=poison', headers: { 'content-length': '8' } })).text).toBe('answer 5');
+  });
+});

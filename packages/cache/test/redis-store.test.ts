@@ -1,0 +1,230 @@
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startFaultProxy } from '../../../test/support/fault-proxy.js';
+import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { decode, encode } from '../src/entry-codec.js';
+import { cache, redisStore, type CacheStore, type RedisStoreOptions } from '../src/index.js';
+import { counting, eventually, fields, get, redisClient, serving } from './support.js';
+import { entryOf, itKeepsTheStoreContract, keyOf, stampOf } from './store-contract.js';
+
+let redis: RedisServer;
+let client: Redis;
+let elsewhere: Redis;
+const stores: Record<'shared' | 'tiered' | 'other', CacheStore | undefined> = {
+  shared: undefined,
+  tiered: undefined,
+  other: undefined,
+};
+
+beforeAll(async () => {
+  redis = await startRedis();
+  client = new Redis(redis.port);
+  await client.ping();
+  stores.shared = redisStore(client, { local: false });
+  stores.tiered = redisStore(client);
+  // As another process has it.
+  elsewhere = new Redis(redis.port);
+  await elsewhere.ping();
+  stores.other = redisStore(elsewhere, { local: false });
+});
+afterAll(async () => {
+  for (const store of Object.values(stores)) store?.close();
+  client.disconnect();
+  elsewhere.disconnect();
+  await redis.stop();
+});
+
+function of(name: keyof typeof stores): CacheStore {
+  const store = stores[name];
+  if (store === undefined) throw new Error('not yet');
+  return store;
+}
+
+async function opened(options: RedisStoreOptions = {}, port = redis.port): Promise<CacheStore> {
+  const own = redisClient(port);
+  await own.ping();
+  const store = redisStore(own, options);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+describe('redisStore', () => {
+  describe('without a local tier', () =>
+    itKeepsTheStoreContract(
+      () => of('shared'),
+      () => of('other'),
+    ));
+  describe('with a local tier', () =>
+    itKeepsTheStoreContract(
+      () => of('tiered'),
+      () => of('other'),
+    ));
+
+  it('writes no key without an expiry, none outside its prefix, and no query in clear', async () => {
+    const prefix = 'keys:';
+    const store = await opened({ prefix, secrets: ['a secret of a few words', 'an older one'] });
+    const route = cache({ store, ttlMs: 60_000, tags: ['t'] });
+    const url = await serving(route, counting(fields({ vary: 'Accept' })));
+    const token = 'eyJhbGciOiJIUzI1NiJ9abc123';
+    await get(`${url}/api/search/${token}?q=my+illness`);
+    await route.invalidate({ tag: 'x' });
+    const keys = await client.keys(`${prefix}*`);
+    expect(keys.length).toBeGreaterThanOrEqual(4);
+    for (const key of keys) {
+      expect(key).toMatch(/^keys:(\/api\/search\/~:[\w-]+(:lock)?|\{ledger\}(:stamp)?)$/);
+      // A lock may be gone by now.
+      expect(await client.pttl(key)).not.toBe(-1);
+    }
+  });
+
+  it('a hit is one round trip and one command, of an answer with variants, too', async () => {
+    const proxy = await startFaultProxy({ to: redis.port });
+    const store = await opened({ local: false }, proxy.port);
+    const handler = counting(fields({ vary: 'Accept' }));
+    const plain = await serving(cache({ store, ttlMs: 60_000, tags: ['one-trip'] }), counting());
+    const varied = await serving(cache({ store, ttlMs: 60_000 }), handler);
+    for (const url of [plain, varied]) {
+      await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);
+      const reads = async (): Promise<number> =>
+        Number(/cmdstat_mget:calls=(\d+)/.exec(await redis.command('info', 'commandstats'))?.[1]);
+      // The link looks now and then whether its connections live: not each time.
+      await eventually(async () => {
+        proxy.resetCounts();
+        const before = await reads();
+        for (let times = 0; times < 10; times += 1) await get(url);
+        return (await reads()) - before === 10 && proxy.counts.roundTrips === 10;
+      });
+    }
+    await proxy.stop();
+  });
+
+  it('a hit of the local tier asks nothing', async () => {
+    const proxy = await startFaultProxy({ to: redis.port });
+    const store = await opened({}, proxy.port);
+    const url = await serving(cache({ store, ttlMs: 60_000 }), counting());
+    await eventually(async () => {
+      const before = proxy.counts.roundTrips;
+      return (
+        (await get(url)).headers['cache-status']?.includes('hit') === true &&
+        proxy.counts.roundTrips === before
+      );
+    });
+    proxy.resetCounts();
+    for (let times = 0; times < 10; times += 1) await get(url);
+    expect(proxy.counts.roundTrips).toBe(0);
+    await proxy.stop();
+  });
+
+  it('local tiers hear of what others invalidate, remove and replace', async () => {
+    const [one, two] = [await opened(), await opened()];
+    const [tagged, removed] = [keyOf(), keyOf()];
+    await one.write(tagged, entryOf('x', { tags: ['heard'], stamp: await stampOf(one) }));
+    await one.write(removed, entryOf('x', { stamp: await stampOf(one) }));
+    // Until it is there, and asked no more.
+    for (const key of [tagged, removed]) await eventually(() => !(two.read(key) instanceof Promise));
+    await one.invalidate({ tag: 'heard' });
+    await one.remove(removed);
+    for (const key of [tagged, removed]) await eventually(async () => (await two.read(key)) === undefined);
+  });
+
+  it('a process that heard nothing finds out at the next read', async () => {
+    const proxy = await startFaultProxy({ to: redis.port });
+    const deaf = await opened({ local: false }, proxy.port);
+    const key = keyOf();
+    await of('shared').write(key, entryOf('x', { tags: ['unheard'], stamp: await stampOf(of('shared')) }));
+    await eventually(async () => (await deaf.read(key)) !== undefined);
+    deaf.close();
+    await of('shared').invalidate({ tag: 'unheard' });
+    expect(await deaf.read(key)).toBeUndefined();
+    await proxy.stop();
+  });
+
+  it('forgets 100 000 entries of a tag with one command', async () => {
+    const key = keyOf();
+    const stamp = await stampOf(of('shared'));
+    const name = 'bulk:/x:';
+    const bytes = encode('unused', entryOf('x', { tags: ['bulk'], stamp }));
+    const pipeline = client.pipeline();
+    for (let each = 0; each < 100_000; each += 1) pipeline.set(name + String(each), bytes, 'PX', 60_000);
+    await pipeline.exec();
+    await of('shared').write(key, entryOf('x', { tags: ['bulk'], stamp }));
+    const count = async (): Promise<number> =>
+      Number(/total_commands_processed:(\d+)/.exec(await redis.command('info', 'stats'))?.[1]);
+    const before = await count();
+    await of('shared').invalidate({ tag: 'bulk' });
+    // The script with what it calls, messages, and the two questions themselves.
+    expect((await count()) - before).toBeLessThan(30);
+    expect(await of('shared').read(key)).toBeUndefined();
+  });
+
+  it('frees what a prefix names with SCAN and UNLINK, and asks no KEYS', async () => {
+    const store = await opened({ prefix: 'sweep:' });
+    const stamp = await stampOf(store);
+    for (let each = 0; each < 600; each += 1) {
+      void store.write(keyOf('/a/x'), entryOf('x', { path: '/a/x', stamp }));
+    }
+    await store.write(keyOf('/b'), entryOf('x', { path: '/b', stamp }));
+    await store.invalidate({ prefix: '/a' });
+    const left = await client.keys('sweep:/*');
+    expect(left).toHaveLength(1);
+    const stats = await redis.command('info', 'commandstats');
+    expect(stats).toContain('cmdstat_unlink');
+    expect(stats).toContain('cmdstat_scan');
+  });
+
+  it('what is cut, changed or somebody else’s is a miss', async () => {
+    const key = keyOf();
+    await of('shared').write(key, entryOf('a body', { stamp: await stampOf(of('shared')) }));
+    const [name = ''] = await client.keys(`signalbox:cache:/items:*`).then(async (names) => {
+      const values = await Promise.all(names.map((each) => client.getBuffer(each)));
+      return names.filter((_each, index) => values[index]?.includes('a body'));
+    });
+    const bytes = (await client.getBuffer(name)) ?? Buffer.alloc(0);
+    expect(await of('shared').read(key)).toBeDefined();
+    const flipped = Buffer.from(bytes);
+    flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1;
+    const other = encode('another key', entryOf('a body'));
+    for (const wrong of ['', 'foreign', '{}', bytes.subarray(0, -1), bytes.subarray(0, 9), flipped, other]) {
+      await client.set(name, wrong, 'PX', 60_000);
+      expect(await of('shared').read(key)).toBeUndefined();
+    }
+    await client.del(name);
+    await client.hset(name, 'a', 'hash');
+    expect(await of('shared').read(key)).toBeUndefined();
+    await client.del(name);
+  });
+
+  it('no changed byte goes unnoticed', () => {
+    const bytes = encode('k', entryOf('some body or other, of a few words'));
+    expect(decode('k', bytes)).toBeDefined();
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+        const wrong = Buffer.from(bytes);
+        wrong[at] = (wrong[at] ?? 0) ^ change;
+        expect(decode('k', wrong)).toBeUndefined();
+      }),
+    );
+  });
+
+  it.each([
+    [{ prefix: 'a{b}' }, 'redisStore: "prefix" must be text without braces, got "a{b}"'],
+    [
+      { secrets: 'short' },
+      'redisStore: "secrets" must be a string of at least 16 characters, or a list of them',
+    ],
+    [{ secrets: [] }, 'redisStore: "secrets" must be a string of at least 16 characters, or a list of them'],
+    [
+      { local: { size: 1 } },
+      'redisStore: "local": "size" is not an option; there are maxBytes, maxEntries, ttlMs',
+    ],
+    [{ local: { ttlMs: 0 } }, 'redisStore: "local.ttlMs" must be an integer from 1 to 2147483647, got 0'],
+    [{ lockMs: 1 }, 'redisStore: "lockMs" must be an integer from 100 to 2147483647, got 1'],
+  ])('refuses %o', (options, message) => {
+    expect(() => redisStore(client, options as never)).toThrow(message);
+  });
+
+  it('refuses what is no client', () => {
+    expect(() => redisStore('redis://127.0.0.1' as never)).toThrow('redisLink: "source" must be');
+  });
+});

@@ -1,0 +1,197 @@
+import { ServiceUnavailableError } from '@signalbox/errors';
+import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import type { RequestHandler } from 'express';
+import { describe, expect, it } from 'vitest';
+import { cache } from '../src/index.js';
+import { clock, counting, eventually, fields, get, pause, send, serving } from './support.js';
+
+describe('stale-while-revalidate (RFC 5861 section 3)', () => {
+  it.each([
+    ['as the answer says', 'max-age=10, stale-while-revalidate=30', {}],
+    ['by option', 'max-age=10', { staleWhileRevalidateMs: 30_000 }],
+  ])('sends what there is and makes it anew meanwhile, %s', async (_how, control, options) => {
+    const { now, pass } = clock();
+    const handler = counting(fields({ 'cache-control': control }));
+    const route = cache({ now, ...options });
+    const url = await serving(route, handler);
+    await get(url);
+    pass(11);
+    const stale = await get(url);
+    expect(stale.text).toBe('answer 1');
+    expect(stale.headers['cache-status']).toMatch(/^signalbox; hit; ttl=-/);
+    await eventually(() => handler.calls() === 2 && route.report().stored === 2);
+    expect((await get(url)).text).toBe('answer 2');
+    pass(41);
+    expect((await get(url)).text).toBe('answer 3');
+  });
+
+  it('runs the handlers as a client would, be it a stream, an error or a 304', async () => {
+    const { now, pass } = clock();
+    let times = 0;
+    let closed = 0;
+    const streaming: RequestHandler = async (req, res) => {
+      times += 1;
+      const text = `answer ${times}`;
+      res.on('close', () => (closed += 1));
+      res.set({ 'cache-control': 'max-age=10, stale-while-revalidate=1000', etag: '"x"' });
+      if (times === 2) throw new ServiceUnavailableError('down');
+      if (times === 3 && req.headers['if-none-match'] === '"x"') return void res.status(304).end();
+      await pipeline(Readable.from(['ans', text.slice(3)]), res);
+    };
+    const route = cache({ now });
+    const url = await serving(route, streaming);
+    await get(url);
+    for (const [calls, text] of [
+      [2, 'answer 1'],
+      [3, 'answer 1'],
+      [4, 'answer 1'],
+      [5, 'answer 4'],
+    ] as const) {
+      pass(11);
+      expect((await get(url)).text).toBe(text);
+      await eventually(() => times === calls && closed === calls);
+      await pause(5);
+    }
+    expect((await get(url)).text).toBe('answer 5');
+  });
+
+  it('is one call for many who come meanwhile', async () => {
+    const { now, pass } = clock();
+    const handler = counting((_req, res, next) => {
+      res.set('cache-control', 'max-age=10, stale-while-revalidate=1000');
+      setTimeout(next, 20);
+    });
+    const url = await serving(cache({ now }), handler);
+    await get(url);
+    pass(11);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => get(url)));
+    expect(answers[0]?.text).toBe('answer 1');
+    await eventually(async () => (await get(url)).text === 'answer 2');
+    expect(handler.calls()).toBe(2);
+  });
+
+  it('is told to nobody who listened to the response above', async () => {
+    const { now, pass } = clock();
+    const ends: string[] = [];
+    const above: RequestHandler = (_req, res, next) => {
+      res.on('finish', () => ends.push(`finish ${res.statusCode}`));
+      res.on('close', () => ends.push('close'));
+      next();
+    };
+    const handler = counting(fields({ 'cache-control': 'max-age=10, stale-while-revalidate=1000' }));
+    const url = await serving(above, cache({ now }), handler);
+    await get(url);
+    pass(11);
+    await get(url);
+    await eventually(() => handler.calls() === 2);
+    await pause(20);
+    expect(ends).toEqual(['finish 200', 'close', 'finish 200', 'close']);
+  });
+
+  it.each(['must-revalidate', 'proxy-revalidate', 's-maxage=10', 'no-cache'])(
+    'does not hold where the answer says %s',
+    async (control) => {
+      const { now, pass } = clock();
+      const handler = counting(
+        fields({ 'cache-control': `max-age=10, stale-while-revalidate=100, stale-if-error=100, ${control}` }),
+      );
+      const url = await serving(cache({ now, etag: false }), handler);
+      await get(url);
+      pass(11);
+      expect((await get(url)).text).toBe('answer 2');
+    },
+  );
+});
+
+describe('stale-if-error (RFC 5861 section 4)', () => {
+  const failing = (): RequestHandler & { calls: () => number } =>
+    counting(
+      (() => {
+        let times = 0;
+        return (_req, res, next) => {
+          times += 1;
+          if (times > 1) return next(new ServiceUnavailableError('down'));
+          res.set('cache-control', 'max-age=10, stale-if-error=30');
+          next();
+        };
+      })(),
+    );
+
+  it('sends what there is in the place of an error, and nothing of the error', async () => {
+    const { now, pass } = clock();
+    const handler = failing();
+    const url = await serving(cache({ now }), handler);
+    await get(url);
+    pass(11);
+    const stale = await get(url);
+    expect(stale).toMatchObject({ status: 200, text: 'answer 1' });
+    expect(stale.headers['cache-status']).toBe('signalbox; fwd=stale; fwd-status=503');
+    expect(stale.headers['cache-control']).toBe('max-age=10, stale-if-error=30');
+    expect(stale.headers['retry-after']).toBeUndefined();
+    pass(30);
+    expect((await get(url)).status).toBe(503);
+  });
+
+  it('holds by option, for HEAD as it is answered', async () => {
+    const { now, pass } = clock();
+    let isDown = false;
+    const handler: RequestHandler = (_req, res) => void res.status(isDown ? 500 : 200).end('fine');
+    const url = await serving(cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000 }), handler);
+    await get(url);
+    isDown = true;
+    pass(11);
+    expect(await get(url)).toMatchObject({ status: 200, text: 'fine' });
+    expect((await send(url, { method: 'HEAD' })).status).toBe(500);
+  });
+});
+
+describe('softTimeoutMs', () => {
+  it('sends what there is when the new answer takes too long, and keeps that when it comes', async () => {
+    const { now, pass } = clock();
+    let release = (): void => undefined;
+    const handler = counting((_req, res, next) => {
+      res.set('x-made', 'below');
+      if (handler.calls() === 1) return next();
+      release = () => next();
+    });
+    const ends: string[] = [];
+    const above: RequestHandler = (_req, res, next) => {
+      res.on('close', () => ends.push('close'));
+      next();
+    };
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, softTimeoutMs: 30 });
+    const url = await serving(above, route, handler);
+    await get(url);
+    pass(11);
+    const stale = await get(url);
+    expect(stale).toMatchObject({ status: 200, text: 'answer 1' });
+    expect(stale.headers['cache-status']).toBe('signalbox; fwd=stale; detail=soft-timeout');
+    // While it is made nobody else waits, nor calls again.
+    expect((await get(url)).text).toBe('answer 1');
+    expect(handler.calls()).toBe(2);
+    release();
+    await eventually(() => route.report().stored === 2);
+    const renewed = await get(url);
+    expect(renewed.text).toBe('answer 2');
+    expect(renewed.headers['x-made']).toBe('below');
+    await eventually(() => ends.length === 4);
+  });
+});
+
+describe('earlyRefresh', () => {
+  it('makes an answer anew before it is stale, the likelier the nearer that is', async () => {
+    const { now, pass } = clock();
+    const handler = counting((_req, _res, next) => void setTimeout(next, 50));
+    const url = await serving(cache({ now, ttlMs: 10_000, jitter: 0, earlyRefresh: true }), handler);
+    await get(url);
+    for (let times = 0; times < 20; times += 1) await get(url);
+    expect(handler.calls()).toBe(1);
+    pass(9.99);
+    await eventually(async () => {
+      await get(url);
+      return handler.calls() === 2;
+    });
+    await eventually(async () => (await get(url)).text === 'answer 2');
+  });
+});
