@@ -85,7 +85,7 @@ async function measure(
   const result = await load(server.url + route.path, Number(values.seconds), headers);
   const cpu = processCpuMicroseconds(server.pid) - before;
   if (result.errors > 0 || result.statuses.join() !== route.status) {
-    throw new Error(`${server.name} ${route.path}: ${JSON.stringify(result)}`);
+    throw new Error(`${server.name} ${route.path}, Redis ${distanceMs} ms away: ${JSON.stringify(result)}`);
   }
   return {
     server: server.name,
