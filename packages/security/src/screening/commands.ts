@@ -23,8 +23,11 @@ const STRONG_TAIL =
 const CALLS =
   /^[\s"'`)};{$<?=%@\\&|(php)]{0,12}(?:system|passthru|shell_exec|popen|proc_open|exec|eval|phpinfo|assert|include|require|print)\s{0,3}\(/;
 const ENDED = /^[^\s]{0,20}\s{0,3}[;|&`\n]/;
+/** With a bracket or a dollar sign. */
+const CALLING_TRICKS =
+  /\$\{?ifs\b|\(\)\s{0,4}\{\s{0,4}(?::|_|[a-z])\s{0,4}[;}]|(?:^|[^a-z])(?:system|passthru|shell_exec|popen|proc_open|exec|eval)\s{0,3}\(\s{0,3}["'$][^)]{0,60}(?:\$_|cat|ls|pwd|id\b|dir|whoami|wget|curl|ping|net|sleep|usr|cmd|uname|\/)|\$_(?:get|post|request|server|cookie)\b|getruntime\s{0,2}\(|\$\{@?(?:print|phpinfo|system)|\bphpinfo\s{0,2}\(\s{0,2}\)|__import__\s{0,2}\(/;
 const TRICKS =
-  /\$\{?ifs\b|\(\)\s{0,4}\{\s{0,4}(?::|_|[a-z])\s{0,4}[;}]|\{(?:cat|ls|ping|wget|curl|echo|id),|(?:^|[^a-z])(?:system|passthru|shell_exec|popen|proc_open|exec|eval)\s{0,3}\(\s{0,3}["'$][^)]{0,60}(?:\$_|cat|ls|pwd|id\b|dir|whoami|wget|curl|ping|net|sleep|usr|cmd|uname|\/)|\$_(?:get|post|request|server|cookie)\b|\/dev\/tcp\/|cmd(?:\.exe)?\s{1,3}\/c|powershell(?:\.exe)?\s{1,3}-|(?:java\.lang\.|getruntime\s{0,2}\(|child_process|process\.(?:mainmodule|binding))|\$\{@?(?:print|phpinfo|system)|\bphpinfo\s{0,2}\(\s{0,2}\)|__import__\s{0,2}\(|<!--#exec/;
+  /\{(?:cat|ls|ping|wget|curl|echo|id),|\/dev\/tcp\/|cmd(?:\.exe)?\s{1,3}\/c|powershell(?:\.exe)?\s{1,3}-|java\.lang\.|child_process|process\.(?:mainmodule|binding)|<!--#exec/;
 
 const ENDED_OR_QUOTED = /^[^\s]{0,20}\s{0,3}[;|&\n]|^.{0,12}["']\s{0,2}\./;
 /** A command on its own between separators, and PHP glued to a string. */
@@ -38,11 +41,19 @@ export function judgeCommand(text: string, atStart: boolean, tally: Tally): void
     if (STRONG_TAIL.test(text)) tally.add('command.chain', short || ENDED.test(text) ? 5 : 4);
     else tally.add('command.chain', short ? 5 : ENDED.test(text) ? 3 : 1);
   } else if (STRONG_TAIL.test(text)) tally.add('command.chain', 3);
-  if (SUBSTITUTION.test(text)) tally.add('command.substitution', SUBSTITUTION_ALONE.test(text) ? 5 : 3);
-  if (ENCLOSED.test(text) && ENDED_OR_QUOTED.test(text)) tally.add('command.chain', 5);
-  if (SEPARATED_BINARY.test(text)) tally.add('command.file', 5);
-  else if (BINARY.test(text)) tally.add('command.file', atStart && text.trimStart().startsWith('/') ? 5 : 2);
-  if (TRICKS.test(text))
+  // Most windows lack the sign that a pattern turns on, and to look for one sign is several times as fast.
+  const calls = text.includes('(');
+  const expands = text.includes('$');
+  if ((expands || text.includes('`')) && SUBSTITUTION.test(text))
+    tally.add('command.substitution', SUBSTITUTION_ALONE.test(text) ? 5 : 3);
+  if ((calls || /[;&|]/.test(text)) && ENCLOSED.test(text) && ENDED_OR_QUOTED.test(text))
+    tally.add('command.chain', 5);
+  if (text.includes('bin/')) {
+    if (SEPARATED_BINARY.test(text)) tally.add('command.file', 5);
+    else if (BINARY.test(text))
+      tally.add('command.file', atStart && text.trimStart().startsWith('/') ? 5 : 2);
+  }
+  if (((calls || expands) && CALLING_TRICKS.test(text)) || TRICKS.test(text))
     tally.add(
       'command.chain',
       atStart && (ENDED.test(text) || CALLS.test(text) || text.includes('() {')) ? 5 : 4,

@@ -103,7 +103,7 @@ function judgePiece(
     if ((encoded & ENCODED.escape) !== 0) plain = escapeDecode(plain);
     // Browsers skip control characters inside of names and schemes.
     if ((encoded & ENCODED.control) !== 0) plain = plain.replace(CONTROLS, '');
-    if (SPLIT_SCHEME.test(plain)) plain = plain.replace(BREAKS, '');
+    if (hasSplitScheme(plain)) plain = plain.replace(BREAKS, '');
     if (plain !== text) judgeForm(plain, kind, multiline, atStart, true);
     if (worst.score >= THRESHOLD[kind]) return;
   }
@@ -121,10 +121,17 @@ const BREAKS = /[\t\r\n]/g;
 
 function isSplit(text: string, encoded: number): boolean {
   return (
-    text.includes('<') &&
-    ((encoded & ENCODED.newline) !== 0 || text.includes('\t')) &&
-    SPLIT_SCHEME.test(text)
+    text.includes('<') && ((encoded & ENCODED.newline) !== 0 || text.includes('\t')) && hasSplitScheme(text)
   );
+}
+
+/** Asks the colons first, of which there are fewer than line breaks: a scheme in question ends with a t. */
+function hasSplitScheme(text: string): boolean {
+  for (let colon = text.indexOf(':'); colon >= 0; colon = text.indexOf(':', colon + 1)) {
+    for (let at = Math.max(0, colon - 5); at < colon; at++)
+      if ((text.charCodeAt(at) | 32) === 116) return SPLIT_SCHEME.test(text);
+  }
+  return false;
 }
 
 /** Judges a text in one of its forms. */

@@ -1,5 +1,6 @@
 import { isPlain } from './names.js';
 import type { KindOf, ResolvedScreening } from './options.js';
+import { ShortTexts } from './short-texts.js';
 import { judgeField, kindOf, refuse, type Verdict } from './verdict.js';
 
 interface Level {
@@ -18,11 +19,25 @@ const OPERATORS: ReadonlySet<string> = new Set(['$where', '$function', '$accumul
 export function judgeBody(
   body: unknown,
   kinds: KindOf,
-  { maxDepth, maxKeys, maxLength }: ResolvedScreening['limits'],
+  limits: ResolvedScreening['limits'],
 ): Verdict | undefined {
+  const texts = new ShortTexts();
   if (typeof body === 'string')
-    return body.length > maxLength ? refuse('body', 'limit.size') : judgeString(body, '', kinds);
+    return body.length > limits.maxLength
+      ? refuse('body', 'limit.size')
+      : judgeString(body, '', kinds, texts);
   if (!isContainer(body)) return undefined;
+  const verdict = judgeLevels(body, kinds, limits, texts);
+  // What is left came before whatever else is refused.
+  return texts.judgeRest() ?? verdict;
+}
+
+function judgeLevels(
+  body: Record<string, unknown> | unknown[],
+  kinds: KindOf,
+  { maxDepth, maxKeys, maxLength }: ResolvedScreening['limits'],
+  texts: ShortTexts,
+): Verdict | undefined {
   const levels: Level[] = [levelOf(body, '')];
   let seen = 0;
   let length = 0;
@@ -48,7 +63,7 @@ export function judgeBody(
     if (typeof child === 'string') {
       length += child.length;
       if (length > maxLength) return refuse('body', 'limit.size');
-      const verdict = judgeString(child, key ?? level.name, kinds);
+      const verdict = judgeString(child, key ?? level.name, kinds, texts);
       if (verdict !== undefined) return verdict;
     } else if (isContainer(child)) {
       if (levels.length === maxDepth) return refuse('body', 'limit.depth');
@@ -58,9 +73,9 @@ export function judgeBody(
   return undefined;
 }
 
-function judgeString(text: string, name: string, kinds: KindOf): Verdict | undefined {
+function judgeString(text: string, name: string, kinds: KindOf, texts: ShortTexts): Verdict | undefined {
   const kind = kindOf(kinds, name);
-  return kind === false || isPlain(text, false) ? undefined : judgeField(text, kind, 'body');
+  return kind === false || isPlain(text, false) ? undefined : texts.judge(text, kind);
 }
 
 /** `__proto__` as JSON.parse leaves it, an own key; and the way around it. A field named `constructor` is harmless. */

@@ -1,5 +1,10 @@
 import { Buffer } from 'node:buffer';
-import { beginning, BEGINNINGS, hashStep, slotOf, WHEN } from './scan-words.js';
+import * as words from './scan-words.js';
+import { hashStep, pairOf, slotOf } from './scan-words.js';
+
+// An imported or exported table is fetched anew at each use, and a constant of the module's own is compiled in. That
+// is half of the time of a scan: hence the second names, here and in scan.ts.
+const { BEGINNINGS, ENDINGS, WHEN } = words;
 
 /** The text that is scanned, as numbers, and what is looked up around a place in it. */
 
@@ -13,7 +18,8 @@ export const LONGEST_WORD = 24;
 // A typed array is read several times as fast as a string, whose kind is looked up for every character. There are
 // zeros before and behind the text, so that looking beside a character needs no check.
 export const PAD = 32;
-export const units: Uint16Array = new Uint16Array(PAD + PIECE + PAD);
+const units = new Uint16Array(PAD + PIECE + PAD);
+export const UNITS: Uint16Array = units;
 const bytes = Buffer.from(units.buffer, PAD * 2);
 const SHORT = 80;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -27,13 +33,15 @@ export function load(text: string): void {
   for (let i = PAD + length; i < PAD + length + 8; i++) units[i] = 0;
 }
 
-export const PART: Uint8Array = new Uint8Array(65_536);
+/** 1 for what words are made of. */
+const PART = new Uint8Array(65_536);
+export const WORD_PART: Uint8Array = PART;
 for (const char of '0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ')
   PART[char.charCodeAt(0)] = 1;
 
 /** The slot of the word that begins at `start`; 0 when none does, or it is not listed for one of `when`. */
 export function wordAt(start: number, when: number): number {
-  const begins = beginning(units[start] as number, units[start + 1] as number);
+  const begins = pairOf(units[start] as number, units[start + 1] as number);
   if (((BEGINNINGS[begins] as number) & when) === 0) return 0;
   let hash = 0;
   let i = start;
@@ -44,6 +52,12 @@ export function wordAt(start: number, when: number): number {
   if (i === start) return 0;
   const slot = slotOf(hash);
   return ((WHEN[slot] as number) & when) === 0 ? 0 : slot;
+}
+
+/** Whether a word that is listed for one of `when` may end before `end`: few end like one. */
+export function mayEndWord(end: number, when: number): boolean {
+  const ends = pairOf(units[end - 2] as number, units[end - 1] as number);
+  return ((ENDINGS[ends] as number) & when) !== 0;
 }
 
 export function endOfWord(start: number): number {

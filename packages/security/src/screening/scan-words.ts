@@ -89,16 +89,21 @@ export const WHEN: Uint8Array = new Uint8Array(SLOTS);
 export const WHOM: Uint8Array = new Uint8Array(SLOTS);
 /** For what the words with these first two letters are listed: most words are sorted out by it. */
 export const BEGINNINGS: Uint8Array = new Uint8Array(1_024);
+/** The same for the last two letters. */
+export const ENDINGS: Uint8Array = new Uint8Array(1_024);
 
-export function beginning(first: number, second: number): number {
+/** Where two letters are in these tables. */
+export function pairOf(first: number, second: number): number {
   return ((first & 31) << 5) | (second & 31);
 }
 
 for (const [when, families, words] of WORDS) {
   for (const word of words.split(/\s+/)) {
     const hash = hashOf(word);
-    const begins = beginning(word.charCodeAt(0), word.charCodeAt(1));
+    const begins = pairOf(word.charCodeAt(0), word.charCodeAt(1));
+    const ends = pairOf(word.charCodeAt(word.length - 2), word.charCodeAt(word.length - 1));
     BEGINNINGS[begins] = (BEGINNINGS[begins] ?? 0) | when;
+    ENDINGS[ends] = (ENDINGS[ends] ?? 0) | when;
     const slot = slotOf(hash);
     HASHES[slot] = hash;
     WHEN[slot] = (WHEN[slot] ?? 0) | when;

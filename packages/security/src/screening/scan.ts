@@ -1,4 +1,5 @@
-import { ALWAYS, BROKEN, CALLED, COLON, COMMAND, FAMILY, FILE, OWNER, TAG, WHOM } from './scan-words.js';
+import { endOfDigits, eventAt, EVENTS, nextEvent } from './scan-events.js';
+import * as words from './scan-words.js';
 import {
   afterSpaces,
   endOfWord,
@@ -14,14 +15,16 @@ import {
   lastBefore,
   load,
   LONGEST_WORD,
+  mayEndWord,
   NEAR,
   PAD,
-  PART,
   PIECE,
   skipForward,
-  units,
+  UNITS,
+  WORD_PART,
   wordAt,
 } from './scan-units.js';
+import { isQuiet } from './scan-quiet.js';
 import { mark, WINDOW } from './scan-windows.js';
 
 /**
@@ -48,20 +51,11 @@ export const ENCODED = {
   null: 64,
 } as const;
 
-const { sql: SQL, xss: XSS, path: PATH, command: SHELL, template: TEMPLATE } = FAMILY;
-
-/** What is done at a character; nothing at most. */
-const EVENT = new Uint8Array(65_536);
-const [NOTHING, DIGIT, MARK, LOOKALIKE] = [0, 1, 2, 3] as const;
-for (let code = 0; code < 32; code++) EVENT[code] = MARK;
-for (const char of '\'"`<>=.:/\\-{}$%&#;|()[]!_?') EVENT[char.charCodeAt(0)] = MARK;
-for (const char of '0123456789') EVENT[char.charCodeAt(0)] = DIGIT;
-for (const char of ' \t,') EVENT[char.charCodeAt(0)] = NOTHING;
-// Full-width punctuation is normal in Chinese and Japanese; full-width letters and signs of code are not.
-for (let code = 0xff21; code <= 0xff5a; code++) if (code <= 0xff3a || code >= 0xff41) EVENT[code] = LOOKALIKE;
-for (const char of '\uFF1C\uFF1E\uFF07\uFF02\uFF0E\uFF0F\u2024\u2025\u2215\u2044\u2216\uFE68\uFE64\uFE65\u2039\u203A\u3008\u3009\u02BC\u02B9\u560A\u560D\uEFC8\uF025') {
-  EVENT[char.charCodeAt(0)] = LOOKALIKE;
-}
+const { ALWAYS, BROKEN, CALLED, COLON, COMMAND, FILE, OWNER, TAG, WHOM } = words;
+const { digit: DIGIT, mark: MARK } = EVENTS;
+const units = UNITS;
+const PART = WORD_PART;
+const { sql: SQL, xss: XSS, path: PATH, command: SHELL, template: TEMPLATE } = words.FAMILY;
 
 /** Written without any punctuation, and still an attack. */
 const SHORTEST_UNION = 'union select'.length;
@@ -76,20 +70,20 @@ export function scan(text: string, into: Scan): void {
   load(text);
   const end = PAD + length;
 
-  const first = wordAt(skipForward(PAD), BROKEN | COMMAND);
-  if (first !== 0) mark(windows, 0, length, WHOM[first] as number);
+  const first = firstWordMatters(PAD);
+  if (first !== 0) mark(windows, 0, length, first);
   UNION.lastIndex = 0;
   let union = length > SHORTEST_UNION && UNION.test(text) ? PAD + UNION.lastIndex : end;
 
   for (let i = nextEvent(PAD, end); i < end; i = nextEvent(i + 1, end)) {
-    const event = EVENT[units[i] as number];
+    const event = eventAt(i);
     if (i >= union) union = markUnions(text, i, windows);
     if (event === MARK) {
-      const families = markMatters(i, into, length);
+      if (isQuiet(i)) continue;
+      const families = markMatters(i, into, PAD, length);
       if (families !== 0) mark(windows, i - PAD, length, families);
     } else if (event === DIGIT) {
-      do i += 1;
-      while (EVENT[units[i] as number] === DIGIT);
+      i = endOfDigits(i);
       const families = numberMatters(i);
       if (families !== 0) mark(windows, i - 1 - PAD, length, families);
       i -= 1;
@@ -98,11 +92,10 @@ export function scan(text: string, into: Scan): void {
   if (union < end) markUnions(text, end, windows);
 }
 
-// A function of its own: optimized once, whatever the rare branches around it turn out to do.
-function nextEvent(from: number, end: number): number {
-  let i = from;
-  while (i < end && EVENT[units[i] as number] === NOTHING) i += 1;
-  return i;
+/** Whom the word at the beginning of a text is worth a closer look to. */
+export function firstWordMatters(start: number): number {
+  const slot = wordAt(skipForward(start), BROKEN | COMMAND);
+  return slot === 0 ? 0 : (WHOM[slot] as number);
 }
 
 /** Marks each `union` up to `to`, and says where the next one is. */
@@ -116,8 +109,11 @@ function markUnions(text: string, to: number, windows: number[]): number {
   return next;
 }
 
-/** Whom a punctuation mark is worth a closer look to, 0 for nobody; notes the encodings on the way. */
-function markMatters(at: number, into: Scan, length: number): number {
+/**
+ * Whom a punctuation mark is worth a closer look to, 0 for nobody; notes the encodings on the way. The text begins at
+ * `start`.
+ */
+export function markMatters(at: number, into: Scan, start: number, length: number): number {
   const next = units[at + 1] as number;
   switch (units[at] as number) {
     case 39: // '
@@ -125,9 +121,11 @@ function markMatters(at: number, into: Scan, length: number): number {
       // don't, O'Brien's: nothing that anybody breaks out with.
       if (PART[next] === 1 && PART[units[at + 2] as number] === 0 && isLetter(units[at - 1] as number))
         return 0;
-      return quoteMatters(at) | afterQuote(at, length) | before(at, ALWAYS | OWNER) | quotedHandler(at);
+      return (
+        quoteMatters(at, start) | afterQuote(at, length) | before(at, ALWAYS | OWNER) | quotedHandler(at)
+      );
     case 96: // `
-      return quoteMatters(at) | after(at, COMMAND) | before(at, CALLED);
+      return quoteMatters(at, start) | after(at, COMMAND) | before(at, CALLED);
     case 60: // <
       if (next === 33 || next === 63 || next === 37 || (next < 32 && next !== 10 && next !== 13))
         return XSS | TEMPLATE;
@@ -198,7 +196,7 @@ function markMatters(at: number, into: Scan, length: number): number {
 }
 
 /** A number: what follows may go on as if a value had ended here. */
-function numberMatters(end: number): number {
+export function numberMatters(end: number): number {
   if ((units[end] as number) === 120 && units[end - 1] === 48 && isHexMark(end)) return PATH;
   return after(end - 1, BROKEN, true);
 }
@@ -227,6 +225,7 @@ function afterQuote(at: number, length: number): number {
 function before(at: number, when: number): number {
   let end = at;
   for (let steps = 0; steps < NEAR && isSpace(units[end - 1] as number); steps++) end -= 1;
+  if (!mayEndWord(end, when)) return 0;
   let start = end;
   while (PART[units[start - 1] as number] === 1 && end - start <= LONGEST_WORD) start -= 1;
   if (end - start < 2) return 0;
@@ -276,7 +275,7 @@ function isHexMark(at: number): boolean {
 }
 
 /** A quote that something follows which only code puts there. */
-function quoteMatters(at: number): number {
+function quoteMatters(at: number, start: number): number {
   let i = at + 1;
   for (let steps = 0; steps < NEAR; steps++, i++) {
     const code = units[i];
@@ -294,7 +293,7 @@ function quoteMatters(at: number): number {
     case 59: // ;
       return next === 32 || PART[next] === 1 || next === 45 || next === 47 || next === 35 ? SQL | XSS : 0;
     case 62: // >
-      return at - PAD < 64 ? XSS : 0;
+      return at - start < 64 ? XSS : 0;
     case 61: // =
     case 60: // <
     case 33: // !

@@ -1,20 +1,20 @@
 import { SqlTokens, T } from './sql-tokens.js';
-import { CONNECT, COMPARE, STATEMENT, LITERAL, CALL, SOFT_CALL, MEANING } from './sql-words.js';
+import { CONNECT, COMPARE, STATEMENT, LITERAL, CALL, SOFT_CALL } from './sql-words.js';
 
 /** The tokens of the window at hand: one for all, since judging is synchronous. */
 export const tokens: SqlTokens = new SqlTokens();
 
 export function meaningAt(i: number): number {
-  return tokens.kinds[i] === T.word ? (MEANING.get(tokens.words[i] as string) ?? 0) : 0;
+  return tokens.meanings[i] ?? 0;
 }
 
 export function isWord(i: number, word: string): boolean {
-  return tokens.kinds[i] === T.word && tokens.words[i] === word;
+  return tokens.wordAt(i) === word;
 }
 
 export function followsCall(i: number): boolean {
-  const { kinds, words } = tokens;
-  const word = words[i] as string;
+  const { kinds } = tokens;
+  const word = tokens.wordAt(i);
   if (kinds[i + 1] === T.open) return word !== 'sleep' || kinds[i + 2] !== T.close;
   const extended = word.includes('_');
   return extended && (kinds[i + 1] === T.dot || kinds[i + 1] === T.quote);
@@ -22,8 +22,8 @@ export function followsCall(i: number): boolean {
 
 /** `1,sleep(5)#`, `benchmark(10000000,md5(1))`: there is nothing else that it could be. */
 export function isListedCall(i: number): boolean {
-  const { kinds, words } = tokens;
-  if (words[i] === 'benchmark') return kinds[i + 2] === T.number && kinds[i + 3] === T.comma;
+  const { kinds } = tokens;
+  if (isWord(i, 'benchmark')) return kinds[i + 2] === T.number && kinds[i + 3] === T.comma;
   return kinds[i - 1] === T.comma && kinds[i - 2] === T.number && hasCommentBehind(i);
 }
 
@@ -114,7 +114,7 @@ export const isSimple: (kind: number | undefined) => boolean = (kind) =>
 
 /** After `or`, `and`, `||`: is this a condition? 0 no, 1 perhaps, up to 5 surely. */
 export function conditionAt(from: number): number {
-  const { kinds, words } = tokens;
+  const { kinds } = tokens;
   const i = skipSigns(from);
   const signs = i - from;
   if (kinds[i] === T.word) {
@@ -141,7 +141,7 @@ export function conditionAt(from: number): number {
   // "a" and "b" is what people write.
   if (kinds[behind] === T.word && kinds[other] === T.word && meaningAt(other) !== LITERAL) return 0;
   if (isSimple(kinds[i]) && isSimple(kinds[other])) return 4;
-  if (kinds[i] === T.word && kinds[other] === T.word && words[i] === words[other]) return 4;
+  if (kinds[i] === T.word && isWord(other, tokens.wordAt(i))) return 4;
   if (kinds[i] === T.word && isSimple(kinds[other])) return 2;
   if (meaningAt(other) === LITERAL) return kinds[behind] === T.word ? 2 : 3;
   if (isSimple(kinds[i]) && (kinds[other] === T.end || kinds[other] === T.word)) return 2;

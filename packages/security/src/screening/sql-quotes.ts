@@ -1,6 +1,6 @@
 import { tokens, meaningAt, broken, skipSigns, isSimple, comparison, endsStatement } from './sql-context.js';
 import { T } from './sql-tokens.js';
-import { CONNECT, COMPARE, STATEMENT, CALL, SOFT_CALL, MEANING } from './sql-words.js';
+import { CONNECT, COMPARE, STATEMENT, CALL, SOFT_CALL } from './sql-words.js';
 import type { Tally } from './tally.js';
 
 /** `'a'='a`, `1 like 1`: a comparison of two literals has no place in a value. */
@@ -30,8 +30,8 @@ export function isFaced(i: number, next: number): boolean {
 }
 
 function isShort(i: number): boolean {
-  const { kinds, words } = tokens;
-  return kinds[i] === T.number || (kinds[i] === T.word && /^[a-z0-9_]{1,12}$/.test(words[i] as string));
+  const { kinds } = tokens;
+  return kinds[i] === T.number || /^[a-z0-9_]{1,12}$/.test(tokens.wordAt(i));
 }
 
 function hasQuoteConnect(i: number): boolean {
@@ -52,7 +52,7 @@ function isDoubleQuote(i: number): boolean {
 
 /** What directly follows a quote. */
 export function judgeQuote(i: number, atStart: boolean, tally: Tally): void {
-  const { kinds, words } = tokens;
+  const { kinds } = tokens;
   let at = i + 1;
   while (kinds[at] === T.close) at += 1;
   const kind = kinds[at];
@@ -70,7 +70,7 @@ export function judgeQuote(i: number, atStart: boolean, tally: Tally): void {
     tally.add('sql.comment', 5);
   if (kind === T.word && at === i + 1) {
     // 'union, 'select without a space is only written to break out.
-    const meaning = MEANING.get(words[at] as string);
+    const meaning = meaningAt(at);
     if (meaning === COMPARE && i < 3 && (kinds[at + 1] === T.quote || kinds[at + 1] === T.open))
       tally.add('sql.operator', 4);
   }

@@ -37,9 +37,9 @@ export function judgeCondition(i: number, atStart: boolean, tally: Tally): void 
 }
 
 export function judgeClause(i: number, atStart: boolean, tally: Tally): void {
-  const { kinds, words } = tokens;
+  const { kinds } = tokens;
   const before = broken(i, atStart);
-  switch (words[i] as string) {
+  switch (tokens.wordAt(i)) {
     case 'union': {
       let at = i + 1;
       while (kinds[at] === T.open || meaningAt(at) === MODIFIER) at += 1;
@@ -99,8 +99,8 @@ function isListed(i: number): boolean {
 }
 
 export function judgeStatement(i: number, atStart: boolean, tally: Tally): void {
-  const { words, kinds } = tokens;
-  const word = words[i] as string;
+  const { kinds } = tokens;
+  const word = tokens.wordAt(i);
   const before = broken(i, atStart);
   if (word === 'waitfor' && (isWord(i + 1, 'delay') || isWord(i + 1, 'time'))) {
     tally.add(
@@ -116,7 +116,7 @@ export function judgeStatement(i: number, atStart: boolean, tally: Tally): void 
     return;
   }
   if ((word === 'exec' || word === 'execute') && i > 0) {
-    const target = words[i + 1] ?? '';
+    const target = tokens.wordAt(i + 1);
     const isTarget =
       kinds[i + 1] === T.open ||
       kinds[i + 1] === T.variable ||
@@ -127,7 +127,7 @@ export function judgeStatement(i: number, atStart: boolean, tally: Tally): void 
     if (isTarget) tally.add('sql.statement', before > 1 ? 5 : 3);
     return;
   }
-  if (word === 'exec' && (words[i + 1]?.startsWith('xp_') === true || isWord(i + 1, 'master'))) {
+  if (word === 'exec' && (tokens.wordAt(i + 1).startsWith('xp_') || isWord(i + 1, 'master'))) {
     tally.add('sql.statement', 3);
     return;
   }
@@ -142,14 +142,14 @@ export function judgeStatement(i: number, atStart: boolean, tally: Tally): void 
 }
 
 function hasObject(i: number): boolean {
-  const { kinds, words } = tokens;
-  const objects = OBJECTS[words[i] as string];
-  return objects !== undefined && kinds[i + 1] === T.word && objects.includes(` ${words[i + 1] as string} `);
+  const { kinds } = tokens;
+  const objects = OBJECTS[tokens.wordAt(i)];
+  return objects !== undefined && kinds[i + 1] === T.word && objects.includes(` ${tokens.wordAt(i + 1)} `);
 }
 
 /** `; drop table x`: a second statement. */
 export function judgeStacked(i: number, atStart: boolean, tally: Tally): void {
-  const { kinds, words } = tokens;
+  const { kinds } = tokens;
   let at = i + 1;
   while (kinds[at] === T.semicolon || kinds[at] === T.open) at += 1;
   if (meaningAt(at) !== STATEMENT) {
@@ -157,7 +157,7 @@ export function judgeStacked(i: number, atStart: boolean, tally: Tally): void {
     return;
   }
   const before = broken(i, atStart);
-  const word = words[at] as string;
+  const word = tokens.wordAt(at);
   const next = kinds[at + 1];
   let weight = 0;
   if (hasObject(at)) weight = 3;

@@ -1,3 +1,5 @@
+import { meaningOf } from './sql-words.js';
+
 /** Kinds of tokens, as far as injections tell them apart. */
 export const T = {
   end: 0,
@@ -25,7 +27,9 @@ const MAX_TOKENS = 700;
 export class SqlTokens {
   readonly kinds: Uint8Array = new Uint8Array(MAX_TOKENS + 8);
   readonly starts: Int32Array = new Int32Array(MAX_TOKENS + 8);
-  readonly words: string[] = [];
+  /** Of a word, where it ends and what it means; 0 is nothing. */
+  readonly ends: Int32Array = new Int32Array(MAX_TOKENS + 8);
+  readonly meanings: Uint8Array = new Uint8Array(MAX_TOKENS + 8);
   /** 1 where a quote is a double one. */
   readonly doubled: Uint8Array = new Uint8Array(MAX_TOKENS + 8);
   count = 0;
@@ -35,11 +39,18 @@ export class SqlTokens {
   versionComments = 0;
   /** How many single and double quotes there are. */
   quotes = 0;
+  #text = '';
+
+  /** The word at `i`, empty for any other token. Few are ever asked for, so none is cut out before. */
+  wordAt(i: number): string {
+    return this.kinds[i] === T.word ? this.#text.slice(this.starts[i], this.ends[i]) : '';
+  }
 
   /** Reads a lower-case text. Spaces and whole comments are left out. */
   read(text: string): void {
     const length = text.length;
     let count = 0;
+    this.#text = text;
     this.inlineComments = 0;
     this.versionComments = 0;
     this.quotes = 0;
@@ -56,10 +67,12 @@ export class SqlTokens {
         do i += 1;
         while (i < length && isWordPart(text.charCodeAt(i)));
         this.kinds[count] = T.word;
-        this.words[count] = text.slice(start, i);
+        this.ends[count] = i;
+        this.meanings[count] = meaningOf(text, start, i);
         count += 1;
         continue;
       }
+      this.meanings[count] = 0;
       if (code >= 48 && code <= 57) {
         i = endOfNumber(text, i);
         this.kinds[count++] = T.number;
@@ -94,13 +107,12 @@ export class SqlTokens {
     for (let end = count; end < count + 8; end++) {
       this.kinds[end] = T.end;
       this.starts[end] = length;
-      this.words[end] = '';
+      this.meanings[end] = 0;
     }
   }
 
   /** Notes one token of punctuation and says how many characters it has. */
   #mark(code: number, next: number, at: number): number {
-    this.words[at] = '';
     switch (code) {
       case 39:
       case 34:

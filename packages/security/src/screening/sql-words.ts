@@ -1,3 +1,5 @@
+import { pairOf } from './scan-words.js';
+
 /** What SQL's own words are to an injection. */
 export const CONNECT = 1;
 export const COMPARE = 2;
@@ -9,7 +11,9 @@ export const SCHEMA = 7;
 export const MODIFIER = 8;
 export const SOFT_CALL = 9;
 
-export const MEANING: Map<string, number> = new Map();
+const MEANING = new Map<string, number>();
+/** How long the words with these first two letters are, a bit for each length: few others are as long. */
+const LENGTHS = new Int32Array(1_024);
 for (const [meaning, words] of [
   [CONNECT, 'or and xor div'],
   [COMPARE, 'like rlike regexp in between is sounds ilike glob not'],
@@ -52,7 +56,20 @@ for (const [meaning, words] of [
   ],
   [MODIFIER, 'all distinct distinctrow binary top by'],
 ] as const) {
-  for (const word of words.split(/\s+/)) if (!MEANING.has(word)) MEANING.set(word, meaning);
+  for (const word of words.split(/\s+/)) {
+    if (!MEANING.has(word)) MEANING.set(word, meaning);
+    const pair = pairOf(word.charCodeAt(0), word.charCodeAt(1));
+    LENGTHS[pair] = (LENGTHS[pair] ?? 0) | (1 << word.length);
+  }
+}
+
+/** What the word of `text` from `start` to `end` means, 0 for nothing. */
+export function meaningOf(text: string, start: number, end: number): number {
+  const length = end - start;
+  if (length < 2 || length > 31) return 0;
+  const pair = pairOf(text.charCodeAt(start), text.charCodeAt(start + 1));
+  if ((((LENGTHS[pair] as number) >>> length) & 1) === 0) return 0;
+  return MEANING.get(text.slice(start, end)) ?? 0;
 }
 
 /** What has to follow a statement's word for it to be one: `drop table`, `insert into`. */

@@ -16,13 +16,13 @@ import {
   judgeVariable,
 } from './sql-statements.js';
 import { T } from './sql-tokens.js';
-import { CONNECT, COMPARE, STATEMENT, CLAUSE, CALL, SCHEMA, SOFT_CALL, MEANING } from './sql-words.js';
+import { CONNECT, COMPARE, STATEMENT, CLAUSE, CALL, SCHEMA, SOFT_CALL } from './sql-words.js';
 import type { Tally } from './tally.js';
 
 /** Judges one lower-case window; `atStart` where it begins with the text itself. */
 export function judgeSql(text: string, atStart: boolean, tally: Tally): void {
   tokens.read(text);
-  const { kinds, words, count } = tokens;
+  const { kinds, meanings, count } = tokens;
   if (count < 2 && tokens.versionComments === 0) return;
   let calls = 0;
   let keywords = 0;
@@ -31,8 +31,8 @@ export function judgeSql(text: string, atStart: boolean, tally: Tally): void {
   for (let i = 0; i < count; i++) {
     const kind = kinds[i];
     if (kind === T.word) {
-      const meaning = MEANING.get(words[i] as string);
-      if (meaning === undefined) continue;
+      const meaning = meanings[i];
+      if (meaning === 0) continue;
       if (meaning !== SOFT_CALL && meaning !== COMPARE) keywords += 1;
       if (meaning === CONNECT) judgeCondition(i, atStart, tally);
       else if (meaning === CLAUSE) judgeClause(i, atStart, tally);

@@ -13,7 +13,7 @@ export function benignTexts(): Record<string, string[]> {
 }
 
 /** The folder of a package that this one depends on; some export nothing that could be resolved. */
-function folderOf(name: string): string {
+export function folderOf(name: string): string {
   return fileURLToPath(new URL(`../../node_modules/${name}/`, import.meta.url));
 }
 

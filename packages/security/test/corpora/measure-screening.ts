@@ -1,11 +1,14 @@
 import { inspect } from '../../src/screening/inspect.js';
+import { judgeBody } from '../../src/screening/judge-body.js';
 import { KINDS, type ScreeningKind } from '../../src/screening/kinds.js';
+import { resolveOptions } from '../../src/screening/options.js';
 import { type AttackLists, debianLists, listsIn, npmLists } from './attack-lists.js';
 import { benignTexts } from './benign-texts.js';
 import { partOf } from './halves.js';
+import { harmlessBodies } from './harmless-bodies.js';
 
 // Prints what the README says about screening: what benign texts pass, what of the attack lists is caught, and how
-// long a megabyte takes. With a folder as argument, also how its lists fare.
+// long a megabyte takes. With a folder as argument, also how its lists fare; with `bodies`, only how long bodies take.
 
 const shares = (part: number, whole: number): string =>
   `${part} of ${whole}, ${((100 * part) / whole).toFixed(2)} %`;
@@ -76,10 +79,33 @@ function measureSpeed(): void {
   }
 }
 
-measureBenign();
-measureAttacks('npm packages', npmLists());
-const scanners = await debianLists();
-if (scanners !== undefined) measureAttacks('Debian packages wfuzz and wapiti', scanners);
-const [folder] = process.argv.slice(2);
-if (folder !== undefined) measureAttacks(folder, listsIn(folder));
-measureSpeed();
+function measureBodies(): void {
+  console.log('\nTime to judge a body of 1 MB, of 40: the best, the median');
+  const { body: kinds, limits } = resolveOptions({ mode: 'enforce', limits: { maxKeys: 100_000 } });
+  if (kinds === undefined) throw new Error('bodies are judged by default');
+  for (const [name, body] of Object.entries(harmlessBodies())) {
+    const times: number[] = [];
+    for (let round = 0; round < 40; round++) {
+      const start = performance.now();
+      const verdict = judgeBody(body, kinds, limits);
+      times.push(performance.now() - start);
+      if (verdict !== undefined) throw new Error(`${name} is refused: ${verdict.rules.join(', ')}`);
+    }
+    times.sort((a, b) => a - b);
+    console.log(`  ${times[0]?.toFixed(1)} ms, ${times[20]?.toFixed(1)} ms: ${name}`);
+  }
+}
+
+async function measureAll(folder: string | undefined): Promise<void> {
+  measureBenign();
+  measureAttacks('npm packages', npmLists());
+  const scanners = await debianLists();
+  if (scanners !== undefined) measureAttacks('Debian packages wfuzz and wapiti', scanners);
+  if (folder !== undefined) measureAttacks(folder, listsIn(folder));
+  measureSpeed();
+  measureBodies();
+}
+
+const [argument] = process.argv.slice(2);
+if (argument === 'bodies') measureBodies();
+else await measureAll(argument);
