@@ -30,6 +30,7 @@ import { ForbiddenError } from '@signalbox/errors';
 import type { Logger } from '@signalbox/logging';
 import type { RedisLink } from '@signalbox/redis';
 import { memoryStore, redisStore, sessions, type Sessions } from '@signalbox/sessions';
+import { signals } from '@signalbox/signals';
 import type { Request, RequestHandler } from 'express';
 import { audit, type Audit } from './accounts/audit.js';
 import { ensureAdmin } from './accounts/ensure-admin.js';
@@ -171,9 +172,17 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
   });
   const factor = totp({ issuer: 'Signalbox', secrets: SECRET_KEYS });
   const accounts = users(database);
+  const records = audit(database);
 
   const methods = [bearer(issued), apiKey(keys), sessionMethod(sessionUser, { load: session })];
   const needsAccount = requireRole<Role>('user', 'admin');
+  const endTheft = signals.tokenEvent.subscribe(({ event, subject, family }) => {
+    if (event !== 'reused' || subject === undefined || family === undefined) return;
+    const done = Promise.all([session.revoke(subject, family), records.record('token_reused', subject)]);
+    done.catch((error: unknown) =>
+      logger.error({ err: error }, 'a stolen sign-in could not be ended everywhere'),
+    );
+  });
   const endListening = bus.on(({ subject, type }) => {
     session.forgetUser(subject);
     if (type !== 'signed_out') keys.forgetSubject(subject);
@@ -182,7 +191,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
   return {
     database,
     users: accounts,
-    audit: audit(database),
+    audit: records,
     history: history(database),
     resets: passwordResets(database),
     factors: secondFactors(database, factor, sealed(derivedSecrets(settings, 'second-factor'))),
@@ -257,6 +266,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
 
     async close() {
       endListening();
+      endTheft();
       bus.close();
       issued.close();
       session.close();

@@ -19,6 +19,10 @@ export function logSignals(logger: Logger): () => void {
     signals.upstreamServerState.subscribe(({ upstream, server, state }) => {
       logger.warn({ upstream, server }, `a server of ${upstream} is ${state === 'in' ? 'back' : 'left out'}`);
     }),
+    signals.tokenEvent.subscribe(({ event, subject }) => {
+      if (event === 'reused')
+        logger.warn({ subject }, 'a refresh token was used twice; its sign-in is ended');
+    }),
     signals.healthChanged.subscribe(({ check, status, previous }) => {
       if (previous === 'unknown' && status === 'healthy') return;
       logger.warn({ check, status }, `check ${check}: ${previous} → ${status}`);

@@ -11,7 +11,7 @@ import {
 } from './mint.js';
 import { kept } from './revocation.js';
 import type { RevocationEvent } from './revocation-event.js';
-import { publishToken, refusal } from './token-events.js';
+import { publishReused, publishToken, refusal } from './token-events.js';
 import type { TokenSettings } from './token-options.js';
 import type { Rotated } from './token-store.js';
 import type { TokenPair } from './tokens-interface.js';
@@ -94,7 +94,7 @@ export function refreshing({
         );
       }
       case 'reused':
-        publishToken('reused', 'refresh', 'token_reused');
+        publishReused(subject, family);
         tell({ type: 'signed_out', subject, family });
         throw refuse('token_reused', 'reused');
       case 'revoked':

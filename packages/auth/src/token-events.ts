@@ -16,6 +16,12 @@ export function publishToken(
   if (signals.tokenEvent.hasSubscribers) signals.tokenEvent.publish({ event, kind, code });
 }
 
+/** A refresh token was used twice, so one of the two who have it has stolen it. */
+export function publishReused(subject: string, family: string): void {
+  if (!signals.tokenEvent.hasSubscribers) return;
+  signals.tokenEvent.publish({ event: 'reused', kind: 'refresh', code: 'token_reused', subject, family });
+}
+
 /** Says that a token was refused; what is no refusal goes by. Returns what it was given, to be thrown. */
 export function refusal(error: unknown, kind: TokenEvent['kind']): unknown {
   if (error instanceof TokenError) publishToken('refused', kind, error.code);

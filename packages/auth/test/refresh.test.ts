@@ -76,7 +76,14 @@ describe.each(stores)('refresh with %s', (_name, openStore) => {
       status: 401,
       code: 'token_reused',
     });
-    expect(heard.map(({ event }) => event)).toContain('reused');
+    const { family } = auth.check(next.accessToken);
+    expect(heard).toContainEqual({
+      event: 'reused',
+      kind: 'refresh',
+      code: 'token_reused',
+      subject: 'u_1',
+      family,
+    });
     for (const token of [stolen.accessToken, next.accessToken]) {
       expect(await refusalOf(() => auth.verify(token))).toMatchObject({ code: 'token_revoked' });
     }

@@ -148,6 +148,9 @@ export interface TokenEvent {
   kind: 'access' | 'refresh' | 'api_key';
   /** The stable `code` of a refusal. */
   code: string | undefined;
+  /** Of `reused`: whose sign-in was ended, because somebody else may have its token, and the name of that sign-in. */
+  subject?: string | undefined;
+  family?: string | undefined;
 }
 
 /** The state of a database pool, published on change. */
