@@ -101,6 +101,16 @@ describe('screening, in front of hostile input', () => {
     },
   );
 
+  it.each(['@@versionjavascript:__proto__', 'javascript:__proto__', '__proto__@@version'])(
+    'looks at %s, which is letters and what links them, in a field as it does alone',
+    (text) => {
+      const { limits, body: given } = resolveOptions({ mode: 'enforce' });
+      if (given === undefined) throw new Error('bodies are judged by default');
+      const alone = inspect(text, { multiline: true }).refused;
+      expect(judgeBody({ field: text }, given, limits) !== undefined).toBe(alone);
+    },
+  );
+
   it('finds in one of many fields what it finds in one alone, and never changes a body', () => {
     const { limits, body: given } = resolveOptions({ mode: 'enforce' });
     if (given === undefined) throw new Error('bodies are judged by default');

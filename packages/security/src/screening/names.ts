@@ -3,20 +3,21 @@ import { judgeField, refuse, type Verdict } from './verdict.js';
 
 /** Letters, digits and what links them: nothing that a rule could find. */
 const PLAIN = new Uint8Array(65_536);
-for (const char of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~,:@') {
+for (const char of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-~,') {
   PLAIN[char.charCodeAt(0)] = 1;
 }
-const DOT = 2;
+/** Harmless alone: two in a row lead up a folder, to a prototype, or to a variable of a database. */
+const SINGLE = 2;
 const SLASH = 3;
-PLAIN['.'.charCodeAt(0)] = DOT;
+for (const char of '._@') PLAIN[char.charCodeAt(0)] = SINGLE;
 PLAIN['/'.charCodeAt(0)] = SLASH;
 
-/** One word, or a path of such, without two dots in a row: most parameters and most paths. */
+/** One word, or a path of such: most parameters and most paths. */
 export function isPlain(text: string, slashes: boolean): boolean {
   for (let i = 0; i < text.length; i++) {
     const kind = PLAIN[text.charCodeAt(i)];
     if (kind === 1 || (kind === SLASH && slashes)) continue;
-    if (kind !== DOT || text.charCodeAt(i + 1) === 46) return false;
+    if (kind !== SINGLE || text.charCodeAt(i + 1) === text.charCodeAt(i)) return false;
   }
   return true;
 }
