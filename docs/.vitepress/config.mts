@@ -33,6 +33,7 @@ export default defineConfig({
           { text: "The request's way", link: '/guide/request' },
           { text: 'When something fails', link: '/guide/failure' },
           { text: 'Screening', link: '/guide/screening' },
+          { text: 'Versions of the API', link: '/guide/api-versions' },
           { text: 'Writing a package', link: '/guide/writing-a-package' },
           { text: 'Performance', link: '/guide/performance' },
         ],

@@ -93,9 +93,11 @@ describe('GET /api/v1/search', () => {
         '</api/v1/search?q=node&page=1&per_page=10>; rel="prev"',
         '</api/v1/search?q=node&page=3&per_page=10>; rel="next"',
         `</api/v1/search?q=node&page=${last}&per_page=10>; rel="last"`,
+        '</docs/guide/api-versions.md>; rel="deprecation"',
+        '</api/v2>; rel="successor-version"',
       ].join(', '),
     );
-    expect(headers.get('cache-status')).toBe('signalbox; fwd=bypass; detail=embedded');
+    expect(headers.get('cache-status')).toMatch(/^signalbox; hit; ttl=/);
   });
 
   it('answers a search that finds nothing with no results', async () => {

@@ -240,7 +240,7 @@ describe('/admin', () => {
     expect((await fetch(`${running.url}/admin/overview`)).status).toBe(401);
     const user = await accountOf(running.url);
     expect((await fetch(`${running.url}/admin/overview`, { headers: user.bearer })).status).toBe(403);
-    expect(modules).toContainEqual({ name: 'search', prefix: '/api/v1', state: 'ready' });
+    expect(modules).toContainEqual({ name: 'search', prefix: '/search', state: 'ready' });
   });
 
   it.each([

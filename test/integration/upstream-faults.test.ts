@@ -96,7 +96,7 @@ describe('an instance that fails', () => {
   });
 
   async function inFrontOf(...urls: string[]): Promise<RunningOrchestrator> {
-    const orchestrator = await startOrchestrator({ SEARXNG_URLS: urls.join(',') });
+    const orchestrator = await startOrchestrator({ SEARXNG_URLS: urls.join(','), CACHE_TTL: '0' });
     alive.push(orchestrator);
     return orchestrator;
   }
@@ -174,7 +174,10 @@ describe('a real searx', () => {
 
   beforeAll(async () => {
     [withoutJson, withJson] = await Promise.all([startSearx({ json: false }), startSearx()]);
-    orchestrator = await startOrchestrator({ SEARXNG_URLS: `${withoutJson.url},${withJson.url}` });
+    orchestrator = await startOrchestrator({
+      SEARXNG_URLS: `${withoutJson.url},${withJson.url}`,
+      CACHE_TTL: '0',
+    });
   });
   afterAll(async () => {
     await orchestrator.program.stop();

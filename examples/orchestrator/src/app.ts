@@ -3,38 +3,31 @@ import { requireRole } from '@signalbox/auth';
 import { inParallel, module, modules, unless, when } from '@signalbox/compose';
 import { deadline, requestContext } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
-import { searxng, type Searxng } from '@signalbox/gateway';
-import {
-  check,
-  eventLoopDelayCheck,
-  health,
-  memoryCheck,
-  postgresCheck,
-  redisCheck,
-} from '@signalbox/health';
+import { searxng } from '@signalbox/gateway';
 import { requestLogger, type Logger } from '@signalbox/logging';
 import { metrics, metricsEndpoint, metricsJson } from '@signalbox/metrics';
-import type { Database } from '@signalbox/postgres';
-import { connectRedis, type RedisLink } from '@signalbox/redis';
+import { connectRedis } from '@signalbox/redis';
 import { allowFrom, cors, csrf, cspReports, httpsOnly, screening, trustProxy } from '@signalbox/security';
 import { shedLoad, type Resource } from '@signalbox/server';
 import { openapiRoute } from '@signalbox/validation';
 import compression from 'compression';
 import express, { type Express } from 'express';
+import { api } from './api.js';
+import { apiUsage } from './api-versions.js';
 import { background } from './background.js';
 import { historyKeeper } from './accounts/history-keeper.js';
 import { identity } from './identity.js';
 import { logSignals } from './log-signals.js';
 import { mail } from './mail.js';
-import { accountRouter } from './modules/account.js';
 import { adminRouter } from './modules/admin.js';
 import { authRouter } from './modules/auth.js';
 import { docsRouter } from './modules/docs.js';
-import { searchRouter } from './modules/search.js';
+import { PROXY_PATH, searxngProxy } from './modules/proxy.js';
 import { page } from './page.js';
+import { probesOf } from './probes.js';
 import { allLimits, derivedSecret, pageHeaders } from './protection.js';
+import { answerCache } from './search/answer-cache.js';
 import { embeddedEngine } from './search/embedded-engine.js';
-import { searchChain } from './search/search-chain.js';
 import type { Settings } from './settings.js';
 import { VERSION } from './version.js';
 
@@ -53,6 +46,9 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   const { ADMIN_ALLOW, METRICS_TOKEN, CORS_ORIGINS, PUBLIC_URL, TRUST_PROXY } = settings;
   const redis = settings.REDIS_URL === undefined ? undefined : connectRedis(settings.REDIS_URL);
   const instances = settings.SEARXNG_URLS.length > 0 ? searxng({ urls: settings.SEARXNG_URLS }) : undefined;
+  const passThrough = settings.SEARXNG_URLS.length > 0 ? searxngProxy(settings.SEARXNG_URLS) : undefined;
+  const answers = answerCache(settings, redis);
+  const usage = apiUsage(redis);
   const measured = metrics();
   const endSignals = logSignals(logger);
   const limits = allLimits(settings, redis);
@@ -100,17 +96,22 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   // Without a trusted proxy nobody says how a visitor came, and every redirect would lead to the next.
   if (PUBLIC_URL?.startsWith('https:') && TRUST_PROXY !== 'off')
     app.use(httpsOnly({ publicUrl: PUBLIC_URL }));
-  app.use(shedLoad({ priority: ({ path }) => (path.startsWith('/api/') ? 'search' : undefined) }));
+  app.use(shedLoad({ priority: ({ path }) => (/^\/(api|proxy)\//.test(path) ? 'search' : undefined) }));
   app.use(deadline(30_000));
   app.use(compression());
   app.use(page(here('../web')));
   app.use('/docs', docsRouter(here('../../../docs')));
   app.post('/csp-reports', cspReports());
 
-  // Limits, session and revocation are asked in one round trip to Redis.
-  app.use('/api/v1/search', inParallel(limits.zone(['api', 'search']), who.whoEvenSo));
-  app.use('/api', unless('/v1/search', inParallel(limits.zone('api'), who.who)));
+  // Limits, session, revocation and what is kept of earlier answers are asked in one round trip to Redis.
+  const everySearch = ['/v1/search', '/v2/search', '/search'];
+  app.use(
+    everySearch.map((path) => `/api${path}`),
+    inParallel(limits.zone(['api', 'search']), who.whoEvenSo, answers.lookup),
+  );
+  app.use('/api', unless(everySearch, inParallel(limits.zone('api'), who.who)));
   app.use('/auth', inParallel(limits.zone('api'), who.who));
+  app.use(PROXY_PATH, inParallel(limits.zone('api'), who.bearerOnly));
   app.use('/admin', allowFrom(ADMIN_ALLOW), inParallel(limits.zone('api'), who.who));
   // Guests and keys are counted each by itself: another question, which nobody else waits for.
   app.use(when((req) => req.auth?.roles.includes('guest') === true, limits.zone('guest')));
@@ -123,24 +124,42 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
     '/admin',
     who.required,
     requireRole('admin'),
-    adminRouter({ limits, screen, redis, identity: who, modules: () => loaded }),
+    adminRouter({
+      app,
+      limits,
+      screen,
+      answers,
+      usage,
+      redis,
+      instances,
+      passThrough,
+      identity: who,
+      modules: () => [...searching, loaded],
+    }),
   );
+  if (passThrough) app.use(PROXY_PATH, passThrough);
 
-  app.use('/api/v1', accountRouter(who, keeper));
+  const { routes, modules: searching } = api({
+    answers,
+    identity: who,
+    keeper,
+    instances,
+    logger,
+    async embedded() {
+      if (!settings.EMBEDDED_FALLBACK) return undefined;
+      const engine = await embeddedEngine({
+        docsFolder: here('../../../docs'),
+        docsUrl: () => `${publicUrl()}/docs`,
+        from: here('..'),
+      });
+      logger.info({ documents: engine.size }, 'the embedded engine is ready');
+      return engine;
+    },
+  });
+  app.use('/api', routes);
   const loaded = modules(
     app,
     [
-      module('search', '/api/v1', async () => {
-        const embedded = settings.EMBEDDED_FALLBACK
-          ? await embeddedEngine({
-              docsFolder: here('../../../docs'),
-              docsUrl: () => `${publicUrl()}/docs`,
-              from: here('..'),
-            })
-          : undefined;
-        if (embedded) logger.info({ documents: embedded.size }, 'the embedded engine is ready');
-        return searchRouter({ search: searchChain({ instances, embedded }), identity: who, keeper });
-      }),
       module('auth', '/auth', () =>
         authRouter({
           settings,
@@ -163,44 +182,28 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   return {
     app,
     // The embedded one keeps the process busy while it starts; better before anybody asks.
-    ready: Promise.allSettled([loaded.ready, settings.DATABASE_URL === undefined ? tables : undefined]),
+    ready: Promise.allSettled([
+      ...[...searching, loaded].map(({ ready }) => ready),
+      settings.DATABASE_URL === undefined ? tables : undefined,
+    ]),
     resources: [
-      { name: 'modules', phase: 'jobs', close: () => loaded.close() },
+      {
+        name: 'modules',
+        phase: 'jobs',
+        close: () => Promise.all([...searching, loaded].map((each) => each.close())),
+      },
       { name: 'health', phase: 'jobs', close: () => probes.close() },
       { name: 'background', phase: 'jobs', close: () => later.close() },
       { name: 'letters', phase: 'pools', close: () => letters.close() },
       { name: 'identity', phase: 'pools', close: () => who.close() },
       { name: 'limits', phase: 'pools', close: () => limits.close() },
+      { name: 'answers', phase: 'pools', close: () => answers.close() },
+      { name: 'usage', phase: 'pools', close: () => usage.close() },
       { name: 'redis', phase: 'pools', close: () => redis?.close() },
       { name: 'searxng', phase: 'pools', close: () => instances?.close() },
+      { name: 'proxy', phase: 'pools', close: () => passThrough?.close() },
       { name: 'metrics', phase: 'logs', close: () => measured.close() },
       { name: 'signals', phase: 'logs', close: endSignals },
     ],
   };
-}
-
-/** What the process depends on. */
-interface Dependencies {
-  instances: Searxng | undefined;
-  redis: RedisLink | undefined;
-  database: Database;
-}
-
-function probesOf(
-  settings: Settings,
-  { instances, redis, database }: Dependencies,
-): ReturnType<typeof health> {
-  return health({
-    service: 'signalbox-orchestrator',
-    version: VERSION,
-    environment: settings.NODE_ENV,
-    access: settings.ADMIN_ALLOW,
-    checks: [
-      check('event-loop', eventLoopDelayCheck()),
-      check('memory', memoryCheck()),
-      check('postgres', postgresCheck(database)),
-      ...(redis ? [check('redis', redisCheck(redis))] : []),
-      ...(instances ? [check('searxng', async (signal) => void (await instances.check({ signal })))] : []),
-    ],
-  });
 }

@@ -97,6 +97,8 @@ export interface Identity {
   readonly who: RequestHandler;
   /** The same, where Redis may be gone: tokens and keys are taken at their word then. */
   readonly whoEvenSo: RequestHandler;
+  /** Only for who has a token: cookies, which browsers send by themselves, do not count. */
+  readonly bearerOnly: RequestHandler;
   /** Only for who is signed in, be it as a guest; 503 while that cannot be known. */
   readonly required: RequestHandler;
   /** Only for who has an account and came in person: no guest, no key. */
@@ -203,6 +205,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
     who: authenticate(methods, { optional: true }),
     whoEvenSo: authenticate(methods, { optional: true, onStoreDown: 'open' }),
 
+    bearerOnly: authenticate([bearer(issued)]),
     required: requirePrincipal(),
     account(req, res, next) {
       if (req.auth?.method === 'api_key') return next(new ForbiddenError('Not with an API key'));

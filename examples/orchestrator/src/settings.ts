@@ -1,6 +1,7 @@
 import {
   cidrs,
   configOrExit,
+  duration,
   flag,
   list,
   origins,
@@ -84,6 +85,9 @@ export const SETTINGS = z
     RATE_LOGIN: rate()
       .default({ limit: 5, windowMs: 15 * 60_000 })
       .describe('How many wrong passwords an account, and an address, may be tried with'),
+    CACHE_TTL: duration()
+      .default(300_000)
+      .describe('How long what a search found is given to whoever asks the same; 0: not at all'),
     SMTP_URL: url({ protocols: ['smtp', 'smtps'] })
       .optional()
       .describe('Where letters are handed in; none: they are logged in development, and not sent'),

@@ -24,6 +24,11 @@ export interface Cache extends RequestHandler {
   readonly lookup: RequestHandler;
   /** Answers from what {@link Cache.lookup} has found, or listens to what the handlers answer. */
   readonly answer: RequestHandler;
+  /**
+   * Whether an older answer will be sent if what the handlers answer now is a 5xx: one that can only do worse may
+   * answer that.
+   */
+  standsBy(req: Request): boolean;
   /** Forgets answers, in all processes. Rejects when that cannot be done now. */
   invalidate(what: Invalidation): Promise<void>;
   /** What it has done so far, in this process. */
@@ -57,7 +62,8 @@ export function cache(options: CacheOptions = {}): Cache {
   const { store, settings } = engine;
   // Of this cache alone: a request may pass through several.
   const ASKED = Symbol('signalbox.cache.asked');
-  type AskedRequest = Request & { [ASKED]?: Asked | undefined };
+  const STALE = Symbol('signalbox.cache.stale');
+  type AskedRequest = Request & { [ASKED]?: Asked | undefined; [STALE]?: Entry | undefined };
 
   function ask(req: Request): Asked {
     const key = requestKey(req, settings.keys);
@@ -110,7 +116,7 @@ export function cache(options: CacheOptions = {}): Cache {
   }
 
   function decide(
-    req: Request,
+    req: AskedRequest,
     res: Response,
     next: NextFunction,
     key: CacheKey,
@@ -131,6 +137,7 @@ export function cache(options: CacheOptions = {}): Cache {
       return hit(req, res, entry, now, entry.isFresh(now) ? 'hit' : 'stale');
     }
     if (entry !== undefined && wanted === NOTHING_WANTED && mayBeStale(req, res, entry, now)) {
+      req[STALE] = entry;
       refreshLater(engine, req, res, next, key, found?.list, entry);
       return hit(req, res, entry, now, 'stale');
     }
@@ -140,6 +147,7 @@ export function cache(options: CacheOptions = {}): Cache {
     if (req.method !== 'GET' || wanted.noStore || req.headers.range !== undefined) {
       return bypass(req, res, next, wanted.noStore ? 'fwd=request' : why);
     }
+    if (entry !== undefined) req[STALE] = entry;
     const list = found?.list;
     const flightKey = flightKeyOf(req, key, list);
     const call = {
@@ -261,6 +269,10 @@ export function cache(options: CacheOptions = {}): Cache {
     {
       lookup: Object.defineProperty(lookup, 'name', { value: 'cacheLookup' }),
       answer: Object.defineProperty(answer, 'name', { value: 'cacheAnswer' }),
+      standsBy(req: AskedRequest): boolean {
+        const stale = req[STALE];
+        return stale !== undefined && engine.now() < stale.head.errorUntil;
+      },
       async invalidate(what: Invalidation): Promise<void> {
         requireInvalidation('invalidate', what);
         await store.invalidate(what);

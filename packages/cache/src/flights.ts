@@ -87,10 +87,11 @@ export async function claimOrFind<Found>(
   if (store.claim === undefined) return { claim: undefined, found: undefined };
   const until = performance.now() + waitMs;
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LAST_LOOK_MS, pauseMs * 1.5)) {
-    const claim = await store.claim(key);
-    if (claim.isMine && pauseMs === FIRST_LOOK_MS) return { claim, found: undefined };
-    // Also where the right was got at last: whoever had it may just have kept what he made.
-    const found = await look();
+    // Both in one write, in this order: who had the right gives it back once what he made is kept. So it is there for
+    // whoever gets the right after him, also where it was not when the request came.
+    const claiming = store.claim(key);
+    const looking = look().catch(() => undefined);
+    const [claim, found] = await Promise.all([claiming, looking]);
     if (found !== undefined) {
       claim.release();
       return { claim: undefined, found };

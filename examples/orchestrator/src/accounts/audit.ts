@@ -16,7 +16,8 @@ export type AuditEvent =
   | 'key_created'
   | 'key_revoked'
   | 'token_reused'
-  | 'history_deleted';
+  | 'history_deleted'
+  | 'cache_invalidated';
 
 export interface Audit {
   /** Writes one line; inside a transaction where the event is part of one. */

@@ -1,43 +1,120 @@
+import type { Cache, CacheReport } from '@signalbox/cache';
+import { routes, type Modules } from '@signalbox/compose';
 import { NotFoundError } from '@signalbox/errors';
-import type { Modules } from '@signalbox/compose';
+import type { Proxy, Searxng } from '@signalbox/gateway';
 import type { Zones } from '@signalbox/rate-limit';
 import type { RedisLink } from '@signalbox/redis';
 import type { Screening } from '@signalbox/security';
-import { validate } from '@signalbox/validation';
-import { Router } from 'express';
+import { describeRoute, validate } from '@signalbox/validation';
+import type { UsageReport } from '@signalbox/versioning';
+import express, { Router, type Express } from 'express';
 import { z } from 'zod';
 import type { Identity } from '../identity.js';
 
 /** What an operator looks into. */
 export interface AdminView {
+  app: Express;
   limits: Zones<string>;
   screen: Screening;
+  answers: Cache;
+  usage: UsageReport;
   redis: RedisLink | undefined;
+  instances: Searxng | undefined;
+  passThrough: Proxy | undefined;
   identity: Identity;
-  modules: () => Modules;
+  modules: () => readonly Modules[];
 }
 
 const UserId = z.object({ id: z.string().regex(/^(u|guest)_[\w-]{1,60}$/, 'must be the id of a user') });
+const path = z.string().regex(/^\/[^\s?#]{0,499}$/, 'must be a path, such as /api/v2');
+/** One of them: strict objects refuse what has two. */
+const WhatToForget = z.union(
+  [
+    z.strictObject({ tag: z.string().regex(/^[\w:.-]{1,100}$/, 'must be a tag, such as search') }),
+    z.strictObject({ prefix: path }),
+    z.strictObject({ pattern: path }),
+    z.strictObject({ key: path }),
+  ],
+  'must have one of tag, prefix, pattern and key',
+);
+const tags = ['admin'];
 
-/** `GET /overview`: how the parts stand, without a name, address or query of anybody. */
-export function adminRouter({ limits, screen, redis, identity, modules }: AdminView): Router {
+/** How the parts stand, without a name, address or query of anybody; and what an operator may do. */
+export function adminRouter(view: AdminView): Router {
   const router = Router();
-
-  router.get('/overview', (_req, res) => {
+  router.use((_req, res, next) => {
     res.set('Cache-Control', 'no-store');
-    res.json({
-      timestamp: new Date().toISOString(),
-      database: { state: identity.database.state, pool: identity.database.stats() },
-      redis: redis === undefined ? { state: 'not_used' } : { state: redis.state, cluster: redis.cluster },
-      // Counted by this process since it started.
-      limits: limits.report(),
-      screening: screen.report(),
-      modules: modules()
-        .states()
-        .map(({ name, prefix, state }) => ({ name, prefix, state })),
-    });
+    next();
   });
+  router.get(
+    '/overview',
+    describeRoute({ summary: 'How the parts of this process stand', tags, responses: { 200: {} } }),
+    (_req, res) => void res.json(overviewOf(view)),
+  );
+  router.get(
+    '/routes',
+    describeRoute({ summary: 'The routes, and what they go through', tags, responses: { 200: {} } }),
+    (_req, res) => void res.json({ routes: routes(view.app) }),
+  );
+  router.get(
+    '/deprecations',
+    describeRoute({ summary: 'Who still calls what is deprecated', tags, responses: { 200: {} } }),
+    async (_req, res) => void res.json(await view.usage.report()),
+  );
+  addInvalidation(router, view);
+  addSignOut(router, view);
+  return router;
+}
 
+/** Counted by this process since it started. */
+function overviewOf({
+  limits,
+  screen,
+  answers,
+  redis,
+  instances,
+  passThrough,
+  identity,
+  modules,
+}: AdminView) {
+  return {
+    timestamp: new Date().toISOString(),
+    database: { state: identity.database.state, pool: identity.database.stats() },
+    redis: redis === undefined ? { state: 'not_used' } : { state: redis.state, cluster: redis.cluster },
+    cache: answers.report() satisfies CacheReport,
+    upstreams: [instances?.state(), passThrough?.state()].filter((state) => state !== undefined),
+    limits: limits.report(),
+    screening: screen.report(),
+    modules: modules()
+      .flatMap((each) => each.states())
+      .map(({ name, prefix, state }) => ({ name, prefix, state })),
+  };
+}
+
+function addInvalidation(router: Router, { answers, identity }: AdminView): void {
+  router.post(
+    '/cache/invalidate',
+    express.json({ limit: '1kb' }),
+    validate(
+      { body: WhatToForget },
+      {
+        describe: {
+          summary: 'Forget answers that are kept, in all processes',
+          tags,
+          responses: { 204: { description: 'Forgotten' }, 503: { description: 'Not everywhere, now' } },
+        },
+      },
+      async (req, res) => {
+        const what = req.valid.body;
+        await answers.invalidate(what);
+        await identity.audit.record('cache_invalidated', identity.asker(req).id, { details: { ...what } });
+        res.status(204).end();
+      },
+    ),
+  );
+}
+
+function addSignOut(router: Router, { identity }: AdminView): void {
   router.post(
     '/users/:id/signout',
     validate(
@@ -45,7 +122,7 @@ export function adminRouter({ limits, screen, redis, identity, modules }: AdminV
       {
         describe: {
           summary: 'Sign a user out everywhere',
-          tags: ['admin'],
+          tags,
           responses: { 204: { description: 'Signed out' }, 404: { description: 'There is no such user' } },
         },
       },
@@ -61,5 +138,4 @@ export function adminRouter({ limits, screen, redis, identity, modules }: AdminV
       },
     ),
   );
-  return router;
 }

@@ -1,3 +1,4 @@
+import { badge, button, rowOf } from './elements.js';
 import { onSubmit } from './forms.js';
 import { ask } from './identity.js';
 
@@ -77,7 +78,7 @@ export function accountView() {
   }
 
   async function showHistory() {
-    const { keep, searches } = await ask('GET', '/api/v1/history');
+    const { keep, searches } = await ask('GET', '/api/v2/history');
     $('keep-history').checked = keep;
     $('history').replaceChildren(
       ...searches.map(({ query, searchedAt }) => {
@@ -159,13 +160,13 @@ export function accountView() {
   $('keep-history').addEventListener('change', () =>
     act(async () => {
       const keep = $('keep-history').checked;
-      await ask('PUT', '/api/v1/history', { keep });
+      await ask('PUT', '/api/v2/history', { keep });
       say(keep ? 'Your searches are kept from now on.' : 'Your searches are not kept any more.');
     }),
   );
   $('delete-history').addEventListener('click', () =>
     act(async () => {
-      await ask('DELETE', '/api/v1/history');
+      await ask('DELETE', '/api/v2/history');
       await showHistory();
     }, 'They are deleted.'),
   );
@@ -175,6 +176,7 @@ export function accountView() {
   }
 
   return {
+    title: 'Your account',
     /** Shows the account of `who`; of a guest, what guests have. */
     async show(who) {
       user = who;
@@ -193,36 +195,6 @@ export function accountView() {
       $('account').hidden = true;
     },
   };
-}
-
-function rowOf(title, text) {
-  const name = document.createElement('strong');
-  name.append(title);
-  const small = document.createElement('span');
-  small.textContent = text;
-  const words = document.createElement('span');
-  words.className = 'words';
-  words.append(name, small);
-  const row = document.createElement('li');
-  row.append(words);
-  return row;
-}
-
-function badge(text) {
-  const element = document.createElement('span');
-  element.className = 'badge';
-  element.textContent = text;
-  return element;
-}
-
-function button(text, label, press) {
-  const element = document.createElement('button');
-  element.type = 'button';
-  element.className = 'quiet';
-  element.textContent = text;
-  element.setAttribute('aria-label', label);
-  element.addEventListener('click', press);
-  return element;
 }
 
 /** A QR code as one path: dark on white, whatever the colours of the page. */

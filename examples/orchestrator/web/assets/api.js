@@ -20,12 +20,15 @@ export class WhoError extends SearchError {
 
 const PATIENCE_MS = 20_000;
 
-/** Asks for one page of results. Rejects with a {@link SearchError}, or an AbortError when `signal` aborts. */
+/**
+ * Asks for one page of results, with what is known of where they come from. Rejects with a {@link SearchError}, or an
+ * AbortError when `signal` aborts.
+ */
 export async function search({ q, page }, signal) {
   const query = new URLSearchParams({ q, page: String(page) });
   let response;
   try {
-    response = await fetch(`/api/v1/search?${query}`, {
+    response = await fetch(`/api/v2/search?${query}`, {
       headers: { accept: 'application/json' },
       signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
     });
@@ -37,8 +40,20 @@ export async function search({ q, page }, signal) {
     throw new SearchError('No connection', 'The server cannot be reached.', { cause: error });
   }
   const body = await response.json().catch(() => undefined);
-  if (response.ok && body) return body;
+  if (response.ok && body) return { ...body, origin: originOf(response.headers) };
   throw explain(response, body?.error);
+}
+
+/**
+ * Whether an answer was made for this request (`live`), is one that was kept (`cached`), one that is just being made anew
+ * (`renewed`), or an older one in the place of one that could not be had (`stale`); by `Cache-Status`, RFC 9211.
+ */
+function originOf(headers) {
+  const status = headers.get('cache-status') ?? '';
+  const ageSeconds = Number(headers.get('age') ?? 0);
+  if (/fwd=stale; (fwd-status=5|detail=)/.test(status)) return { kind: 'stale', ageSeconds };
+  if (/; hit; ttl=-/.test(status)) return { kind: 'renewed', ageSeconds };
+  return { kind: /; hit/.test(status) ? 'cached' : 'live', ageSeconds };
 }
 
 function explain(response, error) {
@@ -95,7 +110,8 @@ function limitInWords(details) {
 /** A span of time as people say it. */
 export function duration(seconds) {
   if (seconds < 90) return `${seconds} second${seconds === 1 ? '' : 's'}`;
-  return `${Math.ceil(seconds / 60)} minutes`;
+  if (seconds < 90 * 60) return `${Math.ceil(seconds / 60)} minutes`;
+  return `${Math.round(seconds / 3_600)} hours`;
 }
 
 /** What the server says of itself: `good`, `warn` or `bad`, and a sentence. */

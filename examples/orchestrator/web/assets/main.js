@@ -1,6 +1,7 @@
 import { accountView } from './account.js';
 import { duration, health, search, WhoError } from './api.js';
 import { ask, nameOf, whoAmI } from './identity.js';
+import { operationsView } from './operations.js';
 import { resultItem, summaryLine, waitingItems, wordsOf } from './results.js';
 import { signInDialog } from './sign-in.js';
 
@@ -18,6 +19,7 @@ let running;
 let user;
 
 const account = accountView();
+const operations = operationsView();
 const dialog = signInDialog((who) => {
   showUser(who);
   void show();
@@ -26,16 +28,16 @@ const dialog = signInDialog((who) => {
 /** Shows what the address bar asks for. */
 async function show() {
   running?.abort();
-  const isAccount = location.hash === '#account' && user !== undefined && user !== null;
-  for (const part of [form, $('hint'), $('summary'), $('results')]) part.hidden = isAccount;
-  if (isAccount) {
+  const view = viewOf(location.hash);
+  for (const part of [form, $('hint'), $('summary'), $('results')]) part.hidden = view !== undefined;
+  for (const other of [account, operations]) if (other !== view) other.hide();
+  if (view !== undefined) {
     hideNotice();
     $('start').hidden = true;
-    document.title = 'Your account – Signalbox';
-    await account.show(user);
+    document.title = `${view.title} – Signalbox`;
+    await view.show(user);
     return;
   }
-  account.hide();
   const asked = new URLSearchParams(location.search);
   const q = (asked.get('q') ?? '').trim();
   const page = Math.max(1, Number.parseInt(asked.get('page') ?? '1', 10) || 1);
@@ -66,6 +68,17 @@ async function show() {
   }
 }
 
+/** What is shown instead of the search, to who may see it. */
+function viewOf(hash) {
+  if (hash === '#account' && user) return account;
+  if (hash === '#operations' && isAdmin()) return operations;
+  return undefined;
+}
+
+function isAdmin() {
+  return user?.roles.includes('admin') === true;
+}
+
 function clear() {
   list.replaceChildren();
   $('summary').textContent = '';
@@ -75,10 +88,10 @@ function clear() {
 
 function showAnswer(answer, q) {
   const words = wordsOf(q);
-  list.replaceChildren(...answer.results.map((result) => resultItem(result, words)));
-  $('summary').replaceChildren(...summaryLine(answer));
-  showSuggestions(answer.meta.suggestions ?? [], answer.results.length === 0);
-  showPages(answer.meta, q);
+  list.replaceChildren(...answer.data.map((result) => resultItem(result, words)));
+  $('summary').replaceChildren(...summaryLine(answer, q));
+  showSuggestions(answer.suggestions, answer.data.length === 0);
+  showPages(answer.page, q);
 }
 
 function showSuggestions(suggestions, nothingFound) {
@@ -96,12 +109,11 @@ function showSuggestions(suggestions, nothingFound) {
   $('suggestions').replaceChildren('Also: ', ...links);
 }
 
-function showPages({ page, perPage, total }, q) {
-  const last = Math.max(1, Math.ceil(total / perPage));
+function showPages({ number, last }, q) {
   $('pages').hidden = last === 1;
-  $('page').textContent = `Page ${page} of ${last}`;
-  linkTo($('previous'), page > 1 ? addressOf(q, page - 1) : undefined);
-  linkTo($('next'), page < last ? addressOf(q, page + 1) : undefined);
+  $('page').textContent = `Page ${number} of ${last}`;
+  linkTo($('previous'), number > 1 ? addressOf(q, number - 1) : undefined);
+  linkTo($('next'), number < last ? addressOf(q, number + 1) : undefined);
 }
 
 function linkTo(link, address) {
@@ -170,7 +182,7 @@ document.addEventListener('click', (event) => {
   const link = event.target.closest?.('a[href]');
   const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
   if (!link || !plain || link.origin !== location.origin || link.pathname !== '/') return;
-  if (link.hash && link.hash !== '#account') return;
+  if (link.hash && link.hash !== '#account' && link.hash !== '#operations') return;
   event.preventDefault();
   void go(link.href);
 });
@@ -207,7 +219,8 @@ function showUser(who) {
   $('sign-out').hidden = !isSomebody;
   $('account-link').hidden = !isSomebody;
   $('account-link').textContent = isSomebody ? nameOf(who) : '';
-  if (!isSomebody && location.hash === '#account') history.replaceState(null, '', '/');
+  $('operations-link').hidden = !isAdmin();
+  if (!isSomebody && location.hash !== '') history.replaceState(null, '', '/');
 }
 
 $('sign-in').addEventListener('click', () => dialog.open());

@@ -1,3 +1,5 @@
+import { duration } from './api.js';
+
 const WAITING_ROWS = 4;
 
 /** One result as a list item. Text is set as text, never as markup. */
@@ -35,20 +37,31 @@ export function waitingItems() {
   });
 }
 
-/** "43 results in 0.12 s from SearXNG". */
-export function summaryLine({ meta, _meta }) {
-  const { total, page, perPage, query, source } = meta;
+/** "43 results in 0.12 s from SearXNG", or "43 results from SearXNG, kept 2 minutes ago". */
+export function summaryLine({ page, source, degraded, origin, _meta }, query) {
+  const { total, number, size } = page;
   if (total === 0) return [`Nothing found for “${query}”.`];
 
-  const first = (page - 1) * perPage + 1;
-  const last = Math.min(page * perPage, total);
+  const first = (number - 1) * size + 1;
+  const last = Math.min(number * size, total);
   const count =
-    page > 1 ? `${first}–${last} of ${total} results` : `${total} result${total === 1 ? '' : 's'}`;
+    number > 1 ? `${first}–${last} of ${total} results` : `${total} result${total === 1 ? '' : 's'}`;
   const label = document.createElement('span');
   label.className = 'source';
-  label.dataset.degraded = String(meta.degraded);
-  label.textContent = meta.degraded ? `${sourceName(source)}, as a fallback` : sourceName(source);
-  return [`${count} in ${seconds(_meta.duration)} from `, label];
+  label.dataset.origin = degraded ? 'degraded' : origin.kind;
+  label.textContent = degraded ? `${sourceName(source)}, as a fallback` : sourceName(source);
+  if (origin.kind === 'live') return [`${count} in ${seconds(_meta.duration)} from `, label];
+  return [`${count} from `, label, `, ${age(origin)}`];
+}
+
+const AND = {
+  cached: '',
+  renewed: ', newer ones are on their way',
+  stale: ', newer ones cannot be had at the moment',
+};
+
+function age({ kind, ageSeconds }) {
+  return `found ${ageSeconds < 1 ? 'just now' : `${duration(ageSeconds)} ago`}${AND[kind]}`;
 }
 
 function sourceName(source) {

@@ -1,0 +1,37 @@
+import type { Searxng } from '@signalbox/gateway';
+import {
+  check,
+  eventLoopDelayCheck,
+  health,
+  memoryCheck,
+  postgresCheck,
+  redisCheck,
+  type Health,
+} from '@signalbox/health';
+import type { Database } from '@signalbox/postgres';
+import type { RedisLink } from '@signalbox/redis';
+import type { Settings } from './settings.js';
+import { VERSION } from './version.js';
+
+/** What the process depends on. */
+export interface Dependencies {
+  instances: Searxng | undefined;
+  redis: RedisLink | undefined;
+  database: Database;
+}
+
+export function probesOf(settings: Settings, { instances, redis, database }: Dependencies): Health {
+  return health({
+    service: 'signalbox-orchestrator',
+    version: VERSION,
+    environment: settings.NODE_ENV,
+    access: settings.ADMIN_ALLOW,
+    checks: [
+      check('event-loop', eventLoopDelayCheck()),
+      check('memory', memoryCheck()),
+      check('postgres', postgresCheck(database)),
+      ...(redis ? [check('redis', redisCheck(redis))] : []),
+      ...(instances ? [check('searxng', async (signal) => void (await instances.check({ signal })))] : []),
+    ],
+  });
+}

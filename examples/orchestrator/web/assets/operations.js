@@ -1,0 +1,159 @@
+import { duration } from './api.js';
+import { badge, rowOf } from './elements.js';
+import { onSubmit } from './forms.js';
+import { ask } from './identity.js';
+
+const $ = (id) => document.getElementById(id);
+
+const EVERY_MS = 5_000;
+const FEW_CALLS = 20;
+
+const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+const whole = new Intl.NumberFormat('en');
+const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 });
+
+/** How the server stands, for who runs it; made anew every few seconds while it is shown. */
+export function operationsView() {
+  let timer;
+  let isComplaint = false;
+
+  function say(words) {
+    $('operations-said').textContent = words;
+  }
+
+  async function refresh() {
+    if (document.hidden) return;
+    try {
+      const [overview, { rows, complete }] = await Promise.all([
+        ask('GET', '/admin/overview'),
+        ask('GET', '/admin/deprecations'),
+      ]);
+      showCache(overview.cache);
+      $('upstreams').replaceChildren(...upstreamRows(overview.upstreams));
+      $('parts').replaceChildren(...partRows(overview));
+      $('limits').replaceChildren(...overview.limits.map(limitRow));
+      $('deprecations').replaceChildren(...callRows(rows, complete));
+      if (isComplaint) say('');
+      isComplaint = false;
+    } catch (error) {
+      isComplaint = true;
+      say(
+        error.status === 403
+          ? 'Operations are shown to addresses on the allow-list only, and yours is not.'
+          : error.message,
+      );
+    }
+  }
+
+  onSubmit($('forget'), async ({ by, what }) => {
+    await ask('POST', '/admin/cache/invalidate', { [by]: what.trim() });
+    $('forget-what').value = '';
+    say(`What was kept by the ${by} ${what.trim()} is forgotten.`);
+    await refresh();
+  });
+
+  return {
+    title: 'Operations',
+    async show() {
+      $('operations').hidden = false;
+      say('');
+      clearInterval(timer);
+      timer = setInterval(refresh, EVERY_MS);
+      await refresh();
+    },
+    hide() {
+      clearInterval(timer);
+      $('operations').hidden = true;
+    },
+  };
+}
+
+function showCache({ hitRate, hit, stale, coalesced, miss, bypass, entries, bytes }) {
+  const figures = {
+    'Hit rate': hitRate === undefined ? '–' : percent.format(hitRate),
+    Hits: whole.format(hit),
+    Stale: whole.format(stale),
+    'Waited for another': whole.format(coalesced),
+    Misses: whole.format(miss),
+    'Passed by': whole.format(bypass),
+    'In memory here': whole.format(entries),
+    Kilobytes: whole.format(Math.ceil(bytes / 1024)),
+  };
+  $('cache-figures').replaceChildren(
+    ...Object.entries(figures).map(([name, value]) => {
+      const group = document.createElement('div');
+      const term = document.createElement('dt');
+      term.textContent = name;
+      const description = document.createElement('dd');
+      description.textContent = value;
+      group.append(term, description);
+      return group;
+    }),
+  );
+}
+
+function upstreamRows(upstreams) {
+  if (upstreams.length === 0) return [rowOf('The embedded engine', 'No instance of SearXNG is connected')];
+  return upstreams.flatMap(({ upstream, servers }) =>
+    servers.map(({ server, state, until, inFlight, connections, healthy, breakers }) => {
+      const open = breakers.filter((breaker) => breaker.state !== 'closed');
+      const words = [
+        upstream,
+        `${whole.format(inFlight)} under way on ${whole.format(connections)} connections`,
+        ...(healthy === false ? ['its health check fails'] : []),
+        ...open.map((breaker) => `breaker of ${breaker.route} ${breaker.state}`),
+        ...(until === undefined ? [] : [`tried again in ${secondsUntil(until)}`]),
+      ];
+      const row = rowOf(server, words.join(' · '));
+      const isWell = state === 'in' && open.length === 0 && healthy !== false;
+      row.append(isWell ? badge('Well') : badge(state === 'in' ? 'Failing' : state, 'bad'));
+      return row;
+    }),
+  );
+}
+
+function secondsUntil(epochMs) {
+  return duration(Math.max(1, Math.ceil((epochMs - Date.now()) / 1_000)));
+}
+
+function partRows({ database, redis, modules }) {
+  const { size, idle, waiting } = database.pool;
+  const parts = [
+    ['Postgres', `${whole.format(size - idle)} of ${whole.format(size)} connections in use, ${whole.format(waiting)} waiting`, database.state, 'ready'],
+    ['Redis', redis.state === 'not_used' ? 'Everything is kept by this process' : '', redis.state, 'ready'],
+    ...modules.map(({ name, prefix, state }) => [name, prefix, state, 'ready']),
+  ];
+  return parts.map(([name, words, state, good]) => {
+    const row = rowOf(name, words);
+    const isFine = state === good || state === 'up' || state === 'not_used';
+    row.append(badge(state.replace('_', ' '), isFine ? 'good' : 'bad'));
+    return row;
+  });
+}
+
+function limitRow({ zone, policy, perSecond, allowed, refused, local, nearLimit }) {
+  const words = [
+    policy,
+    `${perSecond.toFixed(1)} a second`,
+    `${whole.format(allowed)} allowed`,
+    `${whole.format(refused)} refused`,
+    ...(nearLimit > 0 ? [`${whole.format(nearLimit)} callers near the limit`] : []),
+    ...(local > 0 ? [`${whole.format(local)} counted by this process alone`] : []),
+  ];
+  const row = rowOf(zone, words.join(' · '));
+  if (refused > 0) row.append(badge(percent.format(refused / (allowed + refused)), 'warn'));
+  return row;
+}
+
+function callRows(rows, complete) {
+  const shown = rows.slice(0, FEW_CALLS).map(({ version, consumer, route, calls, lastSeen }) => {
+    const row = rowOf(`${consumer}: ${route}`, `${version} · last ${dates.format(new Date(lastSeen))}`);
+    row.append(badge(`${whole.format(calls)} calls`, 'warn'));
+    return row;
+  });
+  if (rows.length > FEW_CALLS) shown.push(rowOf(`and ${rows.length - FEW_CALLS} more`, ''));
+  if (rows.length === 0) shown.push(rowOf('Nobody', 'No call of v1 has been seen'));
+  if (!complete)
+    shown.push(rowOf('Not everything', 'Redis does not answer: only what this process has seen'));
+  return shown;
+}

@@ -1,0 +1,130 @@
+import { createServer } from 'node:http';
+import { listen } from '@signalbox/testing';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser, type TestBrowser, type Visitor } from '../support/browser.js';
+import { accountOf, adminOf, ADMIN_SETTINGS } from '../support/identity.js';
+import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+
+let browser: TestBrowser;
+let running: RunningOrchestrator;
+let isDown = false;
+
+beforeAll(async () => {
+  const instance = createServer((req, res) => {
+    if (isDown) return void res.writeHead(500).end();
+    if (!req.url?.startsWith('/search')) return void res.end('OK');
+    res.setHeader('Content-Type', 'application/json');
+    res.end(JSON.stringify({ results: [{ url: 'https://a.example/', title: 'From afar', content: 'x' }] }));
+  });
+  [browser, running] = await Promise.all([
+    launchBrowser(),
+    startOrchestrator({ ...ADMIN_SETTINGS, CACHE_TTL: '1s', SEARXNG_URLS: await listen(instance) }),
+  ]);
+});
+afterAll(async () => {
+  await browser.close();
+  await running.program.stop();
+});
+
+/** Somebody with an account, whose browser has the cookie of a sign-in. */
+async function visitAs({ cookie }: { cookie: string }, path = '/'): Promise<Visitor> {
+  const visitor = await browser.visit();
+  await visitor.context.addCookies(
+    cookie.split('; ').map((pair) => {
+      const at = pair.indexOf('=');
+      return { name: pair.slice(0, at), value: pair.slice(at + 1), url: running.url };
+    }),
+  );
+  await visitor.page.goto(running.url + path);
+  return visitor;
+}
+
+const summary = (page: Page) => page.locator('#summary');
+
+describe('the page of results', () => {
+  it('says whether they are live, kept, or old ones while newer cannot be had', async () => {
+    const { page, errors, screenshot, close } = await visitAs(await accountOf(running.url), '/?q=near');
+    await summary(page)
+      .getByText(/^1 result in <?\d+\.\d+ s from SearXNG$/)
+      .waitFor();
+
+    await page.reload();
+    await summary(page)
+      .getByText(/^1 result from SearXNG, found (just now|\d+ seconds? ago)$/)
+      .waitFor();
+    await screenshot('kept');
+
+    isDown = true;
+    await expect
+      .poll(
+        async () => {
+          await page.reload();
+          await summary(page)
+            .getByText(/SearXNG/)
+            .waitFor();
+          return summary(page).textContent();
+        },
+        { timeout: 15_000, interval: 500 },
+      )
+      .toMatch(/^1 result from SearXNG, found \d+ seconds? ago, newer ones cannot be had at the moment$/);
+    await screenshot('stale');
+    await page.goto(`${running.url}/?q=express`);
+    await summary(page)
+      .getByText(/from this machine, as a fallback/)
+      .waitFor();
+    isDown = false;
+    expect(errors).toEqual([]);
+    await close();
+  });
+});
+
+describe('operations', () => {
+  it('are there for admins alone', async () => {
+    const { page, close } = await visitAs(await accountOf(running.url), '/#operations');
+    await page.getByRole('heading', { name: 'Search what is here' }).waitFor();
+    expect(await page.getByRole('link', { name: 'Operations' }).isVisible()).toBe(false);
+    await close();
+  });
+
+  it('show how it stands, and let an admin forget what is kept', async () => {
+    const somebody = await accountOf(running.url);
+    const ask = () => fetch(`${running.url}/api/v1/search?q=again`, { headers: somebody.bearer });
+    await ask();
+    await ask();
+    const { page, errors, screenshot, close } = await visitAs(await adminOf(running.url));
+    await page.getByRole('link', { name: 'Operations' }).click();
+    await page.getByRole('heading', { name: 'Kept answers' }).waitFor();
+    const text = (id: string) => page.locator(id).innerText();
+    await expect.poll(() => text('#cache-figures')).toMatch(/Hit rate\s+\d+(\.\d)?%/);
+    expect(await text('#upstreams')).toMatch(/searxng/);
+    expect(await text('#parts')).toMatch(/Postgres[\s\S]*Redis[\s\S]*search/);
+    expect(await text('#limits')).toMatch(/login/);
+    await expect.poll(() => text('#deprecations')).toContain(`${somebody.id}: /api/v1/search`);
+    await screenshot('operations');
+
+    await page.getByLabel('Which').fill('no path');
+    await page.getByLabel('Forget by').selectOption('prefix');
+    await page.getByRole('button', { name: 'Forget them' }).click();
+    await page.getByText(/must (be|have)/).waitFor();
+    await page.getByLabel('Forget by').selectOption('tag');
+    await page.getByLabel('Which').fill('search');
+    await page.keyboard.press('Enter');
+    await page.getByText('What was kept by the tag search is forgotten.').waitFor();
+    expect((await ask()).headers.get('cache-status')).toMatch(/^signalbox; fwd=uri-miss/);
+    expect(errors.filter((error) => !error.includes('422'))).toEqual([]);
+    await close();
+  });
+
+  it('are readable on a phone', async () => {
+    const { page, context, screenshot, close } = await visitAs(await adminOf(running.url));
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.goto(`${running.url}/#operations`);
+    await page.getByRole('heading', { name: 'Kept answers' }).waitFor();
+    await page.locator('#limits li').first().waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    await screenshot('operations-phone');
+    expect(context.pages()).toHaveLength(1);
+    await close();
+  });
+});
