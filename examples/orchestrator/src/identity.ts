@@ -135,11 +135,12 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
   const { PUBLIC_URL = `http://${HOST}:${PORT}` } = settings;
   // Tests sign in a thousand times.
   const hashing = passwords(NODE_ENV === 'test' ? { logN: 12 } : {});
+  const logs = { log: logger, queryLog: NODE_ENV === 'development' };
   const { database, ready } = migrated(
     DATABASE_URL === undefined
-      ? embeddedPostgres(undefined, { template: TEMPLATE, log: logger })
+      ? embeddedPostgres(undefined, { template: TEMPLATE, ...logs })
       : // A person waits for a sign-in: soon is better than maybe.
-        connectPostgres(DATABASE_URL, { connectTimeoutMs: 2_000, statementTimeoutMs: 2_000, log: logger }),
+        connectPostgres(DATABASE_URL, { connectTimeoutMs: 2_000, statementTimeoutMs: 2_000, ...logs }),
     (raw) => ensureAdmin(settings, { users: users(raw), audit: audit(raw), passwords: hashing }),
   );
   const bus = revocationBus({ redis });
