@@ -6,9 +6,10 @@ import {
   requireObject,
   requireOneOf,
   wrongOption,
+  type Secrets,
 } from '@signalbox/options';
 import type { KeyStore } from './key-store.js';
-import { keyedHash, type KeyedHash, type Secrets } from './keyed-hash.js';
+import { keyedHash, type KeyedHash } from './keyed-hash.js';
 import type { StoreDownPolicy } from './tokens-interface.js';
 import { ROLE, SCOPE } from './words.js';
 

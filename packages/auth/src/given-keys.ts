@@ -1,5 +1,13 @@
 import { hkdfSync } from 'node:crypto';
-import { refuseUnknownOptions, requireObject, requireOneOf, wrongSecret } from '@signalbox/options';
+import {
+  refuseUnknownOptions,
+  requireObject,
+  requireOneOf,
+  requireSecrets,
+  wrongSecret,
+  type Secret,
+  type Secrets,
+} from '@signalbox/options';
 import type { Algorithm } from './algorithms.js';
 import type { KeyEntry } from './key-entry.js';
 
@@ -16,32 +24,22 @@ export interface PemKeysOptions {
   alg?: Algorithm | undefined;
 }
 
-const MIN_BYTES = 32;
-
 /**
  * Keys for {@link keyRing} of an app's secrets, newest first. The key is derived (RFC 5869), so that the secret may
  * serve other purposes, too; its name is derived as well, and says nothing of it.
  *
  * @throws {TypeError} when there is none, or one has less than 32 bytes
  */
-export function secretKeys(
-  secrets: string | Uint8Array | readonly (string | Uint8Array)[],
-  options: SecretKeysOptions = {},
-): KeyEntry[] {
+export function secretKeys(secrets: Secrets, options: SecretKeysOptions = {}): KeyEntry[] {
   requireObject('secretKeys', 'options', options);
   refuseUnknownOptions('secretKeys', options, ['alg']);
   const { alg = 'HS256' } = options;
   requireOneOf('secretKeys', 'alg', alg, ['HS256', 'HS384', 'HS512']);
-  return listOf('secretKeys', 'secrets', secrets).map((secret) => {
-    if (Buffer.from(secret).length < MIN_BYTES) {
-      throw wrongSecret('secretKeys', 'secrets', `of at least ${MIN_BYTES} bytes each`, secret);
-    }
-    return {
-      kid: derive(secret, `key-id:${alg}`, 12).toString('base64url'),
-      alg,
-      secret: derive(secret, `tokens:${alg}`, Number(alg.slice(2)) / 8),
-    };
-  });
+  return requireSecrets('secretKeys', 'secrets', secrets).map((secret) => ({
+    kid: derive(secret, `key-id:${alg}`, 12).toString('base64url'),
+    alg,
+    secret: derive(secret, `tokens:${alg}`, Number(alg.slice(2)) / 8),
+  }));
 }
 
 /**
@@ -55,17 +53,17 @@ export function pemKeys(
 ): KeyEntry[] {
   requireObject('pemKeys', 'options', options);
   refuseUnknownOptions('pemKeys', options, ['alg']);
-  return listOf('pemKeys', 'pems', pems).map((privateKey) => ({ privateKey, alg: options.alg }));
+  return listOf(pems).map((privateKey) => ({ privateKey, alg: options.alg }));
 }
 
-function derive(secret: string | Uint8Array, purpose: string, bytes: number): Buffer {
+function derive(secret: Secret, purpose: string, bytes: number): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', `signalbox:auth:${purpose}`, bytes));
 }
 
-function listOf(owner: string, option: string, given: unknown): (string | Uint8Array)[] {
-  const list: unknown[] = Array.isArray(given) ? given : [given];
+function listOf(pems: unknown): (string | Uint8Array)[] {
+  const list: unknown[] = Array.isArray(pems) ? pems : [pems];
   const isText = (each: unknown): each is string | Uint8Array =>
     typeof each === 'string' || each instanceof Uint8Array;
   if (list.length > 0 && list.every(isText)) return list;
-  throw wrongSecret(owner, option, 'text or bytes, or a list of such', given);
+  throw wrongSecret('pemKeys', 'pems', 'text or bytes, or a list of such', pems);
 }

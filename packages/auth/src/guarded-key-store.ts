@@ -1,4 +1,4 @@
-import { signals } from '@signalbox/signals';
+import { watchOutage } from '@signalbox/redis';
 import { KeyStoreUnavailableError } from './api-key-errors.js';
 import { isThenable } from './thenable.js';
 import type { StoreDownPolicy } from './tokens-interface.js';
@@ -10,24 +10,15 @@ export interface GuardedStore {
 }
 
 export function guardedStore(timeoutMs: number, policy: StoreDownPolicy): GuardedStore {
-  let isDown = false;
-
-  function works(): void {
-    if (isDown) note(false, 'The store of API keys answers again');
-  }
+  const outage = watchOutage({
+    feature: 'api-keys',
+    begins: 'The store of API keys does not answer',
+    ends: 'The store of API keys answers again',
+  });
 
   function fails(error: unknown): KeyStoreUnavailableError {
-    if (!isDown) {
-      const words = error instanceof Error ? error.message : String(error);
-      note(true, `The store of API keys does not answer: ${words}`);
-    }
+    outage.failed(error, policy);
     return error instanceof KeyStoreUnavailableError ? error : new KeyStoreUnavailableError(error);
-  }
-
-  function note(degraded: boolean, reason: string): void {
-    isDown = degraded;
-    if (!signals.featureState.hasSubscribers) return;
-    signals.featureState.publish({ feature: 'api-keys', degraded, policy, reason });
   }
 
   async function bounded<Answer>(answer: PromiseLike<Answer>): Promise<Answer> {
@@ -37,7 +28,7 @@ export function guardedStore(timeoutMs: number, policy: StoreDownPolicy): Guarde
     });
     try {
       const result = await Promise.race([answer, late]);
-      works();
+      outage.works();
       return result;
     } catch (error) {
       throw fails(error);
@@ -55,7 +46,7 @@ export function guardedStore(timeoutMs: number, policy: StoreDownPolicy): Guarde
         throw fails(error);
       }
       if (isThenable(answer)) return bounded(answer);
-      works();
+      outage.works();
       return answer;
     },
   };

@@ -7,6 +7,8 @@ export { remoteJwks } from './remote-jwks.js';
 export { revocationBus } from './revocation-bus.js';
 export { tokens } from './tokens.js';
 
+export type { Secrets } from '@signalbox/options';
+export type { RedisSource } from '@signalbox/redis';
 export type { Algorithm } from './algorithms.js';
 export type { TokenErrorCode, TokenProblem } from './errors.js';
 export type { PemKeysOptions, SecretKeysOptions } from './given-keys.js';
@@ -16,7 +18,7 @@ export type { KeyRing } from './key-ring.js';
 export type { KeySource, SigningKey, VerificationKey } from './keys.js';
 export type { MemoryTokenStoreOptions } from './memory-token-store.js';
 export type { AuthMethod, Claims, Principal, VerifiedToken } from './principal.js';
-export type { RedisSource, RedisTokenStoreOptions } from './redis-token-store.js';
+export type { RedisTokenStoreOptions } from './redis-token-store.js';
 export type { RemoteJwks, RemoteJwksOptions } from './remote-jwks.js';
 export type { ListenOptions, RevocationBus, RevocationBusOptions } from './revocation-bus.js';
 export type { RevocationEvent, RevocationEventType } from './revocation-event.js';
@@ -64,7 +66,6 @@ export type {
   SessionMethodOptions,
   SessionMiddleware,
 } from './methods.js';
-export type { Secrets } from './keyed-hash.js';
 export type { SessionUser } from './session-principal.js';
 export type { ApiKeyInfo, ApiKeys, CreatedKey } from './api-keys.js';
 export type { ApiKeysOptions } from './api-keys-options.js';

@@ -1,8 +1,5 @@
 import { createHmac, hash as digestOf, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { wrongOption } from '@signalbox/options';
-
-/** A secret, or a list of them, newest first. Each of at least 32 bytes. */
-export type Secrets = string | Uint8Array | readonly (string | Uint8Array)[];
+import { requireSecrets, type Secrets } from '@signalbox/options';
 
 /** Hashes of what is secret and random, as they may lie in a database. */
 export interface KeyedHash {
@@ -11,8 +8,6 @@ export interface KeyedHash {
   /** Whether it is the hash of the text, by any of the secrets. In constant time. */
   matches(text: string, hash: string): boolean;
 }
-
-const MIN_BYTES = 32;
 
 /**
  * HMAC-SHA-256 by a key for one purpose from each secret (RFC 5869), so that no secret serves two; SHA-256 where there
@@ -48,16 +43,7 @@ function keyedBy(key: Buffer): (text: string) => Buffer {
 }
 
 function keysOf(owner: string, secrets: Secrets, purpose: string): Buffer[] {
-  const list: readonly unknown[] = Array.isArray(secrets) ? secrets : [secrets];
-  if (list.length === 0) throw wrongOption(owner, 'secrets', 'one secret at least', secrets);
-  return list.map((secret) => {
-    const bytes = typeof secret === 'string' || secret instanceof Uint8Array ? Buffer.from(secret).length : 0;
-    if (bytes < MIN_BYTES) {
-      // Not shown: it is a secret all the same.
-      throw new TypeError(`${owner}: "secrets" must be of at least ${MIN_BYTES} bytes each, got ${bytes}`);
-    }
-    return Buffer.from(
-      hkdfSync('sha256', secret as string | Uint8Array, '', `signalbox:auth:${purpose}`, 32),
-    );
-  });
+  return requireSecrets(owner, 'secrets', secrets).map((secret) =>
+    Buffer.from(hkdfSync('sha256', secret, '', `signalbox:auth:${purpose}`, 32)),
+  );
 }

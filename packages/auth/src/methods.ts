@@ -1,5 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { refuseUnknownOptions, requireFunction, requireObject, wrongOption } from '@signalbox/options';
+import {
+  refuseUnknownOptions,
+  requireFunction,
+  requireObject,
+  requireToken,
+  wrongOption,
+} from '@signalbox/options';
 import type { ApiKeys } from './api-keys.js';
 import { TokenError } from './errors.js';
 import type { AuthMethod, VerifiedToken } from './principal.js';
@@ -92,10 +98,7 @@ export function apiKey(
   requireObject('apiKey', 'options', options);
   refuseUnknownOptions('apiKey', options, ['header']);
   const { header = 'X-API-Key' } = options;
-  // RFC 9110 section 5.6.2.
-  if (typeof header !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(header)) {
-    throw wrongOption('apiKey', 'header', 'the name of a header field', header);
-  }
+  requireToken('apiKey', 'header', header, 'the name of a header field');
   const field = header.toLowerCase();
   if (field === 'authorization' || field === 'cookie') {
     throw wrongOption(

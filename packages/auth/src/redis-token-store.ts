@@ -1,12 +1,9 @@
-import { redisLink, type RedisReply } from '@signalbox/redis';
-import { refuseUnknownOptions, requireObject, wrongOption, wrongSecret } from '@signalbox/options';
+import { redisLink, requirePrefix, type RedisReply, type RedisSource } from '@signalbox/redis';
+import { refuseUnknownOptions, requireObject, requireSecret, type Secret } from '@signalbox/options';
 import { keyHasher } from './key-hash.js';
 import type { VerifiedToken } from './principal.js';
 import { OPEN_SCRIPT, REVOKE_SUBJECT_SCRIPT, ROTATE_SCRIPT } from './token-scripts.js';
 import type { Rotated, TokenStore } from './token-store.js';
-
-/** What tokens can be kept in: a link, or an ioredis client of the app's own. */
-export type RedisSource = Parameters<typeof redisLink>[0];
 
 export interface RedisTokenStoreOptions {
   /**
@@ -15,10 +12,10 @@ export interface RedisTokenStoreOptions {
    */
   prefix?: string | undefined;
   /**
-   * Keys the hashes that stand in Redis for subjects, so that nobody can find them by trying. At least 16 characters.
+   * Keys the hashes that stand in Redis for subjects, so that nobody can find them by trying. At least 32 bytes.
    * With another secret, what was revoked and all refresh tokens are unknown.
    */
-  secret?: string | undefined;
+  secret?: Secret | undefined;
 }
 
 /**
@@ -36,12 +33,8 @@ export function redisTokenStore(source: RedisSource, options: RedisTokenStoreOpt
   requireObject('redisTokenStore', 'options', options);
   refuseUnknownOptions('redisTokenStore', options, ['prefix', 'secret']);
   const { prefix = 'signalbox:auth:', secret } = options;
-  if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
-    throw wrongOption('redisTokenStore', 'prefix', 'text without braces', prefix);
-  }
-  if (secret !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
-    throw wrongSecret('redisTokenStore', 'secret', 'at least 16 characters', secret);
-  }
+  requirePrefix('redisTokenStore', prefix);
+  if (secret !== undefined) requireSecret('redisTokenStore', 'secret', secret);
 
   const hashOf = keyHasher(secret);
   const open = link.script('token-open', OPEN_SCRIPT);

@@ -6,7 +6,7 @@ import {
   requireOneOf,
   wrongOption,
 } from '@signalbox/options';
-import { signals } from '@signalbox/signals';
+import { watchOutage } from '@signalbox/redis';
 import type { Algorithm } from './algorithms.js';
 import { fetchJson, isTrustworthy } from './bounded-fetch.js';
 import { TokenKeysUnavailableError } from './errors.js';
@@ -96,11 +96,11 @@ export function remoteJwks(options: RemoteJwksOptions): RemoteJwks {
   let failure: unknown;
   let underWay: Promise<void> | undefined;
 
-  function report(degraded: boolean, reason: string): void {
-    if (!signals.featureState.hasSubscribers) return;
-    const policy = isUsable() ? 'stale' : 'unavailable';
-    signals.featureState.publish({ feature: `token-keys:${url.host}`, degraded, policy, reason });
-  }
+  const outage = watchOutage({
+    feature: `token-keys:${url.host}`,
+    begins: 'The keys cannot be fetched',
+    ends: 'The keys were fetched',
+  });
 
   const isUsable = (): boolean => now() - fetchedAt < maxAgeMs + staleMs;
 
@@ -111,10 +111,10 @@ export function remoteJwks(options: RemoteJwksOptions): RemoteJwks {
       // What a key signed that is gone, or another by now, is not remembered.
       version += 1;
       fetchedAt = now();
-      if (failure !== undefined) report(false, 'The keys were fetched');
       failure = undefined;
+      outage.works();
     } catch (error) {
-      if (failure === undefined) report(true, `The keys cannot be fetched: ${reasonOf(error)}`);
+      outage.failed(reasonOf(error), isUsable() ? 'stale' : 'unavailable');
       failure = error ?? new Error('unknown');
       throw new TokenKeysUnavailableError(error);
     } finally {
@@ -159,6 +159,7 @@ export function remoteJwks(options: RemoteJwksOptions): RemoteJwks {
     jwks: () => EMPTY,
     load,
     close() {
+      outage.close();
       closing.abort();
     },
   };

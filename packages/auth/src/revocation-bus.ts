@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { redisLink } from '@signalbox/redis';
+import { redisLink, type RedisSource } from '@signalbox/redis';
 import { refuseUnknownOptions, requireFunction, requireObject, requireText } from '@signalbox/options';
-import type { RedisSource } from './redis-token-store.js';
 import { EVENT_TYPES, isRevocationEvent, type RevocationEvent } from './revocation-event.js';
 
 export interface RevocationBusOptions {

@@ -1,17 +1,20 @@
+import { outageOf } from '@signalbox/redis';
 import { TokenError, TokenStoreUnavailableError } from './errors.js';
 import type { KnownRevoked } from './known-revoked.js';
-import { outageOf } from './outage.js';
 import type { VerifiedToken } from './principal.js';
 import { publishToken, publishVerified } from './token-events.js';
 import type { TokenStore } from './token-store.js';
 import type { StoreDownPolicy } from './tokens-interface.js';
+
+/** As `signals.featureState` calls it. */
+const FEATURE = 'tokens';
 
 /** Rejects when a token is revoked; asks before it returns. */
 export type AskRevocation = (token: VerifiedToken, policy: StoreDownPolicy) => Promise<void>;
 
 /** @param known what is refused without asking */
 export function revocationOf(store: TokenStore, known: KnownRevoked): AskRevocation {
-  const outage = outageOf(store);
+  const outage = outageOf(store, FEATURE);
 
   function settle(isRevoked: boolean): void {
     if (isRevoked) throw revoked();
@@ -58,7 +61,7 @@ export async function kept<Answer>(
   try {
     return await work;
   } catch (error) {
-    outageOf(store).failed(error, policy);
+    outageOf(store, FEATURE).failed(error, policy);
     throw new TokenStoreUnavailableError(error);
   }
 }

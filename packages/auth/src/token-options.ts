@@ -4,6 +4,7 @@ import {
   requireInteger,
   requireObject,
   requireOneOf,
+  requireStore,
   wrongOption,
 } from '@signalbox/options';
 import type { KeySource } from './keys.js';
@@ -95,6 +96,14 @@ export type TokenSettings = Required<{
   bus: RevocationBus | undefined;
 };
 
+const STORE_METHODS: readonly (keyof TokenStore)[] = [
+  'open',
+  'rotate',
+  'revoke',
+  'revokeSubject',
+  'isRevoked',
+];
+
 const OPTIONS: readonly (keyof TokensOptions)[] = [
   'keys',
   'issuer',
@@ -130,7 +139,7 @@ export function resolveOptions(options: TokensOptions): TokenSettings {
   const { keys, types = ['at+jwt'] } = options;
 
   requireHandle('keys', keys, 'find', 'keyRing() or remoteJwks()');
-  requireHandle('store', store, 'isRevoked', 'memoryTokenStore() or redisTokenStore()');
+  requireStore(OWNER, store, STORE_METHODS, ['memoryTokenStore', 'redisTokenStore']);
   if (bus !== undefined) requireHandle('bus', bus, 'publish', 'a revocationBus()');
   requireInteger(OWNER, 'accessTtlMs', accessTtlMs, 1_000, DAY_MS);
   requireInteger(OWNER, 'refreshTtlMs', refreshTtlMs, accessTtlMs, 3_650 * DAY_MS);

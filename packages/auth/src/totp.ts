@@ -7,9 +7,10 @@ import {
   requireText,
   wrongOption,
   wrongSecret,
+  type Secrets,
 } from '@signalbox/options';
 import { HOTP, Secret, TOTP } from 'otpauth';
-import { keyedHash, type Secrets } from './keyed-hash.js';
+import { keyedHash } from './keyed-hash.js';
 import { newRecoveryCode, plainRecoveryCode } from './recovery-code.js';
 
 /** Options of {@link totp}. */

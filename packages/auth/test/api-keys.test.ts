@@ -1,7 +1,8 @@
 import { signals } from '@signalbox/signals';
 import { assertNeverHangs, testClock } from '@signalbox/testing';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
 import { apiKeys, memoryKeyStore, type ApiKeys, type ApiKeysOptions, type KeyStore } from '../src/index.js';
 
 const START = 1_800_000_000_000;
@@ -273,8 +274,7 @@ describe('apiKeys', () => {
 
   it('is closed while the store is down: 503, within its time, and by itself open again', async () => {
     const { keys, store } = setUp({ timeoutMs: 50, cacheMs: 0 });
-    const states: unknown[] = [];
-    onTestFinished(signals.featureState.subscribe((state) => states.push(state)));
+    const states = heard(signals.featureState);
     const { key } = await keys.create('u_1', { name: 'x' });
     for (const fault of ['down', 'hung'] as const) {
       store.fault = fault;
@@ -371,8 +371,7 @@ describe('apiKeys', () => {
 
   it('tells listeners what happens to keys, and nothing of them', async () => {
     const { keys } = setUp();
-    const events: unknown[] = [];
-    onTestFinished(signals.tokenEvent.subscribe((event) => events.push(event)));
+    const events = heard(signals.tokenEvent);
     const { key, id } = await keys.create('u_1', { name: 'x' });
     await keys.verify(key);
     await refusal(keys, 'nonsense');
@@ -398,7 +397,7 @@ describe('apiKeys', () => {
     [{}, 'apiKeys: "store" must be an object, got undefined'],
     [{ store: {} }, 'apiKeys: "store.add" must be a function, got undefined'],
     [{ prefix: 'a_b' }, 'apiKeys: "prefix" must be 2 to 16 letters and digits, a letter first, got "a_b"'],
-    [{ secrets: 'short' }, 'apiKeys: "secrets" must be of at least 32 bytes each, got 5'],
+    [{ secrets: 'short' }, 'apiKeys: "secrets" must be of at least 32 bytes each, got text of 5 characters'],
     [{ scopes: ['a b'] }, 'apiKeys: "scopes" must be a list of words without spaces and quotes'],
     [{ maxPerSubject: 0 }, 'apiKeys: "maxPerSubject" must be an integer of at least 1, got 0'],
     [{ cacheMs: -1 }, 'apiKeys: "cacheMs" must be an integer from 0'],

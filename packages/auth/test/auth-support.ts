@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { request } from 'node:http';
 import { errorHandler } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
 import express, { type Express, type Request, type RequestHandler } from 'express';
+import { send } from '../../../test/support/send.js';
 
 /** What the tests keep in a session. */
 export interface TestSession {
@@ -86,35 +86,19 @@ export interface Answer {
   readonly error: Record<string, unknown> | undefined;
 }
 
-export type Headers = Record<string, string | readonly string[]>;
+export type Headers = Record<string, string | string[]>;
 
 /** GETs with exactly these header fields: fetch would join two of a name. */
-function get(url: string, headers: Headers = {}): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      url,
-      { headers: headers as Record<string, string | string[]>, agent: false },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => {
-          const body = JSON.parse(text) as { error?: Record<string, unknown> } | null;
-          resolve({
-            status: response.statusCode ?? 0,
-            challenge: response.headers['www-authenticate'],
-            who: body,
-            code: body?.error?.['type'] as string | undefined,
-            error: body?.error,
-          });
-        });
-      },
-    );
-    sent.on('error', reject);
-    sent.end();
-  });
+async function get(url: string, headers: Headers = {}): Promise<Answer> {
+  const answer = await send(url, { headers });
+  const who = JSON.parse(answer.text) as { error?: Record<string, unknown> } | null;
+  return {
+    status: answer.status,
+    challenge: answer.headers['www-authenticate'],
+    who,
+    code: who?.error?.['type'] as string | undefined,
+    error: who?.error,
+  };
 }
 
 /** As {@link get}, of an app of its own. */

@@ -173,7 +173,7 @@ describe('keyRing', () => {
     expect(() => secretKeys('short secret')).toThrow(
       new TypeError('secretKeys: "secrets" must be of at least 32 bytes each, got text of 12 characters'),
     );
-    expect(() => secretKeys([])).toThrow('secretKeys: "secrets" must be text or bytes, or a list of such');
+    expect(() => secretKeys([])).toThrow('secretKeys: "secrets" must be one secret at least, got an array');
     expect(() => secretKeys(SECRET, { alg: 'RS256' as never })).toThrow(
       'secretKeys: "alg" must be "HS256" or',
     );

@@ -1,28 +1,16 @@
-import type { RedisLink } from '@signalbox/redis';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { connectedClient } from '../../../test/support/redis-client.js';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import { redisTokenStore, type TokenStore } from '../src/index.js';
 import { itKeepsTheTokenStoreContract } from './token-store-contract.js';
-import { patientLink, pause, redisClient, tokensWith } from './token-support.js';
+import { tokensWith } from './token-support.js';
 
-let redis: RedisServer;
-let client: Redis;
-let link: RedisLink;
+const redis = sharedRedis();
 let store: TokenStore;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-  await client.ping();
-  link = await patientLink(redis.port);
-  store = redisTokenStore(link);
-});
-afterAll(async () => {
-  client.disconnect();
-  await link.close();
-  await redis.stop();
+beforeAll(() => {
+  store = redisTokenStore(redis.link);
 });
 
 describe('redisTokenStore', () => {
@@ -35,23 +23,23 @@ describe('redisTokenStore', () => {
     await auth.revoke(accessToken);
     await auth.revokeAll('ada@example.com');
 
-    const keys = await client.keys('*');
+    const keys = await redis.client.keys('*');
     expect(keys.length).toBeGreaterThan(20);
     for (const key of keys) {
       expect(key).toMatch(/^signalbox:auth:\{[\w-]{22}\}:(mark|(chain|next|gone):[\w-]{22})$/);
-      expect(await client.pttl(key)).toBeGreaterThan(0);
-      const value = (await client.get(key)) ?? '';
+      expect(await redis.client.pttl(key)).toBeGreaterThan(0);
+      const value = (await redis.client.get(key)) ?? '';
       for (const part of [...accessToken.split('.'), ...refreshToken.split('.')])
         expect(value).not.toContain(part);
     }
   });
 
   it('verifies with one command and one round trip, the tokens of one subject or of many', async () => {
-    const proxy = await startFaultProxy({ to: redis.port });
-    const auth = tokensWith({ store: redisTokenStore(await redisClient(proxy.port)) });
+    const proxy = await startFaultProxy({ to: redis.server.port });
+    const auth = tokensWith({ store: redisTokenStore(await connectedClient(proxy.port)) });
     const pairs = [await auth.issue('ada'), await auth.issue('eve')];
     const commands = async (): Promise<number> =>
-      Number(/cmdstat_mget:calls=(\d+)/.exec(await redis.command('info', 'commandstats'))?.[1] ?? 0);
+      Number(/cmdstat_mget:calls=(\d+)/.exec(await redis.server.command('info', 'commandstats'))?.[1] ?? 0);
 
     const before = await commands();
     proxy.resetCounts();
@@ -64,8 +52,8 @@ describe('redisTokenStore', () => {
   });
 
   it('asks before the call returns, so that other questions of the turn share the round trip', async () => {
-    const proxy = await startFaultProxy({ to: redis.port });
-    const auth = tokensWith({ store: redisTokenStore(await redisClient(proxy.port)) });
+    const proxy = await startFaultProxy({ to: redis.server.port });
+    const auth = tokensWith({ store: redisTokenStore(await connectedClient(proxy.port)) });
     const { accessToken } = await auth.issue('ada');
     const token = auth.check(accessToken);
     await auth.verify(accessToken);
@@ -78,9 +66,9 @@ describe('redisTokenStore', () => {
   it('finds its scripts again after SCRIPT FLUSH', async () => {
     const auth = tokensWith({ store });
     const { refreshToken } = await auth.issue('ada');
-    await redis.command('script', 'flush');
+    await redis.server.command('script', 'flush');
     const { accessToken } = await auth.refresh(refreshToken);
-    await redis.command('script', 'flush');
+    await redis.server.command('script', 'flush');
     await auth.revokeAll('ada');
     await expect(auth.verify(accessToken)).rejects.toMatchObject({ code: 'token_revoked' });
   });
@@ -90,22 +78,19 @@ describe('redisTokenStore', () => {
     const { accessToken } = await auth.issue('ada');
     await auth.revoke(accessToken);
     await expect(auth.verify(accessToken)).rejects.toMatchObject({ code: 'token_revoked' });
-    const others = [{ prefix: 'elsewhere:' }, { secret: 'sixteen letters!' }];
+    const others = [{ prefix: 'elsewhere:' }, { secret: 'thirty-two bytes, or a few more!!' }];
     for (const options of others) {
-      const other = tokensWith({ store: redisTokenStore(link, options) });
+      const other = tokensWith({ store: redisTokenStore(redis.link, options) });
       expect((await other.verify(accessToken)).subject).toBe('ada');
     }
   });
 
   it.each([
     [{ prefix: 'a{b}' }, 'redisTokenStore: "prefix" must be text without braces, got "a{b}"'],
-    [
-      { secret: 'short' },
-      'redisTokenStore: "secret" must be at least 16 characters, got text of 5 characters',
-    ],
+    [{ secret: 'short' }, 'redisTokenStore: "secret" must be of at least 32 bytes, got text of 5 characters'],
     [{ prefx: 'a' }, 'redisTokenStore: "prefx" is not an option; did you mean "prefix"?'],
   ])('refuses %o', (options, message) => {
-    expect(() => redisTokenStore(client, options as never)).toThrow(new TypeError(message));
+    expect(() => redisTokenStore(redis.client, options as never)).toThrow(new TypeError(message));
   });
 
   it('refuses what is neither a link nor a client', () => {

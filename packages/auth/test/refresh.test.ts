@@ -1,9 +1,7 @@
 import { testClock } from '@signalbox/testing';
 import fc from 'fast-check';
-import type { RedisLink } from '@signalbox/redis';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { describe, expect, it } from 'vitest';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import {
   keyRing,
   memoryTokenStore,
@@ -11,32 +9,12 @@ import {
   TokenError,
   type TokenPair,
   type Tokens,
-  type TokenStore,
 } from '../src/index.js';
-import { hearing, keyOfEach, patientLink, refusalOf, tokensWith } from './token-support.js';
+import { hearing, keyOfEach, refusalOf, storesOn, tokensWith } from './token-support.js';
 
-let redis: RedisServer;
-let client: Redis;
-let link: RedisLink;
+const redis = sharedRedis();
 
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-  await client.ping();
-  link = await patientLink(redis.port);
-});
-afterAll(async () => {
-  client.disconnect();
-  await link.close();
-  await redis.stop();
-});
-
-const stores: [string, () => TokenStore][] = [
-  ['memory', () => memoryTokenStore()],
-  ['Redis', () => redisTokenStore(link)],
-];
-
-describe.each(stores)('refresh with %s', (_name, openStore) => {
+describe.each(storesOn(redis))('refresh with %s', (_name, openStore) => {
   it('gives 50 parallel refreshes of one token the same pair, and signs nobody out', async () => {
     const { tokens: heard } = hearing();
     const auth = tokensWith({ store: openStore() });
@@ -189,15 +167,15 @@ describe('refresh', () => {
   });
 
   it('keeps no token in Redis that could be used, and forgets what it takes to sign one again', async () => {
-    const auth = tokensWith({ store: redisTokenStore(link, { prefix: 'looked-at:' }), graceMs: 200 });
+    const auth = tokensWith({ store: redisTokenStore(redis.link, { prefix: 'looked-at:' }), graceMs: 200 });
     const { refreshToken } = await auth.issue('u_1');
     const next = await auth.refresh(refreshToken);
-    const keys = await client.keys('looked-at:*');
-    const values = await Promise.all(keys.map((key) => client.get(key)));
+    const keys = await redis.client.keys('looked-at:*');
+    const values = await Promise.all(keys.map((key) => redis.client.get(key)));
     for (const token of [refreshToken, next.refreshToken, next.accessToken]) {
       expect(values.join()).not.toContain(token.slice(token.lastIndexOf('.') + 1));
     }
     const kept = keys.find((key) => key.includes(':next:')) ?? '';
-    expect(await client.pttl(kept)).toBeLessThanOrEqual(200);
+    expect(await redis.client.pttl(kept)).toBeLessThanOrEqual(200);
   });
 });

@@ -2,6 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { listen, testClock } from '@signalbox/testing';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import {
   keyRing,
   remoteJwks,
@@ -11,7 +12,7 @@ import {
   type RemoteJwksOptions,
   type Tokens,
 } from '../src/index.js';
-import { eventually, hearing, keyOfEach, refusalOf, SECRET, tokensWith } from './token-support.js';
+import { hearing, keyOfEach, refusalOf, SECRET, tokensWith } from './token-support.js';
 
 /** Stands in for an identity provider. */
 interface Provider {

@@ -1,8 +1,9 @@
-import type { RedisLink } from '@signalbox/redis';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { testClock } from '@signalbox/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { connectedClient } from '../../../test/support/redis-client.js';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import {
   keyRing,
   memoryTokenStore,
@@ -12,35 +13,15 @@ import {
   type Tokens,
   type TokenStore,
 } from '../src/index.js';
-import { testClock } from '@signalbox/testing';
-import { eventually, patientLink, redisClient, refusalOf, tokensWith } from './token-support.js';
+import { refusalOf, storesOn, tokensWith } from './token-support.js';
 
-let redis: RedisServer;
-let client: Redis;
-let link: RedisLink;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-  await client.ping();
-  link = await patientLink(redis.port);
-});
-afterAll(async () => {
-  client.disconnect();
-  await link.close();
-  await redis.stop();
-});
-
-const stores: [string, () => TokenStore][] = [
-  ['memory', () => memoryTokenStore()],
-  ['Redis', () => redisTokenStore(link)],
-];
+const redis = sharedRedis();
 
 async function isRefused(auth: Tokens, token: string, code = 'token_revoked'): Promise<void> {
   expect(await refusalOf(() => auth.verify(token))).toMatchObject({ status: 401, code });
 }
 
-describe.each(stores)('revocation with %s', (_name, openStore) => {
+describe.each(storesOn(redis))('revocation with %s', (_name, openStore) => {
   it.each(['accessToken', 'refreshToken'] as const)(
     'of an %s ends its sign-in and no other',
     async (which) => {
@@ -169,9 +150,9 @@ describe('revocationBus', () => {
 
   /** A process of its own, as far as connections and memory go. */
   async function startProcess(busPort: number, options: { store?: TokenStore } = {}): Promise<Process> {
-    const bus = revocationBus({ redis: await redisClient(busPort) });
+    const bus = revocationBus({ redis: await connectedClient(busPort) });
     onTestFinished(() => bus.close());
-    const store = options.store ?? redisTokenStore(await redisClient(redis.port));
+    const store = options.store ?? redisTokenStore(await connectedClient(redis.server.port));
     const events: RevocationEvent[] = [];
     let gaps = 0;
     bus.on((event) => void events.push(event), { onGap: () => void (gaps += 1) });
@@ -180,14 +161,14 @@ describe('revocationBus', () => {
 
   async function areListening(count: number): Promise<void> {
     await eventually(async () => {
-      const answer = await redis.command('pubsub', 'numsub', 'signalbox:auth:revocations');
+      const answer = await redis.server.command('pubsub', 'numsub', 'signalbox:auth:revocations');
       return Number(answer.split('\n')[1]) === count;
     });
   }
 
   it('reaches another process within a second, and is refused there without asking', async () => {
     const asked: string[] = [];
-    const inner = redisTokenStore(await redisClient(redis.port));
+    const inner = redisTokenStore(await connectedClient(redis.server.port));
     const counting: TokenStore = {
       ...inner,
       isRevoked(token) {
@@ -195,8 +176,8 @@ describe('revocationBus', () => {
         return inner.isRevoked(token);
       },
     };
-    const here = await startProcess(redis.port);
-    const there = await startProcess(redis.port, { store: counting });
+    const here = await startProcess(redis.server.port);
+    const there = await startProcess(redis.server.port, { store: counting });
     await areListening(2);
     const pair = await here.auth.issue('u_1');
     const other = await here.auth.issue('u_1');
@@ -221,8 +202,8 @@ describe('revocationBus', () => {
   });
 
   it('may lose a message: the next request is refused all the same, and listeners hear of the gap', async () => {
-    const proxy = await startFaultProxy({ to: redis.port });
-    const here = await startProcess(redis.port);
+    const proxy = await startFaultProxy({ to: redis.server.port });
+    const here = await startProcess(redis.server.port);
     const there = await startProcess(proxy.port);
     await areListening(2);
     const pairs = [await here.auth.issue('u_1'), await here.auth.issue('u_2')] as const;
@@ -262,7 +243,7 @@ describe('revocationBus', () => {
   });
 
   it('passes over what is no event, whoever wrote it', async () => {
-    const { events } = await startProcess(redis.port);
+    const { events } = await startProcess(redis.server.port);
     await areListening(1);
     const bad = [
       'x',
@@ -279,7 +260,7 @@ describe('revocationBus', () => {
     ];
     const good: RevocationEvent = { type: 'banned', subject: 'u_1' };
     for (const message of [...bad, JSON.stringify({ event: good })]) {
-      await client.publish('signalbox:auth:revocations', message);
+      await redis.client.publish('signalbox:auth:revocations', message);
     }
     await eventually(() => events.length > 0);
     expect(events).toEqual([good]);

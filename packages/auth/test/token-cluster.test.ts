@@ -1,8 +1,9 @@
 import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedisCluster, type RedisCluster } from '../../../test/support/redis-cluster.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { redisTokenStore, revocationBus, type RevocationEvent } from '../src/index.js';
-import { eventually, refusalOf, tokensWith } from './token-support.js';
+import { refusalOf, tokensWith } from './token-support.js';
 
 let servers: RedisCluster;
 let client: Cluster;

@@ -4,6 +4,8 @@ import express from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { connectedClient } from '../../../test/support/redis-client.js';
 import {
   memoryTokenStore,
   redisTokenStore,
@@ -11,7 +13,7 @@ import {
   type TokenPair,
   type Tokens,
 } from '../src/index.js';
-import { eventually, hearing, redisClient, refusalOf, tokensWith } from './token-support.js';
+import { hearing, refusalOf, tokensWith } from './token-support.js';
 
 interface Stage {
   redis: RedisServer;
@@ -27,7 +29,7 @@ async function stage(): Promise<Stage> {
     await proxy.stop();
     await redis.stop();
   });
-  const auth = tokensWith({ store: redisTokenStore(await redisClient(proxy.port)) });
+  const auth = tokensWith({ store: redisTokenStore(await connectedClient(proxy.port)) });
   let pair: TokenPair | undefined;
   await eventually(async () => {
     pair = await auth.issue('u_1').catch(() => undefined);
@@ -130,7 +132,7 @@ describe('when Redis is gone', () => {
 
   it('what this process knows to be revoked stays so, where tokens pass unasked', async () => {
     const { redis, proxy } = await stage();
-    const client = await redisClient(proxy.port);
+    const client = await connectedClient(proxy.port);
     const auth = tokensWith({
       store: redisTokenStore(client),
       bus: revocationBus({ redis: client }),

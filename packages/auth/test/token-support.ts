@@ -1,10 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { connectRedis, type RedisLink } from '@signalbox/redis';
 import { signals, type FeatureState, type TokenEvent } from '@signalbox/signals';
-import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import type { SharedRedis } from '../../../test/support/shared-redis.js';
 import {
   keyRing,
+  memoryTokenStore,
+  redisTokenStore,
   secretKeys,
   tokens,
   TokenError,
@@ -12,6 +14,7 @@ import {
   type KeyEntry,
   type Tokens,
   type TokensOptions,
+  type TokenStore,
 } from '../src/index.js';
 
 export const SECRET = 'a secret of the tests, long enough to be one';
@@ -23,6 +26,14 @@ export function tokensWith(options: Partial<TokensOptions> = {}): Tokens {
   const made = tokens({ keys: keyRing(secretKeys(SECRET)), issuer: ISSUER, audience: AUDIENCE, ...options });
   onTestFinished(() => made.close());
   return made;
+}
+
+/** Each kind of store, for `describe.each`. */
+export function storesOn(redis: SharedRedis): [string, () => TokenStore][] {
+  return [
+    ['memory', () => memoryTokenStore()],
+    ['Redis', () => redisTokenStore(redis.link)],
+  ];
 }
 
 /** One key of each algorithm; generated once, for it takes its time. */
@@ -76,42 +87,5 @@ function decode(part: string): Record<string, unknown> {
 
 /** What is published until the test ends. */
 export function hearing(): { tokens: TokenEvent[]; features: FeatureState[] } {
-  const heard: { tokens: TokenEvent[]; features: FeatureState[] } = { tokens: [], features: [] };
-  const ends = [
-    signals.tokenEvent.subscribe((event) => void heard.tokens.push(event)),
-    signals.featureState.subscribe((state) => void heard.features.push(state)),
-  ];
-  onTestFinished(() => ends.forEach((end) => end()));
-  return heard;
-}
-
-/** A client as an app has one, with ioredis' own defaults. */
-export async function redisClient(port: number): Promise<Redis> {
-  const client = new Redis({ port, host: '127.0.0.1' });
-  client.on('error', () => undefined);
-  onTestFinished(() => client.disconnect());
-  await client.ping();
-  return client;
-}
-
-/** A link whose deadline is not what a test is about, so that a busy machine does not fail it. */
-export async function patientLink(port: number): Promise<RedisLink> {
-  const link = connectRedis(`redis://127.0.0.1:${port}`, { deadlineMs: 5_000 });
-  await eventually(() => link.state === 'up');
-  return link;
-}
-
-/** Looks until `probe` returns true, and fails after `timeoutMs`. */
-export async function eventually(probe: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await probe())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${probe.toString()}`);
-    await pause(5);
-  }
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
+  return { tokens: heard(signals.tokenEvent), features: heard(signals.featureState) };
 }

@@ -122,7 +122,10 @@ describe('totp', () => {
     [{ secrets: SECRETS }, 'totp: "issuer" must be a non-empty string, got undefined'],
     [{ issuer: 'a:b', secrets: SECRETS }, 'totp: "issuer" must be without a colon, got "a:b"'],
     [{ issuer: 'x' }, 'totp: "secrets" must be a secret, or a list of them, got undefined'],
-    [{ issuer: 'x', secrets: 'short' }, 'totp: "secrets" must be of at least 32 bytes each, got 5'],
+    [
+      { issuer: 'x', secrets: 'short' },
+      'totp: "secrets" must be of at least 32 bytes each, got text of 5 characters',
+    ],
     [{ issuer: 'x', secrets: [] }, 'totp: "secrets" must be one secret at least, got an array'],
     [{ issuer: 'x', secrets: SECRETS, window: 3 }, 'totp: "window" must be an integer from 0 to 2, got 3'],
     [

@@ -1,5 +1,6 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
-import { Generations } from './generations.js';
+import type { Secret } from '@signalbox/options';
+import { LRUCache } from 'lru-cache';
 
 /** What an answer is kept under. Two requests that might be answered differently never have the same text. */
 export class CacheKey {
@@ -27,11 +28,11 @@ const MAX_SHOWN_PATH = 120;
 /** Names keys as they stand in Redis: the path in clear, everything else as a hash. */
 export class KeyNames {
   private readonly secret: Buffer | undefined;
-  private readonly remembered = new Generations<string>(MAX_REMEMBERED);
+  private readonly remembered = new LRUCache<string, string>({ max: MAX_REMEMBERED });
 
   constructor(
     private readonly prefix: string,
-    secret: string | undefined,
+    secret: Secret | undefined,
   ) {
     // A secret serves one purpose: each package derives a key of its own.
     this.secret =

@@ -2,9 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { Request, Response } from 'express';
 import { facts, routeTemplate } from '@signalbox/context';
 import { signals } from '@signalbox/signals';
+import { LRUCache } from 'lru-cache';
 import type { CacheKey } from './cache-key.js';
 import { Flights } from './flights.js';
-import { Generations } from './generations.js';
 import type { CacheSettings } from './options.js';
 import type { CacheStore } from './store.js';
 import { Tally, type Outcome } from './tally.js';
@@ -17,7 +17,7 @@ export class Engine {
   readonly store: CacheStore;
   readonly flights: Flights;
   readonly tally: Tally = new Tally();
-  private readonly notKept = new Generations<number>(10_000);
+  private readonly notKept = new LRUCache<string, number>({ max: 10_000 });
   private readonly hitStatus: string;
 
   constructor(readonly settings: CacheSettings) {

@@ -5,12 +5,12 @@ import { listenersOf, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import { EMPTY, Entry, type EntryHead, type Field } from './entry.js';
 import { addEtag, answerOf, entryHead, freshened } from './answer.js';
-import { fieldsBelow, fieldsNow, restore, varyOf, type Before } from './fields.js';
+import { fieldsBelow, fieldsNow, joinedField, restore, varyOf, type Before } from './fields.js';
 import type { Flight } from './flights.js';
 import { judge, type Refusal, type Verdict } from './policy.js';
 import { Recorder, type Course, type RecorderListener } from './recorder.js';
 import { hasCredentials, setRequestField } from './request-fields.js';
-import { isNotModified, makePrivate, sendEntry, type Conditions } from './reply.js';
+import { isNotModified, isSameEtag, makePrivate, sendEntry, type Conditions } from './reply.js';
 import { keep } from './variants.js';
 import { variantOf } from './request-key.js';
 
@@ -33,6 +33,9 @@ export interface Call {
   readonly conditions: Conditions;
   readonly isBackground: boolean;
 }
+
+/** An error is over some time, and what one user may not share others may. */
+const PASSING: ReadonlySet<Refusal> = new Set(['status', 'incomplete', 'validator', 'credentials']);
 
 /** A request that handlers answer while the cache listens. */
 export class Exchange implements RecorderListener {
@@ -94,7 +97,14 @@ export class Exchange implements RecorderListener {
     return kept && this.isKnownToClient() ? this.sendNotModified() : kept ? 'record' : 'pass';
   }
 
+  /** Who waits for it need not wait for its end, which may be far. */
+  tooLong(): void {
+    if (this.planned !== undefined) this.refuse('too-large');
+  }
+
   done(body: Buffer | undefined): void {
+    // The client got what there was, and what becomes of the rest is settled.
+    if (this.isOver) return;
     const { engine, res } = this.call;
     this.isOver = true;
     const head = this.planned;
@@ -145,27 +155,45 @@ export class Exchange implements RecorderListener {
 
   private freshen(stale: Entry): Course {
     const { engine, req, res, why, isBackground } = this.call;
-    // RFC 9111 section 3.2.
-    const fields = freshened(stale.head.fields, fieldsBelow(res, this.before, []), engine.now());
-    const verdict = this.judgeNow(stale.head.status, fields);
     this.isOver = true;
-    let entry = stale;
-    if (typeof verdict === 'object') {
-      const head = entryHead({ ...this.factsOf(), status: stale.head.status, fields, verdict, vary: [] });
-      entry = new Entry(head, stale.body);
-      this.vary = this.call.list?.head.vary ?? [];
-      this.store(entry);
-    } else {
-      entry = new Entry({ ...stale.head, fields, bornAt: engine.now() }, stale.body);
-      void engine.store.remove(this.call.key);
-      this.refuse(verdict);
-    }
+    const entry = this.isAbout(stale) ? this.renewed(stale) : this.distrusted(stale);
     if (isBackground) return 'pass';
     restore(res, this.before);
-    engine.markForwarded(res, `${why}; fwd-status=304${entry === stale ? '' : '; stored'}`);
+    engine.markForwarded(res, `${why}; fwd-status=304${this.planned === undefined ? '' : '; stored'}`);
     engine.note(req, 'miss', entry.head.route);
     this.send(entry);
     return 'discard';
+  }
+
+  /** RFC 9111 section 3.2. */
+  private renewed(stale: Entry): Entry {
+    const { engine, key, list } = this.call;
+    const { status } = stale.head;
+    const fields = freshened(stale.head.fields, fieldsBelow(this.call.res, this.before, []), engine.now());
+    const verdict = this.judgeNow(status, fields);
+    if (typeof verdict === 'string') {
+      void engine.store.remove(key);
+      this.refuse(verdict);
+      return new Entry({ ...stale.head, fields, bornAt: engine.now() }, stale.body);
+    }
+    this.planned = entryHead({ ...this.factsOf(), status, fields, verdict, vary: [] });
+    const entry = new Entry(this.planned, stale.body);
+    this.vary = list?.head.vary ?? [];
+    this.store(entry);
+    return entry;
+  }
+
+  /** RFC 9111 section 4.3.4: a 304 about another answer than the one that is kept renews nothing. */
+  private isAbout({ head }: Entry): boolean {
+    const etag = joinedField(this.call.res.getHeader('etag'));
+    return etag === undefined || head.etag === undefined || isSameEtag(etag, head.etag);
+  }
+
+  /** It was said to be what there is, and goes out once more; the next request asks for all of it. */
+  private distrusted(stale: Entry): Entry {
+    void this.call.engine.store.remove(this.call.key);
+    this.refuse('validator');
+    return stale;
   }
 
   private sendStale(stale: Entry, how: string): Course {
@@ -246,12 +274,12 @@ export class Exchange implements RecorderListener {
   }
 
   private refuse(why: Refusal): void {
-    const { engine, key, flight } = this.call;
+    const { engine, res, key, flight } = this.call;
     this.planned = undefined;
     engine.tally.refuse(why);
-    // An error is over some time, and what one user may not share others may.
-    if (why !== 'status' && why !== 'incomplete' && why !== 'credentials') engine.noteNotKept(key);
-    flight?.land('not-kept');
+    if (!PASSING.has(why)) engine.noteNotKept(key);
+    // Where it was an error, the next in line tries before all the others do.
+    flight?.land(why === 'status' && res.statusCode >= 500 ? 'failed' : 'not-kept');
   }
 
   private isTooLong(): boolean {

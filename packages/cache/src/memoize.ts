@@ -16,7 +16,7 @@ import { CacheKey } from './cache-key.js';
 import { Entry } from './entry.js';
 import { claimOrFind } from './flights.js';
 import { memoryStore } from './memory-store.js';
-import { requireStore, requireTags } from './options.js';
+import { requireCacheStore, requireTags } from './options.js';
 import { MAX_KEPT_MS } from './policy.js';
 import type { CacheStore, Claim, Invalidation } from './store.js';
 import { Tally, type CacheReport, type Outcome } from './tally.js';
@@ -305,7 +305,7 @@ function resolve<Args extends readonly unknown[], Result>(
   requireText('memoize', 'name', name);
   requireFunction('memoize', 'key', key);
   if (typeof tags !== 'function') requireTags('memoize', tags);
-  requireStore('memoize', store);
+  requireCacheStore('memoize', store);
   requireNumber('memoize', 'jitter', jitter, { min: 0, max: 1 });
   requireInteger('memoize', 'staleWhileRevalidateMs', staleWhileRevalidateMs, 0, MAX_KEPT_MS);
   requireInteger('memoize', 'staleIfErrorMs', staleIfErrorMs, 0, MAX_KEPT_MS);

@@ -6,7 +6,8 @@ import {
   requireMilliseconds,
   requireNumber,
   requireObject,
-  shown,
+  requireStore,
+  requireTokens,
   wrongOption,
 } from '@signalbox/options';
 import type { Request, Response } from 'express';
@@ -167,14 +168,12 @@ export function resolveOptions(owner: string, options: CacheOptions): CacheSetti
     name = 'signalbox',
     now = Date.now,
   } = options;
-  requireStore(owner, store);
+  requireCacheStore(owner, store);
   if (ttlMs !== undefined) requireInteger(owner, 'ttlMs', ttlMs, 1, MAX_KEPT_MS);
   requireNumber(owner, 'jitter', jitter, { min: 0, max: 1 });
   if (key !== undefined) requireFunction(owner, 'key', key);
   if (typeof tags !== 'function') requireTags(owner, tags);
-  if (!Array.isArray(vary) || !vary.every(isFieldName)) {
-    throw wrongOption(owner, 'vary', 'a list of names of header fields', vary);
-  }
+  requireTokens(owner, 'vary', vary, 'names of header fields');
   requireInteger(owner, 'staleWhileRevalidateMs', staleWhileRevalidateMs, 0, MAX_KEPT_MS);
   requireInteger(owner, 'staleIfErrorMs', staleIfErrorMs, 0, MAX_KEPT_MS);
   if (softTimeoutMs !== undefined) requireMilliseconds(owner, 'softTimeoutMs', softTimeoutMs);
@@ -221,18 +220,8 @@ export function requireTags(owner: string, tags: unknown): asserts tags is reado
   throw wrongOption(owner, 'tags', 'a list of non-empty strings', tags);
 }
 
-/** RFC 9110 section 5.6.2. */
-function isFieldName(name: unknown): boolean {
-  return typeof name === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name);
-}
+const STORE_METHODS: readonly (keyof CacheStore)[] = ['read', 'write', 'remove', 'invalidate'];
 
-export function requireStore(owner: string, store: unknown): void {
-  const isStore =
-    typeof store === 'object' &&
-    store !== null &&
-    ['read', 'write', 'remove', 'invalidate'].every((name) => typeof Reflect.get(store, name) === 'function');
-  if (isStore) return;
-  const isClient = typeof store === 'object' && store !== null && 'sendCommand' in store;
-  const hint = isClient ? ': wrap the Redis client in redisStore()' : '';
-  throw new TypeError(`${owner}: "store" must be memoryStore() or redisStore(), got ${shown(store)}${hint}`);
+export function requireCacheStore(owner: string, store: unknown): void {
+  requireStore(owner, store, STORE_METHODS, ['memoryStore', 'redisStore']);
 }

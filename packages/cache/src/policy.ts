@@ -52,7 +52,8 @@ export type Refusal =
   | 'stream'
   | 'no-freshness'
   | 'too-large'
-  | 'incomplete';
+  | 'incomplete'
+  | 'validator';
 
 /** RFC 9110 section 15.1: what a cache may give a lifetime of its own. 206 is not kept, 5xx never. */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
@@ -63,10 +64,13 @@ const VALIDATOR_KEPT_MS = 300_000;
 /** Nothing is kept longer. */
 export const MAX_KEPT_MS: number = 7 * 24 * 3_600_000;
 
+/** Parts, "as you have it", and what RFC 6585 sections 3 to 5 forbids: it is about who asked, and how. */
+const NEVER: ReadonlySet<number> = new Set([206, 304, 428, 429, 431]);
+
 /** RFC 9111 section 3, for a shared cache that would rather not than be wrong. */
 export function judge(answer: Answer, asked: Circumstances, options: PolicyOptions): Verdict | Refusal {
   const { status } = answer;
-  if (status < 200 || status === 206 || status === 304 || status >= 500) return 'status';
+  if (status < 200 || status >= 500 || NEVER.has(status)) return 'status';
   if (answer.field('set-cookie') !== undefined || answer.field('set-cookie2') !== undefined)
     return 'set-cookie';
   if (answer.field('vary')?.includes('*') === true) return 'vary';

@@ -19,6 +19,8 @@ export interface RecorderListener {
    * @param whole the body, where it comes all at once
    */
   head(whole: Buffer | undefined): Course;
+  /** The body is too long to keep. It goes on, to the client alone. */
+  tooLong(): void;
   /** The answer is complete. `undefined`: its body was too long to keep, or is not kept. */
   done(body: Buffer | undefined): void;
 }
@@ -150,8 +152,12 @@ export class Recorder {
     if (!this.isRecording || this.isMuted || this.bytes > this.maxBytes) return;
     const bytes = bytesOf(chunk, encoding);
     this.bytes += bytes.length;
-    if (this.bytes > this.maxBytes) this.chunks = [];
-    else this.chunks.push(bytes);
+    if (this.bytes <= this.maxBytes) {
+      this.chunks.push(bytes);
+      return;
+    }
+    this.chunks = [];
+    if (this.course !== undefined) this.listener.tooLong();
   }
 }
 

@@ -3,15 +3,15 @@ import {
   requireInteger,
   requireMilliseconds,
   requireObject,
-  wrongOption,
-  wrongSecret,
+  requireSecrets,
+  type Secret,
+  type Secrets,
 } from '@signalbox/options';
-import { redisLink, type RedisReply } from '@signalbox/redis';
+import { redisLink, requirePrefix, watchOutage, type RedisReply, type RedisSource } from '@signalbox/redis';
 import { KeyNames, type CacheKey } from './cache-key.js';
 import type { Entry } from './entry.js';
 import { decode, encode } from './entry-codec.js';
 import { Ledger, marksOf, matcherOf, type Mark } from './ledger.js';
-import { Outage } from './outage.js';
 import { MAX_KEPT_MS } from './policy.js';
 import { lockOf } from './redis-lock.js';
 import { messages } from './redis-messages.js';
@@ -44,19 +44,16 @@ export interface RedisStoreOptions {
    */
   prefix?: string | undefined;
   /**
-   * Keys the hashes that stand in Redis for hosts and queries; of a list the first. At least 16 characters, the same
+   * Keys the hashes that stand in Redis for hosts and queries; of a list the first. At least 32 bytes, the same
    * for all processes that share answers. Without it they are hashed, too, but can be found by trying.
    */
-  secrets?: string | readonly string[] | undefined;
+  secrets?: Secrets | undefined;
   /**
    * For how long the right to make an entry outlives a process that died with it, in milliseconds.
    * @default 1_000
    */
   lockMs?: number | undefined;
 }
-
-/** What can be kept in: a link, or an ioredis client of the app's own. */
-export type RedisSource = Parameters<typeof redisLink>[0];
 
 /**
  * Keeps answers in Redis, shared by all processes, and what was used last in this process, too. Needs Redis 5 or later.
@@ -78,7 +75,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   const ledger = new Ledger();
   const removals = new Removals();
   const shelf = new Shelf(local.maxBytes, local.maxEntries);
-  const outage = new Outage(() => link.command('get', stampKey));
+  const outage = watchOutage({ feature: 'cache', probe: () => link.command('get', stampKey) });
   const note = link.script('cache-invalidate', INVALIDATE);
   const locks = lockOf(link, lockMs);
   let loading: Promise<void> | undefined;
@@ -133,7 +130,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       keepLocally(name, entry);
       return entry;
     } catch (error) {
-      outage.failed(error);
+      outage.failed(error, 'open');
       // What is here may be old, by as much as its lifetime allows.
       const kept = shelf.get(name);
       return kept !== undefined && ledger.isCurrent(kept) ? kept : undefined;
@@ -151,7 +148,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     try {
       await work;
     } catch (error) {
-      outage.failed(error);
+      outage.failed(error, 'open');
     }
   }
 
@@ -257,7 +254,7 @@ function ignore(): void {
 
 interface Resolved {
   prefix: string;
-  secret: string | undefined;
+  secret: Secret | undefined;
   lockMs: number;
   local: { isOn: boolean; maxBytes: number; maxEntries: number; ttlMs: number };
 }
@@ -266,18 +263,8 @@ function resolveOptions(options: RedisStoreOptions): Resolved {
   requireObject('redisStore', 'options', options);
   refuseUnknownOptions('redisStore', options, ['local', 'prefix', 'secrets', 'lockMs']);
   const { local = true, prefix = 'signalbox:cache:', secrets, lockMs = 1_000 } = options;
-  if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
-    throw wrongOption('redisStore', 'prefix', 'text without braces', prefix);
-  }
-  const secret: unknown = Array.isArray(secrets) ? secrets[0] : secrets;
-  if (secrets !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
-    throw wrongSecret(
-      'redisStore',
-      'secrets',
-      'a string of at least 16 characters, or a list of them',
-      secret,
-    );
-  }
+  requirePrefix('redisStore', prefix);
+  const [secret] = secrets === undefined ? [] : requireSecrets('redisStore', 'secrets', secrets);
   requireMilliseconds('redisStore', 'lockMs', lockMs, 100);
 
   if (typeof local !== 'boolean') {
@@ -291,7 +278,7 @@ function resolveOptions(options: RedisStoreOptions): Resolved {
   requireMilliseconds('redisStore', 'local.ttlMs', ttlMs);
   return {
     prefix,
-    secret: typeof secret === 'string' ? secret : undefined,
+    secret,
     lockMs,
     local: { isOn: local !== false, maxBytes, maxEntries, ttlMs },
   };

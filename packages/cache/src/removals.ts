@@ -1,10 +1,10 @@
-import { Generations } from './generations.js';
+import { LRUCache } from 'lru-cache';
 
 /**
  * Remembers what was removed just now: an answer that was asked for before that may arrive later, and is old.
  */
 export class Removals {
-  private readonly removed = new Generations<number>(10_000);
+  private readonly removed = new LRUCache<string, number>({ max: 10_000 });
 
   add(name: string): void {
     this.removed.set(name, performance.now());

@@ -91,12 +91,15 @@ export function isNotModified(entry: Entry, { ifNoneMatch, ifModifiedSince }: Co
   return changed !== undefined && changed <= since;
 }
 
-/** RFC 9110 section 8.8.3.2: weak comparison. */
 function hasEtag(wanted: string, etag: string | undefined): boolean {
   if (wanted.trim() === '*') return true;
   if (etag === undefined) return false;
-  const opaque = withoutWeakness(etag);
-  return (wanted.match(/(?:W\/)?"[^"]*"/g) ?? []).some((each) => withoutWeakness(each) === opaque);
+  return (wanted.match(/(?:W\/)?"[^"]*"/g) ?? []).some((each) => isSameEtag(each, etag));
+}
+
+/** RFC 9110 section 8.8.3.2: weak comparison. */
+export function isSameEtag(one: string, other: string): boolean {
+  return withoutWeakness(one) === withoutWeakness(other);
 }
 
 function withoutWeakness(etag: string): string {

@@ -7,32 +7,61 @@ import type { KeyFunction } from './key-function.js';
  * Anybody can send them. They are part of the key where they come, so that who makes one up poisons his own entry.
  */
 const FORWARDING = [
+  'forwarded',
+  'front-end-https',
   'x-forwarded-host',
-  'x-forwarded-proto',
+  'x-forwarded-path',
   'x-forwarded-port',
   'x-forwarded-prefix',
+  'x-forwarded-proto',
+  'x-forwarded-protocol',
   'x-forwarded-scheme',
   'x-forwarded-server',
-  'x-forwarded-path',
-  'x-forwarded-uri',
   'x-forwarded-ssl',
-  'x-url-scheme',
+  'x-forwarded-uri',
   'x-host',
-  'front-end-https',
+  'x-http-host-override',
+  'x-original-host',
+  'x-scheme',
+  'x-script-name',
+  'x-url-scheme',
 ] as const;
 
 /** Fields that make another request of it: such a request is neither answered from the cache nor kept. */
-export const OVERRIDES: readonly string[] = [
-  'x-http-method-override',
+const OVERRIDES = [
   'x-http-method',
+  'x-http-method-override',
   'x-method-override',
-  'x-original-url',
   'x-original-uri',
+  'x-original-url',
   'x-rewrite-url',
-];
+] as const;
+
+type Meaning = 'forwarding' | 'override';
+
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
+  ...FORWARDING.map((name) => [name, 'forwarding'] as const),
+  ...OVERRIDES.map((name) => [name, 'override'] as const),
+]);
+
+const F = 102;
+const X = 120;
+
+function meaningOf(name: string): Meaning | undefined {
+  // None of them begins otherwise, and few fields of a request begin so.
+  const first = name.charCodeAt(0);
+  if (first !== X && first !== F) return undefined;
+  // Behind CGI and WSGI, X_Forwarded_Host and X-Forwarded-Host are one variable.
+  return MEANINGS.get(name.includes('_') ? name.replaceAll('_', '-') : name);
+}
+
+/** Whether a field, in lower case, makes another request of the one it stands in. */
+export function isOverride(name: string): boolean {
+  return meaningOf(name) === 'override';
+}
 
 /** Why a request has no key. */
-export type NoKey = 'override' | 'body' | 'key';
+export type NoKey = 'override' | 'body' | 'target' | 'key';
 
 /** What requests are told apart by. */
 export interface KeyOptions {
@@ -48,28 +77,30 @@ export interface KeyOptions {
  * app makes of them.
  */
 export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey {
-  const { headers } = req;
-  for (let index = 0; index < OVERRIDES.length; index++) {
-    if (headers[OVERRIDES[index] as string] !== undefined) return 'override';
-  }
+  const { headers, originalUrl: url } = req;
+  // The absolute form (RFC 9112 section 3.2.2) names a host of its own, which the app may take for the one that counts.
+  if (url.charCodeAt(0) !== SLASH) return 'target';
   // A GET with a body may be answered by the body.
   const length = headers['content-length'];
   if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) return 'body';
 
-  const url = req.originalUrl;
+  let forwarded = '';
+  for (const name in headers) {
+    const meaning = meaningOf(name);
+    if (meaning === undefined) continue;
+    if (meaning === 'override') return 'override';
+    const value = String(headers[name]);
+    forwarded += `\n${name} ${name === 'forwarded' ? withoutClient(value) : value}`;
+  }
+
   const at = url.indexOf('?');
   const path = at === -1 ? url : url.slice(0, at);
   const scheme = 'encrypted' in req.socket ? 'https' : 'http';
-  let text = `${path}\n${at === -1 ? '' : normalQuery(url.slice(at))}\n${scheme}://${(headers.host ?? '').toLowerCase()}`;
+  let text = `${path}\n${at === -1 ? '' : normalQuery(url.slice(at))}\n${scheme}://${(headers.host ?? '').toLowerCase()}${forwarded}`;
 
   // Somebody above has changed what is asked for.
   const routed = req.baseUrl === '' ? req.url : req.baseUrl + req.url;
   if (routed !== url && routed !== `${path}/${at === -1 ? '' : url.slice(at)}`) text += `\nurl ${routed}`;
-  for (let index = 0; index < FORWARDING.length; index++) {
-    const value = headers[FORWARDING[index] as string];
-    if (value !== undefined) text += `\n${FORWARDING[index]} ${String(value)}`;
-  }
-  if (headers.forwarded !== undefined) text += `\nforwarded ${withoutClient(headers.forwarded)}`;
   for (const name of options.vary) text += `\n${name} ${varyValue(name, headers[name])}`;
 
   if (options.key === undefined) return new CacheKey(text, path);
@@ -77,6 +108,8 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   if (own === undefined) return 'key';
   return new CacheKey(`${text}\nkey ${textOf(own)}`, path, options.isPersonal);
 }
+
+const SLASH = 47;
 
 /** What a key function gave, with lengths, so that no two lists read alike. */
 function textOf(own: unknown): string {

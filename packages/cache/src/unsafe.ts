@@ -1,9 +1,12 @@
 import type { Request, Response } from 'express';
 import type { Engine } from './engine.js';
-import { OVERRIDES, requestKey } from './request-key.js';
+import { isOverride, requestKey } from './request-key.js';
 
 /** RFC 9110 section 9.2.1: all other methods, also those that nobody knows, may change something. */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+/** As clients send it to proxies (RFC 9112 section 3.2.2). */
+const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i;
 
 export function isUnsafe(req: Request): boolean {
   return !SAFE.has(req.method);
@@ -21,7 +24,7 @@ export function watchUnsafe(engine: Engine, req: Request, res: Response): void {
   function forget(): void {
     if (isTold || res.statusCode >= 400) return;
     isTold = true;
-    drop(engine, req, req.originalUrl);
+    drop(engine, req, req.originalUrl.replace(ABSOLUTE_FORM, ''));
     for (const name of ['location', 'content-location']) {
       const target = sameOrigin(req, res.getHeader(name));
       if (target !== undefined) drop(engine, req, target);
@@ -51,7 +54,7 @@ function drop(engine: Engine, req: Request, url: string): void {
 /** The request, as one that asks for the URL: without what only its body brings along, and what it is made into. */
 function asRead(req: Request, url: string): Request {
   const { 'content-length': _length, 'transfer-encoding': _encoding, ...headers } = req.headers;
-  for (const name of OVERRIDES) delete headers[name];
+  for (const name of Object.keys(headers)) if (isOverride(name)) delete headers[name];
   const isOwn = url === req.originalUrl;
   return Object.create(req, {
     headers: { value: headers },

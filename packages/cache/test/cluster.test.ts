@@ -1,8 +1,9 @@
 import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedisCluster, type RedisCluster } from '../../../test/support/redis-cluster.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { cache, redisStore, type CacheStore } from '../src/index.js';
-import { counting, eventually, fields, get, serving } from './support.js';
+import { counting, fields, get, serving } from './support.js';
 import { entryOf, itKeepsTheStoreContract, keyOf, stampOf } from './store-contract.js';
 
 let servers: RedisCluster;

@@ -1,7 +1,8 @@
 import type { RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
+import { send } from '../../../test/support/send.js';
 import { cache } from '../src/index.js';
-import { clock, counting, fields, get, send, serving } from './support.js';
+import { clock, counting, fields, get, serving } from './support.js';
 
 const at = (ms: number): string => new Date(ms).toUTCString();
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RequestHandler } from 'express';
+import { send } from '../../../test/support/send.js';
 import { cache } from '../src/index.js';
-import { counting, get, send, serving } from './support.js';
+import { counting, get, serving } from './support.js';
 
 const DAY = 86_400_000;
 

@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { memoize, memoryStore } from '../src/index.js';
-import { clock, eventually, pause } from './support.js';
+import { clock } from './support.js';
 
 describe('memoize', () => {
   it('keeps what a function returned, by its arguments, for so long', async () => {

@@ -1,11 +1,13 @@
-import { signals, type CacheLookup } from '@signalbox/signals';
+import { signals } from '@signalbox/signals';
 import { facts, requestContext } from '@signalbox/context';
 import { listen } from '@signalbox/testing';
 import express, { type RequestHandler } from 'express';
 import { Redis } from 'ioredis';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import { send } from '../../../test/support/send.js';
 import { byUser, cache, cachedRoute } from '../src/index.js';
-import { counting, get, send, serving } from './support.js';
+import { counting, get, serving } from './support.js';
 
 describe('cache refuses', () => {
   const client = new Redis({ lazyConnect: true });
@@ -18,7 +20,7 @@ describe('cache refuses', () => {
     [{ tags: 'a' }, 'cache: "tags" must be a list of non-empty strings, got "a"'],
     [{ tags: [''] }, 'cache: "tags" must be a list of non-empty strings, got an array'],
     [{ vary: 'Accept' }, 'cache: "vary" must be a list of names of header fields, got "Accept"'],
-    [{ vary: ['a b'] }, 'cache: "vary" must be a list of names of header fields, got an array'],
+    [{ vary: ['a b'] }, 'cache: "vary" must be a list of names of header fields, got "a b"'],
     [{ shared: 1 }, 'cache: "shared" must be true or false, got 1'],
     [{ name: 'two words' }, 'cache: "name" must be a token such as "search", got "two words"'],
     [{ softTimeoutMs: 0 }, 'cache: "softTimeoutMs" must be an integer from 1 to 2147483647, got 0'],
@@ -63,8 +65,7 @@ describe('a key function', () => {
 
 describe('what others learn of it', () => {
   it('is Cache-Status (RFC 9211), X-Cache by option, the log line, the signal and the report', async () => {
-    const lookups: CacheLookup[] = [];
-    onTestFinished(signals.cacheLookup.subscribe((lookup) => void lookups.push(lookup)));
+    const lookups = heard(signals.cacheLookup);
     const statuses: unknown[] = [];
     const app = express();
     app.use(requestContext());

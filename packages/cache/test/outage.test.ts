@@ -1,9 +1,12 @@
-import { signals, type FeatureState } from '@signalbox/signals';
+import { signals } from '@signalbox/signals';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { heard } from '../../../test/support/heard.js';
+import { redisClient } from '../../../test/support/redis-client.js';
 import { cache, redisStore, type Cache } from '../src/index.js';
-import { clock, counting, eventually, get, redisClient, serving } from './support.js';
+import { clock, counting, get, serving } from './support.js';
 
 let redis: RedisServer;
 let proxy: FaultProxy;
@@ -22,12 +25,6 @@ function cacheOn(port: number, local: boolean | { ttlMs: number } = false): Cach
   return route;
 }
 
-function heard(): FeatureState[] {
-  const states: FeatureState[] = [];
-  onTestFinished(signals.featureState.subscribe((state) => void states.push(state)));
-  return states;
-}
-
 describe('a Redis that', () => {
   const faults: [string, () => Promise<void> | void, () => Promise<void> | void][] = [
     ['stops answering', () => redis.pause(), () => redis.resume()],
@@ -38,7 +35,7 @@ describe('a Redis that', () => {
   ];
 
   it.each(faults)('%s costs misses, no hang, and is found again', async (_fault, begin, end) => {
-    const states = heard();
+    const states = heard(signals.featureState);
     const handler = counting();
     const url = await serving(cacheOn(proxy.port), handler);
     await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);

@@ -1,27 +1,60 @@
-import type { RequestHandler } from 'express';
+import { connect } from 'node:net';
+import { Router, type RequestHandler } from 'express';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { send } from '../../../test/support/send.js';
 import { cache } from '../src/index.js';
 import { normalQuery } from '../src/request-key.js';
-import { counting, get, send, serving } from './support.js';
+import { counting, get, serving } from './support.js';
+
+/** Fields by which apps find out where they are, as anybody may send them. */
+const SAYING_WHERE = [
+  'forwarded',
+  'front-end-https',
+  'x-forwarded-host',
+  'x-forwarded-path',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+  'x-forwarded-proto',
+  'x-forwarded-protocol',
+  'x-forwarded-scheme',
+  'x-forwarded-server',
+  'x-forwarded-ssl',
+  'x-forwarded-uri',
+  'x-host',
+  'x-http-host-override',
+  'x-original-host',
+  'x-scheme',
+  'x-script-name',
+  'x-url-scheme',
+  'x_forwarded_host',
+];
 
 /** Puts what anybody may say into the page, as apps do with links and redirects. */
 const linking: RequestHandler = (req, res) => {
-  const host = req.headers['x-forwarded-host'] ?? req.headers['x-host'] ?? req.headers.forwarded ?? 'ours';
-  res.type('html').send(`<script src="//${String(host)}/app.js"></script>`);
+  const said = SAYING_WHERE.map((name) => req.headers[name]).find((value) => value !== undefined);
+  res.type('html').send(`<script src="//${String(said ?? 'ours')}/app.js"></script>`);
 };
 
 describe('a poisoned answer', () => {
-  it.each([
-    ['x-forwarded-host', 'evil.example'],
-    ['x-host', 'evil.example'],
-    ['forwarded', 'for=1.2.3.4;host=evil.example'],
-  ])('through %s stays with who asked for it', async (name, value) => {
+  it.each(SAYING_WHERE)('through %s stays with who asked for it', async (name) => {
+    const value = name === 'forwarded' ? 'for=1.2.3.4;host=evil.example' : 'evil.example';
     const url = await serving(cache({ ttlMs: 60_000 }), linking);
     expect((await get(url, { [name]: value })).text).toContain('evil.example');
     const { text } = await get(url);
     expect(text).toContain('ours');
     expect((await get(url, { [name]: value })).headers['cache-status']).toContain('hit');
+  });
+
+  it('through a redirect that names the host stays with who asked for it', async () => {
+    const redirecting: RequestHandler = (req, res) => {
+      res.set('cache-control', 'public, max-age=60');
+      res.redirect(301, `https://${String(req.headers['x-forwarded-host'] ?? req.headers.host)}/login`);
+    };
+    const url = await serving(cache(), redirecting);
+    const { headers } = await get(url, { 'x-forwarded-host': 'evil.example' });
+    expect(headers.location).toBe('https://evil.example/login');
+    expect((await get(url)).headers.location).not.toContain('evil');
   });
 
   it('through Forwarded is told apart by the host, not by the visitor', async () => {
@@ -37,7 +70,9 @@ describe('a poisoned answer', () => {
     'x-http-method',
     'x-method-override',
     'x-original-url',
+    'x-original-uri',
     'x-rewrite-url',
+    'x_http_method_override',
   ])('through %s is not kept, and not answered from the cache', async (name) => {
     const handler = counting();
     const store = cache({ ttlMs: 60_000 });
@@ -68,10 +103,53 @@ describe('a poisoned answer', () => {
     ['/a?x=1&X=2', '/a?X=2&x=1'],
     ['/a', '/a?x=1'],
     ['/a\\b', '/a/b'],
+    ['/a', '/a.'],
+    ['/a', '/a/.'],
+    ['/a', '/a%00'],
+    ['/a', '/a%00.css'],
+    ['/a', '/a%20'],
+    ['/a', '/a#f'],
+    ['/a', '/a%23f'],
+    ['/a?x=1', '/a%3fx=1'],
+    ['/me/../a', '/a'],
+    ['/me/..%2fa', '/a'],
+    ['/me/%2e%2e/a', '/a'],
+    ['/me/%2e%2e%2fa', '/me/../a'],
+    ['/a?x=1&x=2', '/a?x=2'],
+    ['/a?x=1&x=2', '/a?x=1'],
+    ['/a?x=1&x[]=2', '/a?x[]=2&x=1'],
+    ['/a?_method=DELETE', '/a'],
+    ['/a?utm_source=evil', '/a'],
   ])('at %s is not that of %s', async (one, other) => {
     const url = await serving(cache({ ttlMs: 60_000 }), counting());
     expect((await send(url, { path: one })).text).toBe('answer 1');
     expect((await send(url, { path: other })).text).toBe('answer 2');
+  });
+
+  it('through a raw NUL is none: the request is refused', async () => {
+    const url = await serving(cache({ ttlMs: 60_000 }), counting());
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.write('GET /a\0.css HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 400 /);
+    expect((await get(`${url}/a`)).text).toBe('answer 1');
+  });
+
+  it('for a target that names a host of its own is for nobody else (RFC 9112 section 3.2.2)', async () => {
+    const app = Router();
+    app.all('/a', counting());
+    const route = cache({ ttlMs: 60_000 });
+    const url = await serving(route, app);
+    for (const target of ['http://evil.example/a', 'http://evil.example/a?x', 'HTTP://evil.example/a']) {
+      const { headers } = await send(url, { path: target });
+      expect(headers['cache-status']).toBe('signalbox; fwd=bypass');
+    }
+    expect((await get(`${url}/a`)).text).toBe('answer 4');
+    expect(route.report()).toMatchObject({ bypass: 3, miss: 1, stored: 1 });
+    expect((await send(url, { path: `${url}/a`, method: 'POST' })).text).toBe('answer 5');
+    expect((await get(`${url}/a`)).text).toBe('answer 6');
   });
 
   it('of one host is not that of another', async () => {

@@ -1,7 +1,8 @@
 import type { RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
+import { send } from '../../../test/support/send.js';
 import { byUser, cache, cachedRoute } from '../src/index.js';
-import { counting, fields, get, send, serving } from './support.js';
+import { counting, fields, get, serving } from './support.js';
 
 /** Answers by who asks, as a careless handler does: without a word about caches. */
 const whoAmI: RequestHandler = (req, res) => {

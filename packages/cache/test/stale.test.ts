@@ -1,10 +1,13 @@
 import { ServiceUnavailableError } from '@signalbox/errors';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { send } from '../../../test/support/send.js';
 import { cache } from '../src/index.js';
-import { clock, counting, eventually, fields, get, pause, send, serving } from './support.js';
+import { clock, counting, fields, get, serving } from './support.js';
 
 describe('stale-while-revalidate (RFC 5861 section 3)', () => {
   it.each([
@@ -131,6 +134,38 @@ describe('stale-if-error (RFC 5861 section 4)', () => {
     expect(stale.headers['retry-after']).toBeUndefined();
     pass(30);
     expect((await get(url)).status).toBe(503);
+  });
+
+  it('lets a handler see that an older answer would be sent, so that it need not do worse', async () => {
+    const { now, pass } = clock();
+    const seen: boolean[] = [];
+    let isWorse = false;
+    const route = cache({
+      now,
+      ttlMs: 10_000,
+      jitter: 0,
+      staleWhileRevalidateMs: 5_000,
+      staleIfErrorMs: 60_000,
+    });
+    const url = await serving(route, (req, res) => {
+      seen.push(route.standsBy(req));
+      if (isWorse && route.standsBy(req)) return void res.status(503).end();
+      res.send(isWorse ? 'worse' : 'good');
+    });
+    expect((await get(url)).text).toBe('good');
+    isWorse = true;
+    pass(12);
+    // Sent at once, and tried to make anew when it was sent.
+    expect((await get(url)).text).toBe('good');
+    await eventually(() => seen.length === 2);
+    pass(20);
+    expect(await get(url)).toMatchObject({ status: 200, text: 'good' });
+    pass(60);
+    expect(await get(url)).toMatchObject({ status: 200, text: 'worse' });
+    // A HEAD is not answered from what is old: it must not be told to fail.
+    pass(12);
+    expect((await send(url, { method: 'HEAD' })).status).toBe(200);
+    expect(seen).toEqual([false, true, true, false, false]);
   });
 
   it('holds by option, for HEAD as it is answered', async () => {

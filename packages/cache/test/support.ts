@@ -1,42 +1,7 @@
-import { request, type IncomingHttpHeaders } from 'node:http';
 import { errorHandler } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
 import express, { type Express, type RequestHandler } from 'express';
-import { Redis } from 'ioredis';
-import { onTestFinished } from 'vitest';
-
-export interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
-}
-
-export interface Sending {
-  method?: string | undefined;
-  headers?: Record<string, string> | undefined;
-  body?: string | undefined;
-  /** The path as it is sent, which `fetch` would tidy up. */
-  path?: string | undefined;
-}
-
-/** `fetch` does not let some fields and paths through, and has a cache's habits of its own. */
-export function send(url: string, sending: Sending = {}): Promise<Answer> {
-  const { method = 'GET', headers = {}, body = '' } = sending;
-  const { hostname, port, pathname, search } = new URL(url);
-  const path = sending.path ?? pathname + search;
-  return new Promise((resolve, reject) => {
-    const sent = request({ hostname, port, path, method, headers, agent: false }, (res) => {
-      let text = '';
-      res.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      res.on('error', reject);
-      res.on('end', () => resolve({ status: res.statusCode ?? 0, headers: res.headers, text }));
-    });
-    sent.on('error', reject);
-    sent.end(body === '' ? undefined : body);
-  });
-}
+import { send, type Answer } from '../../../test/support/send.js';
 
 export function get(url: string, headers: Record<string, string> = {}): Promise<Answer> {
   return send(url, { headers });
@@ -78,29 +43,6 @@ export function fields(values: Record<string, string | string[]>, status = 200):
     for (const [name, value] of Object.entries(values)) res.setHeader(name, value);
     next();
   };
-}
-
-/** A client as an app has one, with ioredis' own defaults. */
-export function redisClient(port: number): Redis {
-  const client = new Redis({ port, host: '127.0.0.1' });
-  client.on('error', () => undefined);
-  onTestFinished(() => client.disconnect());
-  return client;
-}
-
-/** Looks until `probe` returns true, and fails after `timeoutMs`. */
-export async function eventually(probe: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await probe())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${probe.toString()}`);
-    await pause(10);
-  }
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }
 
 /** A clock that stands still until it is set. */

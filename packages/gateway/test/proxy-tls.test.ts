@@ -5,7 +5,7 @@ import { listen } from '@signalbox/testing';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
 import { errorType, proxied, testProxy } from './proxy-support.js';
-import { selfSigned } from './self-signed.js';
+import { selfSigned } from '../../../test/support/self-signed.js';
 import { goodServer } from './upstream-server.js';
 
 const { key, cert } = selfSigned();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  originList,
   refuseUnknownOptions,
   requireBoolean,
   requireFunction,
@@ -8,7 +9,12 @@ import {
   requireNumber,
   requireObject,
   requireOneOf,
+  requireSecret,
+  requireSecrets,
+  requireStore,
   requireText,
+  requireToken,
+  requireTokens,
   suggestion,
   wrongSecret,
 } from '../src/index.js';
@@ -48,6 +54,11 @@ describe('a wrong option', () => {
     ],
     [() => requireObject('a', 'zones', []), 'a: "zones" must be an object, got an array'],
     [() => requireOneOf('a', 'mode', { toString: 1 }, [1, 2]), 'a: "mode" must be 1 or 2, got an object'],
+    [() => requireToken('a', 'name', 'x y', 'a name'), 'a: "name" must be a name, got "x y"'],
+    [() => requireToken('a', 'name', '', 'a name'), 'got ""'],
+    [() => requireToken('a', 'name', undefined, 'a name'), 'got undefined'],
+    [() => requireTokens('a', 'methods', 'GET', 'methods'), 'must be a list of methods, got "GET"'],
+    [() => requireTokens('a', 'methods', ['GET', 'ä'], 'methods'), 'must be a list of methods, got "ä"'],
     [() => requireBoolean('a', 'on', 'x'.repeat(81)), `got "${'x'.repeat(80)}"…`],
   ])('is named with its function, what is wanted and what came: case %#', (check, words) => {
     expect(check).toThrow(TypeError);
@@ -63,6 +74,9 @@ describe('a wrong option', () => {
     requireText('a', 'b', '0');
     requireOneOf('a', 'b', 2, [1, 2]);
     requireObject('a', 'b', {});
+    requireToken('a', 'b', 'X-API-Key', 'the name of a header field');
+    requireTokens('a', 'b', ['PURGE', "!#$%&'*+.^_`|~0"], 'methods');
+    requireTokens('a', 'b', [], 'methods');
   });
 
   it.each([
@@ -83,6 +97,100 @@ describe('a wrong option', () => {
       'csrf: "secrets" must be 32 bytes, got text of 7 characters',
     );
     expect(wrongSecret('csrf', 'secrets', '32 bytes', '').message).toContain('got ""');
+  });
+});
+
+describe('secrets', () => {
+  const [newer, older] = ['a newer secret of at least 32 bytes', Buffer.alloc(32, 'older')];
+
+  it('are a list, newest first, be they one or several, text or bytes', () => {
+    expect(requireSecrets('csrf', 'secrets', newer)).toEqual([newer]);
+    expect(requireSecrets('csrf', 'secrets', [newer, older])).toEqual([newer, older]);
+    expect(requireSecrets('csrf', 'secrets', 'ä'.repeat(16))).toHaveLength(1);
+    requireSecret('csrf', 'secret', newer);
+    requireSecret('csrf', 'secret', older);
+  });
+
+  it.each<[secrets: unknown, words: string]>([
+    [[], 'one secret at least, got an array'],
+    [undefined, 'of at least 32 bytes each, got undefined'],
+    [null, 'of at least 32 bytes each, got null'],
+    ['', 'of at least 32 bytes each, got ""'],
+    ['hunter2', 'of at least 32 bytes each, got text of 7 characters'],
+    [[newer, 'hunter2'], 'of at least 32 bytes each, got text of 7 characters'],
+    [[newer, undefined], 'of at least 32 bytes each, got undefined'],
+    [new Uint8Array(31), 'of at least 32 bytes each, got an object'],
+    [2 ** 40, 'of at least 32 bytes each, got 1099511627776'],
+  ])('are refused where there is none or one is short, and never shown: case %#', (secrets, words) => {
+    expect(() => requireSecrets('csrf', 'secrets', secrets)).toThrow(
+      new TypeError(`csrf: "secrets" must be ${words}`),
+    );
+  });
+
+  it('of which there is one alone are no list', () => {
+    expect(() => requireSecret('zones', 'secret', [newer])).toThrow(
+      new TypeError('zones: "secret" must be of at least 32 bytes, got an array'),
+    );
+    expect(() => requireSecret('zones', 'secret', 'hunter2')).toThrow('got text of 7 characters');
+  });
+});
+
+describe('a store', () => {
+  const makers = ['memoryStore', 'redisStore'] as const;
+  const check = (store: unknown) => (): void => requireStore('cache', store, ['read', 'write'], makers);
+
+  it('is what has the methods', () => {
+    class Store {
+      read(): void {}
+      write(): void {}
+    }
+    check(new Store())();
+  });
+
+  it.each([
+    [undefined, 'got undefined'],
+    [{ read() {}, write: true }, 'got an object'],
+    [() => undefined, 'got a function'],
+    ['redis://:hunter2@h', 'got "redis://***@h"'],
+    [{ sendCommand() {} }, 'got an object: wrap the Redis client in redisStore()'],
+  ])('is nothing else: case %#', (store, words) => {
+    expect(check(store)).toThrow(
+      new TypeError(`cache: "store" must be memoryStore() or redisStore(), ${words}`),
+    );
+  });
+});
+
+describe('origins', () => {
+  it('are found as browsers send them, also below a wildcard', () => {
+    const list = originList(
+      ['https://App.example.com:443', 'https://*.example.org'],
+      'cors: "origins"',
+      true,
+    );
+    for (const origin of ['https://app.example.com', 'https://a.example.org', 'https://a.b.example.org']) {
+      expect([origin, list.has(origin), list.has(origin)]).toEqual([origin, true, true]);
+    }
+    for (const origin of [
+      'null',
+      'http://app.example.com',
+      'https://app.example.com.evil.example',
+      'https://example.org',
+      'https://evilexample.org',
+      'https://evil.example#.example.org',
+    ]) {
+      expect([origin, list.has(origin)]).toEqual([origin, false]);
+    }
+  });
+
+  it.each([
+    [5, 'got 5'],
+    ['*', '"*" is allowed only by itself'],
+    ['https://*.com', 'would be everybody below ".com"'],
+    ['http://app.example.com', 'is not https'],
+    ['https://user:hunter2@example.com', 'an origin has no user or password'],
+  ])('that nobody should allow are refused: %s', (entry, words) => {
+    expect(() => originList([entry], 'cors: "origins"', true)).toThrow(TypeError);
+    expect(() => originList([entry], 'cors: "origins"', true)).toThrow(words);
   });
 });
 

@@ -1,9 +1,10 @@
+import type { Outage } from '@signalbox/redis';
 import type { Standing } from './algorithm.js';
 import { limitUnavailable } from './errors.js';
 import { knownOver } from './known-over.js';
 import type { Limit } from './limit.js';
 import { memoryStore } from './memory-store.js';
-import type { Outage, StoreDownPolicy } from './outage.js';
+import type { StoreDownPolicy } from './options.js';
 import { refusedIndex, type Ask, type RateLimitStore } from './store.js';
 
 /** What came of asking limits. */

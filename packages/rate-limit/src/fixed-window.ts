@@ -17,14 +17,18 @@ export const fixedWindow: Algorithm<FixedWindow> = {
   },
 
   charge(state, { capacity, windowMs }, now, cost) {
+    // Of a fraction, `now + windowMs - now` may be a little more than the window.
+    let resetMs = windowMs;
     if (state.endsAt <= now) {
       state.count = 0;
       state.endsAt = now + windowMs;
+    } else {
+      resetMs = Math.ceil(state.endsAt - now);
     }
     state.count += cost;
     return {
       remaining: Math.max(0, capacity - state.count),
-      resetMs: Math.ceil(state.endsAt - now),
+      resetMs,
       retryMs: 0,
       at: now,
     };

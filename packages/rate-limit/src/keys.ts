@@ -3,11 +3,11 @@ import {
   requireFunction,
   requireInteger,
   requireObject,
-  wrongOption,
+  requireToken,
 } from '@signalbox/options';
 import type { Request } from 'express';
+import { LRUCache } from 'lru-cache';
 import { networkOf } from './address.js';
-import { Generations } from './generations.js';
 import { warnOfForwarding } from './warnings.js';
 
 /**
@@ -51,7 +51,7 @@ export function byAddress(options: ByAddressOptions = {}): KeyFunction {
   refuseUnknownOptions('byAddress', options, ['ipv6Prefix']);
   const { ipv6Prefix = 56 } = options;
   requireInteger('byAddress', 'ipv6Prefix', ipv6Prefix, 32, 128);
-  const remembered = new Generations<string>(10_000);
+  const remembered = new LRUCache<string, string>({ max: 10_000 });
 
   function nameOf(address: string): string {
     const known = remembered.get(address);
@@ -98,10 +98,7 @@ export function byApiKey(name: string = 'x-api-key', options: ByHeaderOptions = 
 }
 
 function headerKey(owner: string, name: string, options: ByHeaderOptions): KeyFunction {
-  // RFC 9110 section 5.6.2.
-  if (typeof name !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
-    throw wrongOption(owner, 'name', 'the name of a header field', name);
-  }
+  requireToken(owner, 'name', name, 'the name of a header field');
   requireObject(owner, 'options', options);
   refuseUnknownOptions(owner, options, ['fallback']);
   const { fallback = byAddress() } = options;

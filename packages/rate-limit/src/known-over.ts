@@ -1,5 +1,5 @@
+import { LRUCache } from 'lru-cache';
 import type { Standing } from './algorithm.js';
-import { Generations } from './generations.js';
 import type { Limit } from './limit.js';
 import type { Ask } from './store.js';
 
@@ -25,7 +25,7 @@ export interface KnownOver {
 }
 
 export function knownOver(): KnownOver {
-  const refusals = new Generations<Refusal>(10_000);
+  const refusals = new LRUCache<string, Refusal>({ max: 10_000 });
   const keyOf = (limit: Limit, who: string): string => `${limit.bucket}:${who}`;
 
   return {

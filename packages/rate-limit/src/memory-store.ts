@@ -1,8 +1,8 @@
 import { refuseUnknownOptions, requireFunction, requireInteger, requireObject } from '@signalbox/options';
+import { LRUCache } from 'lru-cache';
 import type { Algorithm, Standing } from './algorithm.js';
 import { fixedWindow } from './fixed-window.js';
 import { gcra } from './gcra.js';
-import { Generations } from './generations.js';
 import type { Limit } from './limit.js';
 import { slidingWindow } from './sliding-window.js';
 import { refusedIndex, type Ask, type RateLimitStore } from './store.js';
@@ -96,10 +96,15 @@ function openTableOf({ kind }: Limit, maxKeys: number): Table {
   }
 }
 
+/** By size, of one each: with `max`, room for all of them would be made at once, on the first request of a limit. */
+function statesOf<State extends object>(count: number): LRUCache<string, State> {
+  return new LRUCache({ maxSize: Math.floor(count), sizeCalculation: () => 1 });
+}
+
 function openTable<State extends object>(algorithm: Algorithm<State>, maxKeys: number): Table {
-  const light = new Generations<State>(maxKeys / 2);
+  const light = statesOf<State>(maxKeys / 2);
   /** Who has used half of the limit or more. Among their own kind alone they can be pushed out. */
-  const heavy = new Generations<State>(maxKeys / 2);
+  const heavy = statesOf<State>(maxKeys / 2);
   const unused = algorithm.open();
   const find = (who: string): State | undefined => heavy.get(who) ?? light.get(who);
 
@@ -107,11 +112,13 @@ function openTable<State extends object>(algorithm: Algorithm<State>, maxKeys: n
     look: (who, limit, now, cost) => algorithm.look(find(who) ?? unused, limit, now, cost),
 
     charge(who, limit, now, cost) {
-      const known = find(who);
+      // `look` has found it a moment ago, and so made it the one that was used last.
+      const isKnownHeavy = heavy.has(who);
+      const known = isKnownHeavy ? heavy.peek(who) : light.peek(who);
       const state = known ?? algorithm.open();
       const standing = algorithm.charge(state, limit, now, cost);
       const isHeavy = standing.remaining * 2 <= limit.capacity;
-      if (isHeavy && heavy.get(who) === undefined) {
+      if (isHeavy && !isKnownHeavy) {
         light.delete(who);
         heavy.set(who, state);
       } else if (known === undefined) {

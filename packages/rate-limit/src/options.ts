@@ -1,8 +1,20 @@
-import { requireBoolean, requireInteger, requireOneOf, shown, wrongSecret } from '@signalbox/options';
+import {
+  requireBoolean,
+  requireInteger,
+  requireOneOf,
+  requireSecret,
+  requireStore,
+  type Secret,
+} from '@signalbox/options';
 import { memoryStore } from './memory-store.js';
 import type { GateOptions } from './gate.js';
-import type { StoreDownPolicy } from './outage.js';
 import type { RateLimitStore } from './store.js';
+
+/** What happens to requests while the store does not answer. */
+export type StoreDownPolicy = 'local' | 'open' | 'closed';
+
+/** As `signals.featureState` calls it. */
+export const FEATURE = 'rate-limit';
 
 /** What `rateLimit()` and `zones()` have in common. */
 export interface CommonOptions extends GateOptions {
@@ -38,14 +50,16 @@ export interface CommonOptions extends GateOptions {
    */
   legacyHeaders?: boolean | undefined;
   /**
-   * Makes the names of callers in keys unreadable: they are hashed with it. At least 16 characters; the same for all
+   * Makes the names of callers in keys unreadable: they are hashed with it. At least 32 bytes; the same for all
    * processes that share counts. Without it they are hashed, too, but addresses can be found by trying them all.
    */
-  secret?: string | undefined;
+  secret?: Secret | undefined;
 }
 
 /** What a limit counts: every request, or those that were not answered with a success. */
 export type CountMode = 'all' | 'failures';
+
+const STORE_METHODS: readonly (keyof RateLimitStore)[] = ['take', 'refund', 'reset'];
 
 export const STORE_DOWN_POLICIES: readonly StoreDownPolicy[] = ['local', 'open', 'closed'];
 export const COUNT_MODES: readonly CountMode[] = ['all', 'failures'];
@@ -70,7 +84,7 @@ export interface ResolvedCommonOptions {
   readonly shadow: boolean;
   readonly headers: boolean;
   readonly legacyHeaders: boolean;
-  readonly secret: string | undefined;
+  readonly secret: Secret | undefined;
 }
 
 /**
@@ -89,26 +103,12 @@ export function resolveCommon(owner: string, options: CommonOptions): ResolvedCo
     secret,
   } = options;
 
-  requireStore(owner, store);
+  requireStore(owner, store, STORE_METHODS, ['memoryStore', 'redisStore']);
   requireInteger(owner, 'instances', instances, 1);
   requireOneOf(owner, 'onStoreDown', onStoreDown, STORE_DOWN_POLICIES);
   requireBoolean(owner, 'shadow', shadow);
   requireBoolean(owner, 'headers', headers);
   requireBoolean(owner, 'legacyHeaders', legacyHeaders);
-  if (secret !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
-    throw wrongSecret(owner, 'secret', 'a string of at least 16 characters', secret);
-  }
+  if (secret !== undefined) requireSecret(owner, 'secret', secret);
   return { store, instances, onStoreDown, shadow, headers, legacyHeaders, secret };
-}
-
-function requireStore(owner: string, store: unknown): void {
-  const isStore =
-    typeof store === 'object' &&
-    store !== null &&
-    ['take', 'refund', 'reset'].every((name) => typeof Reflect.get(store, name) === 'function');
-  if (isStore) return;
-  // What people hand in who have used express-rate-limit before, or who forget a call.
-  const isClient = typeof store === 'object' && store !== null && 'sendCommand' in store;
-  const hint = isClient ? ': wrap the Redis client in redisStore()' : '';
-  throw new TypeError(`${owner}: "store" must be memoryStore() or redisStore(), got ${shown(store)}${hint}`);
 }

@@ -5,6 +5,7 @@ import {
   requireObject,
   requireOneOf,
 } from '@signalbox/options';
+import { outageOf } from '@signalbox/redis';
 import { rateLimit as expressRateLimit } from 'express-rate-limit';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { decider, type Verdict } from './decision.js';
@@ -14,9 +15,15 @@ import { gateOf } from './gate.js';
 import { keyHasher } from './key-hash.js';
 import { byAddress, keySourceOf, type KeyFunction } from './keys.js';
 import { limitOf, type Limit } from './limit.js';
-import { COMMON_NAMES, COUNT_MODES, resolveCommon, type CommonOptions, type CountMode } from './options.js';
+import {
+  COMMON_NAMES,
+  COUNT_MODES,
+  FEATURE,
+  resolveCommon,
+  type CommonOptions,
+  type CountMode,
+} from './options.js';
 import { answeredBelow400, noteFact, onceSuccessful, passOn, tell } from './outcome.js';
-import { outageOf } from './outage.js';
 import { requireName } from './require-name.js';
 import type { RateLimitStore } from './store.js';
 import { ZoneTally } from './tally.js';
@@ -74,7 +81,7 @@ export function rateLimit(options: RateLimitOptions): RequestHandler {
   const inner = store.expressStore?.(limit.name);
   const limits = decider({
     store: inner === undefined ? store : windowStore(inner, store),
-    outage: outageOf(store),
+    outage: outageOf(store, FEATURE),
     instances,
     policyOf: () => onStoreDown,
   });

@@ -1,5 +1,12 @@
-import { refuseUnknownOptions, requireObject, wrongOption } from '@signalbox/options';
-import { redisLink, type RedisArgument, type RedisLink, type RedisReply } from '@signalbox/redis';
+import { refuseUnknownOptions, requireObject } from '@signalbox/options';
+import {
+  redisLink,
+  requirePrefix,
+  type RedisArgument,
+  type RedisLink,
+  type RedisReply,
+  type RedisSource,
+} from '@signalbox/redis';
 import { RedisStore as ExpressRedisStore } from 'rate-limit-redis';
 import type { Store as ExpressStore } from 'express-rate-limit';
 import type { Standing } from './algorithm.js';
@@ -14,9 +21,6 @@ export interface RedisStoreOptions {
    */
   prefix?: string | undefined;
 }
-
-/** What can be counted in: a link, or an ioredis client of the app's own. */
-export type RedisSource = Parameters<typeof redisLink>[0];
 
 /** A limit as the scripts get it. */
 interface Prepared {
@@ -45,9 +49,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   requireObject('redisStore', 'options', options);
   refuseUnknownOptions('redisStore', options, ['prefix']);
   const { prefix = 'signalbox:rate-limit:' } = options;
-  if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
-    throw wrongOption('redisStore', 'prefix', 'text without braces', prefix);
-  }
+  requirePrefix('redisStore', prefix);
 
   const takeScript = link.script('rate-limit', TAKE_SCRIPT, { decode: readStandings });
   const refundScript = link.script('rate-limit-refund', REFUND_SCRIPT);

@@ -10,8 +10,7 @@ import {
 import type { Request, Response } from 'express';
 import { byAddress, type KeyFunction } from './keys.js';
 import { COMMON_NAMES, COUNT_MODES, STORE_DOWN_POLICIES } from './options.js';
-import type { CommonOptions, CountMode } from './options.js';
-import type { StoreDownPolicy } from './outage.js';
+import type { CommonOptions, CountMode, StoreDownPolicy } from './options.js';
 import { readRate, type Rate, type RateInput } from './rate.js';
 import { requireName } from './require-name.js';
 

@@ -7,6 +7,7 @@ import {
   suggestion,
   wrongOption,
 } from '@signalbox/options';
+import { outageOf } from '@signalbox/redis';
 import type { Request, RequestHandler } from 'express';
 import type { Standing } from './algorithm.js';
 import { decider, type Verdict } from './decision.js';
@@ -16,9 +17,8 @@ import { tightest } from './headers.js';
 import { keyHasher } from './key-hash.js';
 import type { Limit } from './limit.js';
 import { nginxText } from './nginx.js';
-import { resolveCommon } from './options.js';
+import { FEATURE, resolveCommon } from './options.js';
 import { answeredBelow400 } from './outcome.js';
-import { outageOf } from './outage.js';
 import { zoneReport, type ZoneReport } from './report.js';
 import type { Ask } from './store.js';
 import { ZoneTally } from './tally.js';
@@ -136,7 +136,7 @@ export function zones<Name extends string>(options: ZonesOptions<Name>): Zones<N
   const hashOf = keyHasher(common.secret);
   const limits = decider({
     store: common.store,
-    outage: outageOf(common.store),
+    outage: outageOf(common.store, FEATURE),
     instances: common.instances,
     policyOf: ({ name }) => find(resolved, name, 'zones').onStoreDown,
   });

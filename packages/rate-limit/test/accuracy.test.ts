@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import { redisStore, zones } from '../src/index.js';
 import { hammer, mostInAnyWindow } from './hammer.js';
-import { sharedRedis } from './shared-redis.js';
 
 const redis = sharedRedis();
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import { memoryStore, type Ask, type Rate, type Standing } from '../src/index.js';
 import { limitOf } from '../src/limit.js';
 import { REFUND_SCRIPT, TAKE_SCRIPT } from '../src/scripts.js';
-import { sharedRedis } from './shared-redis.js';
 
 /** The scripts with a clock that the test sets: the last two arguments. */
 const withClock = (script: string): string => {

@@ -2,8 +2,9 @@ import { signals } from '@signalbox/signals';
 import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedisCluster, type RedisCluster } from '../../../test/support/redis-cluster.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { byHeader, rateLimit, redisStore, zones } from '../src/index.js';
-import { eventually, get, listening, serving, statuses } from './support.js';
+import { get, listening, serving, statuses } from './support.js';
 
 let servers: RedisCluster;
 let client: Cluster;

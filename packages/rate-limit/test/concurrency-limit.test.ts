@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Response } from 'express';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { byHeader, concurrencyLimit } from '../src/index.js';
-import { eventually, get, serving } from './support.js';
+import { get, serving } from './support.js';
 
 /** A handler that answers when it is told to. */
 function held(): {

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { listen } from '@signalbox/testing';
 import type { Request } from 'express';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import {
   byAddress,
   byApiKey,
@@ -14,7 +15,6 @@ import {
   type KeyFunction,
 } from '../src/index.js';
 import { networkOf } from '../src/address.js';
-import { sharedRedis } from './shared-redis.js';
 import { appWith, get, serving, statuses, type Answer } from './support.js';
 
 const limited = (key: KeyFunction | readonly KeyFunction[]) =>
@@ -230,10 +230,10 @@ describe('hostile keys', () => {
     };
     const [plain, one, other] = [
       await keysWith(undefined),
-      await keysWith('the first secret, long enough'),
-      await keysWith('another secret, long enough'),
+      await keysWith('the first secret, which is long enough'),
+      await keysWith('another secret, which is long enough'),
     ];
     expect(new Set([...plain, ...one, ...other]).size).toBe(3);
-    expect(await keysWith('the first secret, long enough')).toEqual(one);
+    expect(await keysWith('the first secret, which is long enough')).toEqual(one);
   });
 });

@@ -43,6 +43,14 @@ describe('memoryStore', () => {
     }
   });
 
+  it('says of a window that begins that it is as long as it is, whatever the clock shows', () => {
+    const minute = limitOf('minute', parseRate('5/m'), false);
+    for (let now = 0.1; now < 1e6; now = now * 1.01 + 0.1) {
+      const standings = memoryStore({ now: () => now }).take([{ limit: minute, who: 'x', cost: 1 }]);
+      expect(standings).toMatchObject([{ resetMs: 60_000 }]);
+    }
+  });
+
   it.each([
     [{ maxKeys: 3 }, 'memoryStore: "maxKeys" must be an integer of at least 4, got 3'],
     [{ maxKeys: Number.NaN }, 'memoryStore: "maxKeys" must be an integer of at least 4, got NaN'],

@@ -34,7 +34,7 @@ describe('rateLimit refuses', () => {
     [{ limit: 1, legacyHeaders: null }, 'rateLimit: "legacyHeaders" must be true or false, got null'],
     [
       { limit: 1, secret: 'short' },
-      'rateLimit: "secret" must be a string of at least 16 characters, got text of 5 characters',
+      'rateLimit: "secret" must be of at least 32 bytes, got text of 5 characters',
     ],
     [{ limit: 1, skip: true }, 'rateLimit: "skip" must be a function, got true'],
     [

@@ -4,18 +4,10 @@ import { assertNeverHangs } from '@signalbox/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { connectedClient, redisClient } from '../../../test/support/redis-client.js';
 import { memoryStore, rateLimit, redisStore, zones } from '../src/index.js';
-import {
-  eventually,
-  failingStore,
-  get,
-  listening,
-  redisClient,
-  serving,
-  statuses,
-  unconnectedClient,
-  type Answer,
-} from './support.js';
+import { failingStore, get, listening, serving, statuses, type Answer } from './support.js';
 
 describe('while the store is down', () => {
   it('a limit is counted in this process, by default', async () => {
@@ -145,7 +137,7 @@ describe.each(Object.entries(uses))('%s on Redis', (_name, limit) => {
   it('that is dead at boot: goes on, and recovers when Redis comes', async () => {
     const { features } = listening();
     await redis.kill();
-    const url = await serving(limit(unconnectedClient(redis.port)));
+    const url = await serving(limit(redisClient(redis.port)));
     for (const { status, headers } of await answersInTime(url)) {
       expect(status).toBe(200);
       expect(headers['ratelimit']).toMatch(/r=999\d/);
@@ -157,7 +149,7 @@ describe.each(Object.entries(uses))('%s on Redis', (_name, limit) => {
 
   it('that is killed: goes on, and recovers', async () => {
     const { features } = listening();
-    const url = await serving(limit(await redisClient(redis.port)));
+    const url = await serving(limit(await connectedClient(redis.port)));
     await answersInTime(url);
     const asked = answersInTime(url, 30);
     await redis.kill();
@@ -169,7 +161,7 @@ describe.each(Object.entries(uses))('%s on Redis', (_name, limit) => {
 
   it('that is stopped with its connections open: goes on within the deadline, and recovers', async () => {
     const { features } = listening();
-    const url = await serving(limit(await redisClient(redis.port)));
+    const url = await serving(limit(await connectedClient(redis.port)));
     await answersInTime(url);
     redis.pause();
     for (let round = 0; round < 3; round++) {
@@ -181,7 +173,7 @@ describe.each(Object.entries(uses))('%s on Redis', (_name, limit) => {
 
   it('that takes no writes, being a replica: goes on, and recovers', async () => {
     const { features } = listening();
-    const url = await serving(limit(await redisClient(redis.port)));
+    const url = await serving(limit(await connectedClient(redis.port)));
     await answersInTime(url);
     await redis.command('replicaof', '127.0.0.1', '1');
     for (const { status } of await answersInTime(url)) expect(status).toBe(200);
@@ -192,7 +184,7 @@ describe.each(Object.entries(uses))('%s on Redis', (_name, limit) => {
 
   it('that is out of memory: goes on, and recovers', async () => {
     const { features } = listening();
-    const url = await serving(limit(await redisClient(redis.port)));
+    const url = await serving(limit(await connectedClient(redis.port)));
     await answersInTime(url);
     await redis.command('config', 'set', 'maxmemory', '1');
     for (const { status } of await answersInTime(url)) expect(status).toBe(200);
@@ -204,7 +196,7 @@ describe.each(Object.entries(uses))('%s on Redis', (_name, limit) => {
   it('that is far away: goes on within the deadline, and recovers', async () => {
     const { features } = listening();
     const proxy = await startFaultProxy({ to: redis.port });
-    const url = await serving(limit(await redisClient(proxy.port)));
+    const url = await serving(limit(await connectedClient(proxy.port)));
     await answersInTime(url);
     await proxy.delay(500);
     for (const { status } of await answersInTime(url)) expect(status).toBe(200);
@@ -216,7 +208,7 @@ describe.each(Object.entries(uses))('%s on Redis', (_name, limit) => {
 
   it('that forgets its scripts: notices nothing', async () => {
     const { features } = listening();
-    const url = await serving(limit(await redisClient(redis.port)));
+    const url = await serving(limit(await connectedClient(redis.port)));
     await answersInTime(url);
     await redis.command('script', 'flush');
     const answers = await answersInTime(url);
@@ -229,7 +221,7 @@ describe('a Redis', () => {
   it('whose keys hold something else: the limits go on in this process, and say so', async () => {
     const { features } = listening();
     const redis = await startRedis();
-    const client = await redisClient(redis.port);
+    const client = await connectedClient(redis.port);
     const url = await serving(zones({ store: redisStore(client), zones: { api: '5/h' } }).zone('api'));
     expect((await get(url)).status).toBe(200);
     for (const key of await client.keys('*')) {

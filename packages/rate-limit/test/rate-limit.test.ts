@@ -2,9 +2,11 @@ import { facts } from '@signalbox/context';
 import { testClock } from '@signalbox/testing';
 import { describe, expect, it } from 'vitest';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { connectedClient } from '../../../test/support/redis-client.js';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import { byHeader, memoryStore, rateLimit, redisStore, type RateLimitStore } from '../src/index.js';
-import { sharedRedis } from './shared-redis.js';
-import { eventually, get, listening, redisClient, serving, statuses } from './support.js';
+import { get, listening, serving, statuses } from './support.js';
 
 const redis = sharedRedis();
 
@@ -119,7 +121,7 @@ describe('rateLimit', () => {
 
   it('waits for Redis once, and leaves no key without an expiry', async () => {
     const proxy = await startFaultProxy({ to: redis.server.port });
-    const own = await redisClient(proxy.port);
+    const own = await connectedClient(proxy.port);
     const url = await serving(
       rateLimit({ limit: 1_000, store: redisStore(own), name: unique(), count: 'failures' }),
       (_req, res) => void res.status(500).end(),

@@ -1,20 +1,12 @@
 import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { facts } from '@signalbox/context';
 import { testClock } from '@signalbox/testing';
 import express, { type RequestHandler, type Response } from 'express';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { byAddress, byHeader, memoryStore, zones, RateLimitExceededError } from '../src/index.js';
-import {
-  appWith,
-  eventually,
-  failingStore,
-  get,
-  listening,
-  pause,
-  send,
-  serving,
-  statuses,
-} from './support.js';
+import { appWith, failingStore, get, listening, send, serving, statuses } from './support.js';
 
 describe('zones', () => {
   it('lets the burst through and then refuses with 429, in words and in numbers', async () => {

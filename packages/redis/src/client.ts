@@ -39,6 +39,8 @@ export interface SingleClient extends RedisClient {
   duplicate(override?: never): SingleClient;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
+  psubscribe(...patterns: string[]): Promise<unknown>;
+  punsubscribe(...patterns: string[]): Promise<unknown>;
   ping(): Promise<unknown>;
 }
 

@@ -6,6 +6,9 @@ import type { RedisLink } from './link.js';
 import { resolveOptions, type LinkOptions, type LinkSettings } from './options.js';
 import { openClient } from './own-client.js';
 
+/** What a feature can keep its things in: a link, or an ioredis client of the app's own. */
+export type RedisSource = RedisLink | RedisClient;
+
 /** Links of clients that were handed in, so that all that is given one client shares one link. */
 const links = new WeakMap<RedisClient, RedisLink>();
 
@@ -37,7 +40,7 @@ export function connectRedis(
  *
  * @throws {TypeError} when it is neither
  */
-export function redisLink(source: RedisLink | RedisClient): RedisLink {
+export function redisLink(source: RedisSource): RedisLink {
   if (isClient(source)) {
     return links.get(source) ?? linkOf(source, resolveOptions('redisLink', {}));
   }

@@ -98,6 +98,7 @@ export function createLink(
     sendCommand: scripts.sendCommand,
     script: scripts.script,
     subscribe: subscriptions.subscribe,
+    subscribeBytes: subscriptions.subscribeBytes,
     check: () =>
       checkRedis(
         {

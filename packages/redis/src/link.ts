@@ -36,6 +36,15 @@ export interface SubscribeOptions {
   onGap?: (() => void) | undefined;
 }
 
+/** {@link SubscribeOptions} of a listener to bytes. */
+export interface ByteSubscribeOptions extends SubscribeOptions {
+  /**
+   * Whether `channel` is a pattern of channels, as PSUBSCRIBE takes it.
+   * @default false
+   */
+  pattern?: boolean | undefined;
+}
+
 /** What {@link RedisLink.check} finds. Fits `redisCheck()` of `@signalbox/health`. */
 export interface RedisLinkReport {
   status: 'healthy' | 'degraded' | 'unhealthy';
@@ -76,6 +85,12 @@ export interface RedisLink {
    * @returns a function that ends this subscription; doing so again does nothing
    */
   subscribe: (channel: string, listener: (message: string) => void, options?: SubscribeOptions) => () => void;
+  /** As `subscribe`, for messages that are no text, and for patterns. The listener also hears the channel. */
+  subscribeBytes: (
+    channel: string,
+    listener: (message: Buffer, channel: string) => void,
+    options?: ByteSubscribeOptions,
+  ) => () => void;
   /** Writes a key that expires, and asks for role and memory. Never rejects. */
   check(signal?: AbortSignal): Promise<RedisLinkReport>;
   /** The text of `INFO`; of a cluster, that of one of its servers. */

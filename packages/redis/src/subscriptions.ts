@@ -1,8 +1,9 @@
-import { requireFunction, wrongOption } from '@signalbox/options';
+import { requireBoolean, requireFunction, wrongOption } from '@signalbox/options';
 import type { SingleClient } from './client.js';
 import { isReply } from './failure.js';
 import { jittered } from './jitter.js';
 import type { RedisLink } from './link.js';
+import { subscribeTo, topicOf, unsubscribeFrom, type Topic } from './topics.js';
 
 /** Pause between PINGs on a connection that is otherwise silent, in milliseconds. */
 const HEARTBEAT_MS = 2_000;
@@ -32,12 +33,13 @@ export const SUBSCRIBER: object = {
 };
 
 interface Listener {
-  hear(message: string): void;
+  hear(message: Buffer, channel: string): void;
   onGap: (() => void) | undefined;
 }
 
 export interface Subscriptions {
   subscribe: RedisLink['subscribe'];
+  subscribeBytes: RedisLink['subscribeBytes'];
   /**
    * The link was connected anew at a time when it had been lost before. A connection from before that may
    * lead to a server that is no primary any more, and hears little.
@@ -53,7 +55,7 @@ export interface Subscriptions {
  * @param open makes a connection that does not reconnect; `undefined` when there is nowhere to connect to
  */
 export function createSubscriptions(open: () => SingleClient | undefined): Subscriptions {
-  const channels = new Map<string, Set<Listener>>();
+  const topics = new Map<Topic, Set<Listener>>();
   let client: SingleClient | undefined;
   let retry: NodeJS.Timeout | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
@@ -74,7 +76,12 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     connectedAt = performance.now();
     // The end says it as well.
     opened.on('error', () => undefined);
-    opened.on('message', (channel, message) => deliver(String(channel), String(message)));
+    opened.on('messageBuffer', (channel, message) => {
+      deliver(topicOf(String(channel)), message as Buffer, String(channel));
+    });
+    opened.on('pmessageBuffer', (pattern, channel, message) => {
+      deliver(topicOf(String(pattern), true), message as Buffer, String(channel));
+    });
     opened.on('connect', () => expectWithin(SILENCE_MS, opened));
     opened.on('ready', () => void resubscribe(opened));
     opened.on('end', () => lost(opened));
@@ -94,7 +101,7 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
 
   async function resubscribe(to: SingleClient): Promise<void> {
     try {
-      if (channels.size > 0) await to.subscribe(...channels.keys());
+      if (topics.size > 0) await subscribeTo(to, [...topics.keys()]);
     } catch (error) {
       warnOfRefusal(error);
       drop(to);
@@ -136,47 +143,49 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     if (isClosed || gone !== client) return;
     client = undefined;
     clearTimeout(heartbeat);
-    if (channels.size === 0 || retry !== undefined) return;
+    if (topics.size === 0 || retry !== undefined) return;
     hasLostMessages = true;
     const pauseMs = jittered(Math.min(FIRST_PAUSE_MS * 2 ** attempts, MAX_PAUSE_MS));
     attempts += 1;
     retry = setTimeout(connect, pauseMs).unref();
   }
 
-  function deliver(channel: string, message: string): void {
-    for (const listener of Array.from(channels.get(channel) ?? [])) guarded(() => listener.hear(message));
+  function deliver(topic: Topic, message: Buffer, channel: string): void {
+    for (const listener of Array.from(topics.get(topic) ?? [])) {
+      guarded(() => listener.hear(message, channel));
+    }
   }
 
   function tellOfGap(): void {
-    for (const listeners of Array.from(channels.values())) {
+    for (const listeners of Array.from(topics.values())) {
       for (const { onGap } of Array.from(listeners)) if (onGap !== undefined) guarded(onGap);
     }
   }
 
-  function add(channel: string, listener: Listener): void {
-    const known = channels.get(channel);
+  function add(topic: Topic, listener: Listener): void {
+    const known = topics.get(topic);
     if (known !== undefined) {
       known.add(listener);
       return;
     }
-    channels.set(channel, new Set([listener]));
+    topics.set(topic, new Set([listener]));
     if (client === undefined) {
       if (retry === undefined) connect();
     } else if (client.status === 'ready') {
       const to = client;
-      to.subscribe(channel).catch((error: unknown) => {
+      subscribeTo(to, [topic]).catch((error: unknown) => {
         warnOfRefusal(error);
         drop(to);
       });
     }
   }
 
-  function remove(channel: string, listener: Listener): void {
-    const listeners = channels.get(channel);
+  function remove(topic: Topic, listener: Listener): void {
+    const listeners = topics.get(topic);
     if (!listeners?.delete(listener) || listeners.size > 0) return;
-    channels.delete(channel);
-    if (channels.size === 0) stop();
-    else if (client?.status === 'ready') client.unsubscribe(channel).catch(() => undefined);
+    topics.delete(topic);
+    if (topics.size === 0) stop();
+    else if (client?.status === 'ready') unsubscribeFrom(client, topic).catch(() => undefined);
   }
 
   function stop(): void {
@@ -189,28 +198,42 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     stopped?.disconnect();
   }
 
+  function listen(topic: Topic, listener: Listener): () => void {
+    if (isClosed) return () => undefined;
+    add(topic, listener);
+    return () => remove(topic, listener);
+  }
+
   return {
     subscribe(channel, listener, options = {}) {
-      if (typeof channel !== 'string' || channel === '') {
-        throw wrongOption('subscribe', 'channel', 'a non-empty string', channel);
-      }
+      requireChannel('subscribe', channel);
       requireFunction('subscribe', 'listener', listener);
       const { onGap } = options;
       if (onGap !== undefined) requireFunction('subscribe', 'onGap', onGap);
-      if (isClosed) return () => undefined;
-      const entry: Listener = { hear: listener, onGap };
-      add(channel, entry);
-      return () => remove(channel, entry);
+      return listen(topicOf(channel), { hear: (message) => listener(message.toString()), onGap });
+    },
+    subscribeBytes(channel, listener, options = {}) {
+      requireChannel('subscribeBytes', channel);
+      requireFunction('subscribeBytes', 'listener', listener);
+      const { onGap, pattern = false } = options;
+      if (onGap !== undefined) requireFunction('subscribeBytes', 'onGap', onGap);
+      requireBoolean('subscribeBytes', 'pattern', pattern);
+      return listen(topicOf(channel, pattern), { hear: listener, onGap });
     },
     renew(lostAt) {
       if (client !== undefined && connectedAt < lostAt) drop(client);
     },
     close() {
       isClosed = true;
-      channels.clear();
+      topics.clear();
       stop();
     },
   };
+}
+
+function requireChannel(owner: string, channel: unknown): void {
+  if (typeof channel === 'string' && channel !== '') return;
+  throw wrongOption(owner, 'channel', 'a non-empty string', channel);
 }
 
 /** What one listener throws reaches neither the others nor ioredis. */

@@ -2,8 +2,9 @@ import { Cluster } from 'ioredis';
 import { Cluster as Cluster5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import { startRedisCluster, type RedisCluster } from '../../../test/support/redis-cluster.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { connectRedis, type RedisLink } from '../src/index.js';
-import { errorOf, isIn, recovery, stageOf, until, type Stage } from './stage.js';
+import { errorOf, isIn, recovery, stageOf, type Stage } from './stage.js';
 
 /** Of all three primaries. */
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
@@ -29,7 +30,7 @@ async function startCluster(context: {
   const cluster = await startRedisCluster();
   context.onTestFinished(() => cluster.stop());
   // A replica that never had the data does not stand for election.
-  await until(async () => {
+  await eventually(async () => {
     const infos = await Promise.all(
       cluster.nodes.slice(3).map((node) => node.command('info', 'replication')),
     );
@@ -94,7 +95,7 @@ async function expectToWork(link: RedisLink): Promise<void> {
 async function expectSubscriptionsToWork(link: RedisLink): Promise<void> {
   const heard: string[] = [];
   const end = link.subscribe('news', (message) => heard.push(message));
-  await until(async () => {
+  await eventually(async () => {
     await link.command('publish', 'news', 'hello');
     return heard.includes('hello');
   });
@@ -109,9 +110,9 @@ async function expectToSurvive(
   let sent = 0;
   const load = stage.load(link, () => link.command('incr', `n:${KEYS[sent++ % KEYS.length]}`));
   await fault();
-  await until(() => load.failures.size > 0);
+  await eventually(() => load.failures.size > 0);
   for (const key of KEYS) await recovery(link, key, 20_000);
-  await until(async () => (await link.check()).status === 'healthy');
+  await eventually(async () => (await link.check()).status === 'healthy');
   await load.stop();
   // ioredis' own retries wait for 100 ms, which is the deadline.
   expect(load.slowestMs).toBeLessThan(150 + 2 * load.slowestTickMs);

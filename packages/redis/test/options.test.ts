@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { connectRedis, redisLink, type LinkOptions } from '../src/index.js';
+import { connectRedis, redisLink, requirePrefix, type LinkOptions } from '../src/index.js';
 import { parseRedisUrl } from '../src/redis-url.js';
 import { stageOf } from './stage.js';
 
@@ -156,5 +156,17 @@ describe('script', () => {
       'subscribe: "channel" must be a non-empty string',
     );
     expect(() => link.subscribe('c', 'no' as never)).toThrow('subscribe: "listener" must be a function');
+  });
+});
+
+describe('the prefix of keys with hash tags of their own', () => {
+  it('is text without braces', () => {
+    requirePrefix('redisStore', '');
+    requirePrefix('redisStore', 'app:cache:');
+    for (const prefix of ['{app}:', 'a{', 'a}', 7, undefined]) {
+      expect(() => requirePrefix('redisStore', prefix)).toThrow(
+        `redisStore: "prefix" must be text without braces, got ${prefix === undefined ? 'undefined' : JSON.stringify(prefix)}`,
+      );
+    }
   });
 });

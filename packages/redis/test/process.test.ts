@@ -11,7 +11,7 @@ async function run(lines: string, url: string): Promise<{ code: number | null; o
     [
       '--input-type=module',
       '--eval',
-      `import { connectRedis } from ${MODULE};\nconst url = ${JSON.stringify(url)};\n${lines}`,
+      `import { connectRedis, watchOutage } from ${MODULE};\nconst url = ${JSON.stringify(url)};\n${lines}`,
     ],
     { cwd: new URL('..', import.meta.url).pathname },
   );
@@ -72,6 +72,16 @@ describe('a process', () => {
        await new Promise((resolve) => setTimeout(resolve, 300));
        await link.close();
        client.disconnect();`,
+      redis.url,
+    );
+    expect(result).toEqual({ code: 0, out: '', err: '' });
+  });
+
+  it('ends by itself while something that it asks is gone', async (context) => {
+    const redis = await stageOf(context).redis();
+    const result = await run(
+      `const outage = watchOutage({ feature: 'f', probe: () => Promise.reject(new Error('gone')) });
+       outage.failed(new Error('gone'), 'open');`,
       redis.url,
     );
     expect(result).toEqual({ code: 0, out: '', err: '' });

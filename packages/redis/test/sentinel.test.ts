@@ -2,8 +2,9 @@ import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import { redisCommand } from '../../../test/support/redis.js';
 import { startSentinel } from '../../../test/support/redis-sentinel.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { connectRedis } from '../src/index.js';
-import { isIn, recovery, stageOf, until } from './stage.js';
+import { isIn, recovery, stageOf } from './stage.js';
 
 describe('a link through Sentinel', () => {
   it.concurrent.for(['killed', 'stopped', 'demoted'] as const)(
@@ -29,9 +30,9 @@ describe('a link through Sentinel', () => {
       if (how === 'demoted') {
         await redisCommand(group.sentinels[0]?.port ?? 0, ['sentinel', 'failover', group.name]);
       }
-      await until(async () => (await group.primaryPort()) !== old, 20_000);
+      await eventually(async () => (await group.primaryPort()) !== old, 20_000);
       // Those that were connected to the old one are sent away by then.
-      await until(() => gaps.length > 0, 20_000);
+      await eventually(() => gaps.length > 0, 20_000);
       expect(await recovery(link)).toBeLessThan(5_000);
       await isIn(link, 'up');
       await load.stop();
@@ -41,7 +42,7 @@ describe('a link through Sentinel', () => {
         [...load.failures.keys()].filter((key) => !/^(down|timeout|breaker|readonly)$/.test(key)),
       ).toEqual([]);
       expect((await link.check()).details).toMatchObject({ role: 'master' });
-      await until(async () => {
+      await eventually(async () => {
         await link.command('publish', 'news', 'hello').catch(() => undefined);
         return heard.includes('hello');
       });
@@ -62,7 +63,7 @@ describe('a link through Sentinel', () => {
       const { details } = await link.check();
       return details['role'] === 'master' && client.stream.remotePort === (await group.primaryPort());
     };
-    await until(() => isNew(), 20_000);
+    await eventually(() => isNew(), 20_000);
     await group.failover();
     await recovery(link);
     await load.stop();

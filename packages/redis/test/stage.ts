@@ -1,6 +1,6 @@
 import type { TestContext } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
-import { waitUntil } from '../../../test/support/program.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { startRedis, type RedisOptions, type RedisServer } from '../../../test/support/redis.js';
 import { RedisUnavailableError, type RedisLink } from '../src/index.js';
 
@@ -97,13 +97,8 @@ function startLoad(send: () => Promise<unknown>): Load {
   return load;
 }
 
-/** Polls until it is so. */
-export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  if (!(await waitUntil(condition, timeoutMs))) throw new Error(`still not so after ${timeoutMs} ms`);
-}
-
 export function isIn(link: RedisLink, state: RedisLink['state'], timeoutMs?: number): Promise<void> {
-  return until(() => link.state === state, timeoutMs);
+  return eventually(() => link.state === state, timeoutMs);
 }
 
 /** Waits until commands are answered again, and says how long that took. */
@@ -114,7 +109,7 @@ export async function recovery(link: RedisLink, key = 'recovery', timeoutMs = 10
       () => true,
       () => false,
     );
-  await until(isAnswered, timeoutMs);
+  await eventually(isAnswered, timeoutMs);
   return performance.now() - startedAt;
 }
 

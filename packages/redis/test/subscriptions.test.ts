@@ -3,8 +3,9 @@ import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import type { RedisServer } from '../../../test/support/redis.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { connectRedis, redisLink, type RedisLink } from '../src/index.js';
-import { isIn, stageOf, until, type Stage } from './stage.js';
+import { isIn, stageOf, type Stage } from './stage.js';
 
 const kinds: { kind: string; open: (port: number, stage: Stage) => RedisLink }[] = [
   { kind: 'a link of its own', open: (port) => connectRedis(`redis://127.0.0.1:${port}`) },
@@ -21,7 +22,7 @@ const kinds: { kind: string; open: (port: number, stage: Stage) => RedisLink }[]
 
 /** Publishes until somebody is there to hear it. */
 async function publish(redis: RedisServer, channel: string, message: string, listeners = 1): Promise<void> {
-  await until(
+  await eventually(
     async () => Number((await redis.command('pubsub', 'numsub', channel)).split('\n')[1]) === listeners,
   );
   await redis.command('publish', channel, message);
@@ -50,7 +51,7 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
     });
     await publish(redis, 'one', 'a');
     await publish(redis, 'two', 'ö');
-    await until(() => heard.length === 3);
+    await eventually(() => heard.length === 3);
     expect(heard).toEqual(['first a', 'second a', 'other ö']);
     expect((await warned).message).toContain('of somebody else');
     expect(await clients()).toBe(before + 1);
@@ -59,17 +60,17 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
     endFirst();
     endThrowing();
     await publish(redis, 'one', 'b');
-    await until(() => heard.length === 4);
+    await eventually(() => heard.length === 4);
     endSecond();
-    await until(async () => (await redis.command('pubsub', 'channels')) === 'two');
+    await eventually(async () => (await redis.command('pubsub', 'channels')) === 'two');
     endOther();
-    await until(async () => (await clients()) === before);
+    await eventually(async () => (await clients()) === before);
     expect(heard.at(-1)).toBe('second b');
 
     // And once more, from the start.
     link.subscribe('one', (message) => heard.push(message));
     await publish(redis, 'one', 'c');
-    await until(() => heard.at(-1) === 'c');
+    await eventually(() => heard.at(-1) === 'c');
   });
 
   it.concurrent.for(['kill', 'blackhole', 'reset', 'dead at boot'] as const)(
@@ -91,7 +92,7 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
       });
       if (fault !== 'dead at boot') {
         await publish(redis, 'one', 'before');
-        await until(() => heard.length === 1);
+        await eventually(() => heard.length === 1);
         expect(gaps).toBe(0);
       }
 
@@ -105,12 +106,12 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
       if (fault === 'blackhole') {
         // A connection that lost something stays silent for good; the heartbeat has to find out.
         await publish(redis, 'one', 'lost');
-        await until(() => proxy.counts.bytesLost > 0);
+        await eventually(() => proxy.counts.bytesLost > 0);
       }
       await proxy.pass();
-      await until(() => gaps === 1);
+      await eventually(() => gaps === 1);
       await publish(redis, 'two', 'after');
-      await until(() => heard.at(-1) === 'after');
+      await eventually(() => heard.at(-1) === 'after');
       expect(gaps).toBe(1);
     },
   );
@@ -130,7 +131,7 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
     expect((await warned).message).toContain('Redis refuses a subscription: NOPERM');
     await redis.command('acl', 'setuser', 'default', 'allchannels');
     await publish(redis, 'one', 'at last');
-    await until(() => heard.length === 1);
+    await eventually(() => heard.length === 1);
   });
 
   it.concurrent('live through silence', async (context) => {
@@ -142,7 +143,7 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
     link.subscribe('one', (message) => heard.push(message), { onGap: () => void (gaps += 1) });
     await sleep(3_500);
     await publish(redis, 'one', 'still here');
-    await until(() => heard.length === 1);
+    await eventually(() => heard.length === 1);
     expect(gaps).toBe(0);
   });
 });

@@ -3,9 +3,9 @@ import {
   requireBoolean,
   requireInteger,
   requireObject,
+  requireTokens,
   wrongOption,
 } from '@signalbox/options';
-import { requireTokens } from './require-tokens.js';
 import type { OriginFunction } from './origin-functions.js';
 
 /** Who may do what from pages of other origins. */

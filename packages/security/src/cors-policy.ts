@@ -1,8 +1,8 @@
+import { originList } from '@signalbox/options';
 import type { Request, RequestHandler } from 'express';
 import corsPackage from 'cors';
 import type { ResolvedRule } from './cors-options.js';
 import { originFunctions, type OriginFunction } from './origin-functions.js';
-import { originList } from './origin-list.js';
 import { recordedFields, type Field } from './recorded-fields.js';
 
 /** A rule, ready to be asked. */

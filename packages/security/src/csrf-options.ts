@@ -1,14 +1,16 @@
 import {
+  originList,
   refuseUnknownOptions,
   requireBoolean,
   requireFunction,
   requireObject,
   requireOneOf,
   wrongOption,
+  type OriginList,
+  type Secrets,
 } from '@signalbox/options';
 import type { Request } from 'express';
-import { derivedKeys, type Secrets } from './derived-keys.js';
-import { originList, type OriginList } from './origin-list.js';
+import { derivedKeys } from './derived-keys.js';
 import { publicOrigin, type PublicUrl } from './public-origin.js';
 
 /** How the two cookies of {@link csrf} are named and sent. */

@@ -6,14 +6,15 @@ import {
   requireInteger,
   requireObject,
   requireOneOf,
-  wrongOption,
+  requireStore,
+  requireTokens,
+  type Secrets,
 } from '@signalbox/options';
 import type { Request } from 'express';
 import { randomBytes } from 'node:crypto';
-import { derivedKeys, type Secrets } from './derived-keys.js';
+import { derivedKeys } from './derived-keys.js';
 import type { IdempotencyStore } from './idempotency-store.js';
 import { memoryIdempotencyStore } from './memory-idempotency-store.js';
-import { requireTokens } from './require-tokens.js';
 
 /** Options of {@link idempotency}. */
 export interface IdempotencyOptions {
@@ -97,6 +98,8 @@ const KNOWN = [
   'onStoreDown',
 ];
 
+const STORE_METHODS: readonly (keyof IdempotencyStore)[] = ['begin', 'finish', 'release'];
+
 /** What describes the content, or where it is. Never cookies, nor what belongs to one request. */
 const CONTENT_FIELDS = [
   'Content-Type',
@@ -129,8 +132,7 @@ export function resolveIdempotencyOptions(options: IdempotencyOptions): Resolved
     onStoreDown = 'closed',
   } = options;
 
-  if (!isStore(store))
-    throw wrongOption('idempotency', 'store', 'a store such as memoryIdempotencyStore()', store);
+  requireStore('idempotency', store, STORE_METHODS, ['memoryIdempotencyStore', 'redisIdempotencyStore']);
   requireInteger('idempotency', 'ttlSeconds', ttlSeconds, 1, 31_536_000);
   requireInteger('idempotency', 'lockSeconds', lockSeconds, 1, 86_400);
   requireInteger('idempotency', 'waitMs', waitMs, 0, 60_000);
@@ -159,16 +161,6 @@ export function resolveIdempotencyOptions(options: IdempotencyOptions): Resolved
     maxBytes,
     onStoreDown,
   };
-}
-
-function isStore(store: unknown): store is IdempotencyStore {
-  return (
-    typeof store === 'object' &&
-    store !== null &&
-    ['begin', 'finish', 'release'].every(
-      (method) => typeof (store as Record<string, unknown>)[method] === 'function',
-    )
-  );
 }
 
 function principalOrAddress(req: Request): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { facts } from '@signalbox/context';
+import { watchOutage, type Outage } from '@signalbox/redis';
 import type { Request, RequestHandler, Response } from 'express';
 import {
   IdempotencyInProgressError,
@@ -9,7 +10,6 @@ import {
   IdempotencyNotReplayableError,
   IdempotencyUnavailableError,
 } from './errors.js';
-import { featureWatch, type FeatureWatch } from './feature-watch.js';
 import {
   resolveIdempotencyOptions,
   type IdempotencyOptions,
@@ -19,7 +19,6 @@ import type { Begun, Claim } from './idempotency-store.js';
 import { fingerprintOf, idempotencyKey, requestId } from './idempotent-request.js';
 import { recordAnswer, replay, type RecordedAnswer } from './recorded-answer.js';
 
-const STORE_DOWN = 'its store does not answer';
 const POLL_MS = 50;
 const FINISH_RETRIES_MS = [200, 500, 1_000];
 
@@ -43,7 +42,11 @@ const NOT_KEPT: ReadonlySet<number> = new Set([401, 403, 408, 409, 425, 429]);
 export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
   const resolved = resolveIdempotencyOptions(options);
   const { methods, required, onStoreDown, lockSeconds, key: secret } = resolved;
-  const watch = featureWatch('idempotency', onStoreDown);
+  const outage = watchOutage({
+    feature: 'idempotency',
+    begins: 'its store does not answer',
+    ends: 'it works again',
+  });
 
   return async function idempotencyMiddleware(req, res, next) {
     if (!methods.has(req.method)) return next();
@@ -59,10 +62,10 @@ export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
     let begun: Begun;
     try {
       begun = await begin(id, claim, resolved, req);
-      watch.works();
+      outage.works();
     } catch (error) {
       if (!isUnavailable(error)) throw error;
-      watch.fails(STORE_DOWN);
+      outage.failed(undefined, onStoreDown);
       // It may have been heard all the same.
       resolved.store.release(id, claim.holder).catch(() => undefined);
       return next(onStoreDown === 'open' ? undefined : new IdempotencyUnavailableError(error));
@@ -71,7 +74,7 @@ export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
     if (begun.state === 'claimed') {
       recordAnswer(res, resolved.headers, resolved.maxBytes, (answer) => {
         // The handler has not ended when its time is over: nobody may begin before its claim runs out.
-        if (facts(req).timedOut !== true) void settle(id, claim.holder, answer, resolved, watch);
+        if (facts(req).timedOut !== true) void settle(id, claim.holder, answer, resolved, outage);
       });
       return next();
     }
@@ -109,8 +112,8 @@ async function settle(
   id: string,
   holder: string,
   answer: RecordedAnswer,
-  { store, ttlSeconds }: ResolvedIdempotency,
-  watch: FeatureWatch,
+  { store, ttlSeconds, onStoreDown }: ResolvedIdempotency,
+  outage: Outage,
 ): Promise<void> {
   const isKept = answer.status < 500 && !NOT_KEPT.has(answer.status);
   const kept = isKept ? JSON.stringify(answer) : '';
@@ -118,10 +121,10 @@ async function settle(
     if (delayMs > 0) await wait(delayMs, undefined, { ref: false });
     try {
       await (isKept ? store.finish(id, holder, kept, ttlSeconds) : store.release(id, holder));
-      return watch.works();
+      return outage.works();
     } catch {
       // Tried again; in the end the claim runs out by itself.
-      watch.fails(STORE_DOWN);
+      outage.failed(undefined, onStoreDown);
     }
   }
 }

@@ -24,13 +24,13 @@ export { ScreenedError } from './screening/screened-error.js';
 export { securityHeaders } from './security-headers.js';
 export { trustProxy } from './trust-proxy.js';
 
+export type { Secrets } from '@signalbox/options';
 export type { Directives, SourceFunction } from './content-security-policy.js';
 export type { CorsOptions, CorsRule } from './cors-options.js';
 export type { CspReport } from './csp-report.js';
 export type { CspReportsOptions } from './csp-reports.js';
 export type { Csrf } from './csrf.js';
 export type { CsrfCookieOptions, CsrfOptions } from './csrf-options.js';
-export type { Secrets } from './derived-keys.js';
 export type { CsrfCheck } from './errors.js';
 export type { HttpsOnlyOptions } from './https-only.js';
 export type { IdempotencyOptions } from './idempotency-options.js';

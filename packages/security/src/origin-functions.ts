@@ -1,6 +1,6 @@
+import { watchOutage } from '@signalbox/redis';
 import type { Request } from 'express';
 import { signals } from '@signalbox/signals';
-import { featureWatch } from './feature-watch.js';
 
 /** Decides about an origin that no entry of the list names. */
 export type OriginFunction = (origin: string, req: Request) => boolean | Promise<boolean>;
@@ -20,10 +20,14 @@ const SHAPE = /^[a-z][a-z\d+.-]{0,30}:\/\/[\w.:[\]-]{1,260}$/;
 
 export function originFunctions(functions: readonly OriginFunction[], timeoutMs: number): OriginFunctions {
   if (functions.length === 0) return NOBODY;
-  const watch = featureWatch('cors', 'closed');
+  const outage = watchOutage({
+    feature: 'cors',
+    begins: 'an origin function failed',
+    ends: 'it works again',
+  });
 
   const settle = (allowed: boolean): boolean => {
-    watch.works();
+    outage.works();
     return allowed;
   };
   const fail = (error: unknown): false => {
@@ -31,7 +35,7 @@ export function originFunctions(functions: readonly OriginFunction[], timeoutMs:
       signals.securityFinding.publish({ kind: 'origin', rule: 'origin_function_failed', enforced: true });
     }
     // Not its message, which may quote what it was asked about.
-    watch.fails(`an origin function failed: ${error instanceof Error ? error.name : typeof error}`);
+    outage.failed(error instanceof Error ? error.name : typeof error, 'closed');
     return false;
   };
   const askFrom = (index: number, origin: string, req: Request): boolean | Promise<boolean> => {

@@ -1,5 +1,5 @@
 import { refuseUnknownOptions, requireObject, wrongOption } from '@signalbox/options';
-import { redisLink } from '@signalbox/redis';
+import { redisLink, type RedisSource } from '@signalbox/redis';
 import type { Begun, IdempotencyStore } from './idempotency-store.js';
 
 /** Options of {@link redisIdempotencyStore}. */
@@ -39,7 +39,7 @@ return 0`;
  * @throws {TypeError} when it is neither, or an option is wrong
  */
 export function redisIdempotencyStore(
-  source: Parameters<typeof redisLink>[0],
+  source: RedisSource,
   options: RedisIdempotencyStoreOptions = {},
 ): IdempotencyStore {
   requireObject('redisIdempotencyStore', 'options', options);

@@ -4,12 +4,13 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorHandler } from '@signalbox/errors';
+import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type Express } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import { send, type Answer } from '../../../test/support/send.js';
 import { allowFrom, trustProxy, type ProxyTrust } from '../src/index.js';
-import { collectFindings } from './collect-findings.js';
-import { send, type Answer } from './send.js';
 
 function appWith(addresses: readonly string[], trust: ProxyTrust | true = 'off'): Express {
   const app = express();
@@ -40,18 +41,18 @@ async function askOverUnixSocket(app: Express, headers: Record<string, string> =
 
 describe('allowFrom', () => {
   it('lets in who is on the list', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
 
     expect((await ask(appWith(LOOPBACK))).status).toBe(200);
     expect(findings).toEqual([]);
   });
 
   it('refuses everybody else with 403 address_not_allowed, and says so', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const answer = await ask(appWith(['192.0.2.0/24', '2001:db8::/32']));
 
     expect(answer.status).toBe(403);
-    expect(JSON.parse(answer.body)).toMatchObject({
+    expect(JSON.parse(answer.text)).toMatchObject({
       error: { type: 'address_not_allowed', message: 'This is not open to your address.' },
     });
     expect(findings).toEqual([{ kind: 'address', rule: 'address_not_listed', enforced: true }]);
@@ -70,7 +71,7 @@ describe('allowFrom', () => {
     { 'CF-Connecting-IP': '127.0.0.1' },
     { Via: '1.1 nginx' },
   ])('refuses what somebody on this machine forwards, where no proxy is trusted: %o', async (headers) => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
 
     expect((await ask(appWith(LOOPBACK), headers)).status).toBe(403);
     expect((await ask(appWith(LOOPBACK, '10.0.0.0/8'), headers)).status).toBe(403);

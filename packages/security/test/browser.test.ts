@@ -1,10 +1,11 @@
 import { errorHandler } from '@signalbox/errors';
+import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser } from '../../../test/support/browser.js';
+import { heard } from '../../../test/support/heard.js';
 import { cors, cspNonce, cspReports, csrf, securityHeaders } from '../src/index.js';
-import { collectFindings } from './collect-findings.js';
 
 let browser: TestBrowser;
 beforeAll(async () => {
@@ -192,7 +193,7 @@ describe('csrf, as a browser sees it', () => {
 
 describe('the policy, as a browser sees it', () => {
   it('runs the script with the nonce, refuses the other, and reports that', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const app = express();
     // Without the newer way, by which Chromium gathers reports for a minute.
     app.use(securityHeaders({ reportTo: '/csp-reports', directives: { 'report-to': null } }));

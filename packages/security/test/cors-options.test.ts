@@ -1,8 +1,8 @@
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
+import { send } from '../../../test/support/send.js';
 import { cors, type CorsOptions } from '../src/index.js';
-import { send } from './send.js';
 
 async function allows(written: string, origin: string): Promise<boolean> {
   const app = express();

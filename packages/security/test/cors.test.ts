@@ -1,10 +1,11 @@
 import { errorHandler, ForbiddenError, notFound } from '@signalbox/errors';
+import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type Express } from 'express';
 import { describe, expect, it } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import { send, type Answer } from '../../../test/support/send.js';
 import { cors, exposedByDefault, type CorsOptions } from '../src/index.js';
-import { collectFeatureStates, collectFindings } from './collect-findings.js';
-import { send, type Answer } from './send.js';
 
 function appWith(options: CorsOptions): Express {
   const app = express();
@@ -68,7 +69,7 @@ describe('cors: an origin that is allowed', () => {
       expect(answer.headers['access-control-allow-origin']).toBe('https://app.example.com');
       expect(answer.headers['access-control-allow-credentials']).toBe('true');
       expect(answer.headers['vary']).toBe('Origin, Accept');
-      expect(JSON.parse(answer.body)).toHaveProperty('error.code', status);
+      expect(JSON.parse(answer.text)).toHaveProperty('error.code', status);
     }
   });
 
@@ -121,7 +122,7 @@ describe('cors: an origin that is not allowed', () => {
     `https://${'a.'.repeat(2_000)}example.org`,
     `https://${'a'.repeat(64)}.example.org`,
   ])('%s gets an answer without CORS headers, and no error', async (origin) => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const { status, headers } = await askFrom(origin, { origins: ORIGINS });
 
     expect(status).toBe(200);
@@ -132,7 +133,7 @@ describe('cors: an origin that is not allowed', () => {
   });
 
   it('gets 204 without CORS headers to a preflight request', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const url = await listen(appWith({ origins: ORIGINS }));
     const { status, headers } = await send(url, preflight('https://evil.com'));
 
@@ -143,7 +144,7 @@ describe('cors: an origin that is not allowed', () => {
   });
 
   it("is no finding where it is the app's own, which browsers send as well", async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const url = await listen(appWith({ origins: ORIGINS }));
 
     await send(url, { headers: { Origin: url } });
@@ -284,8 +285,8 @@ describe('cors: a function of origins', () => {
     ],
     ['rejects', () => Promise.reject(new TypeError('secret'))],
   ])('that %s has not allowed the origin, and says so until it answers again', async (_what, fail) => {
-    const findings = collectFindings();
-    const states = collectFeatureStates();
+    const findings = heard(signals.securityFinding);
+    const states = heard(signals.featureState);
     let fn: () => boolean | Promise<boolean> = fail;
     const url = await listen(appWith({ origins: [() => fn()] }));
     const headers = { Origin: 'https://a.example' };

@@ -1,10 +1,11 @@
 import { errorHandler } from '@signalbox/errors';
+import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type Express } from 'express';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
 import { cspReports, type CspReport, type CspReportsOptions } from '../src/index.js';
-import { collectFindings } from './collect-findings.js';
 
 function appWith(options?: CspReportsOptions, parser?: express.RequestHandler): Express {
   const app = express();
@@ -44,7 +45,7 @@ const NEW = {
 
 describe('cspReports', () => {
   it('takes what older browsers send', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const reports: CspReport[] = [];
     const url = await listen(appWith({ onReport: (each) => reports.push(each) }));
 
@@ -63,7 +64,7 @@ describe('cspReports', () => {
   });
 
   it('takes what the Reporting API sends, several at once', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const reports: CspReport[] = [];
     const url = await listen(appWith({ onReport: (each) => reports.push(each) }));
     const body = [NEW, { type: 'deprecation', body: {} }, NEW];
@@ -84,14 +85,14 @@ describe('cspReports', () => {
     ['express.text', express.text({ type: '*/*' })],
     ['express.raw', express.raw({ type: '*/*' })],
   ])('takes what %s has parsed', async (_name, parser) => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
 
     expect(await report(await listen(appWith({}, parser)), OLD)).toBe(204);
     expect(findings).toHaveLength(1);
   });
 
   it('takes directives with their sources, and keeps words that it does not know to itself', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const url = await listen(appWith());
     await report(url, { 'csp-report': { 'violated-directive': "script-src 'self' https://a" } });
     await report(url, { 'csp-report': { 'effective-directive': 'made-up\nlabel' } });
@@ -120,7 +121,7 @@ describe('cspReports', () => {
   });
 
   it('does not read what is too long, whether it says so or not', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const url = await listen(appWith({ maxBytes: 1_000 }));
     const long = JSON.stringify({ ...OLD, padding: 'x'.repeat(100_000) });
     const streamed = await fetch(`${url}/csp-reports`, {
@@ -137,7 +138,7 @@ describe('cspReports', () => {
   });
 
   it('takes so many in a minute, and so many in a request', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const few = await listen(appWith({ maxPerMinute: 3 }));
     for (let times = 0; times < 6; times += 1) expect(await report(few, OLD)).toBe(204);
     expect(findings).toHaveLength(3);
@@ -150,7 +151,7 @@ describe('cspReports', () => {
   });
 
   it('goes on where a listener throws', async () => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const warned = new Promise((resolve) => process.once('warning', resolve));
     const url = await listen(
       appWith({

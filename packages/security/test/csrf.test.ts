@@ -1,10 +1,11 @@
 import { errorHandler } from '@signalbox/errors';
+import { signals } from '@signalbox/signals';
 import { client, listen, type Client } from '@signalbox/testing';
 import express, { type Express } from 'express';
 import { describe, expect, it } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import { send, type Answer } from '../../../test/support/send.js';
 import { csrf, type CsrfOptions } from '../src/index.js';
-import { collectFindings } from './collect-findings.js';
-import { send, type Answer } from './send.js';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 const OLD_SECRET = 'an older secret of thirty-two bytes or so';
@@ -38,7 +39,7 @@ async function change(headers: Record<string, string>, options?: Partial<CsrfOpt
 }
 
 const checkOf = (answer: Answer): unknown =>
-  (JSON.parse(answer.body) as { error?: { type: string; details: { check: string } } }).error;
+  (JSON.parse(answer.text) as { error?: { type: string; details: { check: string } } }).error;
 
 /** What a browser without fetch metadata, behind a proxy that takes away Origin, would send: a cookie and no more. */
 const VISITOR = { headers: { cookie: 'theme=dark' } };
@@ -63,7 +64,7 @@ describe('csrf: what a browser says of the request', () => {
     [{ 'Sec-Fetch-Site': 'cross-site', Origin: 'https://admin.example.com', Cookie: 'sid=1' }],
     [{ 'Sec-Fetch-Site': 'same-site', Origin: 'https://a.example.org', Cookie: 'sid=1' }],
   ])('lets it pass: %j', async (headers) => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const origins = ['https://admin.example.com', 'https://*.example.org'];
 
     expect((await change(headers, { origins })).status).toBe(200);
@@ -85,7 +86,7 @@ describe('csrf: what a browser says of the request', () => {
     [{ Origin: 'HTTP://APP.EXAMPLE', Cookie: 'sid=1' }],
     [{ Origin: '', Cookie: 'sid=1' }],
   ])('is why it is refused: %j', async (headers) => {
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     const answer = await change(headers);
 
     expect(answer.status).toBe(403);
@@ -134,7 +135,7 @@ describe('csrf: who is no browser', () => {
   it.each([[{ Cookie: 'sid=1' }], [{ Referer: 'http://app.example/' }], [{ Origin: 'null' }]])(
     'is not known by %j, which needs a token',
     async (headers) => {
-      const findings = collectFindings();
+      const findings = heard(signals.securityFinding);
       const answer = await change(headers);
 
       expect(answer.status).toBe(403);
@@ -313,9 +314,9 @@ describe('options of csrf', () => {
   it.each([
     [undefined, '"options" must be an object'],
     [{ ...good, secret: 'x' }, '"secret" is not an option; did you mean "secrets"?'],
-    [{ ...good, secrets: undefined }, '"secrets" must be of at least 32 bytes each, got 0'],
-    [{ ...good, secrets: 'short' }, '"secrets" must be of at least 32 bytes each, got 5'],
-    [{ ...good, secrets: [SECRET, ''] }, '"secrets" must be of at least 32 bytes each, got 0'],
+    [{ ...good, secrets: undefined }, '"secrets" must be of at least 32 bytes each, got undefined'],
+    [{ ...good, secrets: 'short' }, '"secrets" must be of at least 32 bytes each, got text of 5 characters'],
+    [{ ...good, secrets: [SECRET, ''] }, '"secrets" must be of at least 32 bytes each, got ""'],
     [{ ...good, secrets: [] }, '"secrets" must be one secret at least'],
     [{ ...good, publicUrl: undefined }, '"publicUrl" must be a URL such as https://app.example.com'],
     [{ ...good, publicUrl: 'app.example' }, '"publicUrl" must be a URL'],

@@ -3,8 +3,8 @@ import { errorHandler } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
 import express, { type Express } from 'express';
 import { describe, expect, it } from 'vitest';
+import { send, type Sending } from '../../../test/support/send.js';
 import { httpsOnly, trustProxy, type HttpsOnlyOptions } from '../src/index.js';
-import { send, type Sending } from './send.js';
 
 function appWith(options: Partial<HttpsOnlyOptions> = {}, trust = 'loopback'): Express {
   const app = express();
@@ -35,7 +35,7 @@ describe('httpsOnly', () => {
 
       expect(answer.status).toBe(403);
       expect(answer.headers.location).toBeUndefined();
-      expect(JSON.parse(answer.body)).toMatchObject({ error: { type: 'https_required' } });
+      expect(JSON.parse(answer.text)).toMatchObject({ error: { type: 'https_required' } });
     },
   );
 

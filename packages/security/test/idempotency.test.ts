@@ -5,13 +5,13 @@ import compression from 'compression';
 import express, { type Express, type RequestHandler } from 'express';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { send } from '../../../test/support/send.js';
 import {
   idempotency,
   memoryIdempotencyStore,
   type IdempotencyOptions,
   type IdempotencyStore,
 } from '../src/index.js';
-import { send } from './send.js';
 
 /** An app that takes payments, one after the other; who pays stands in `X-User`. */
 function appWith(options: IdempotencyOptions = {}, handler: RequestHandler = receipt()): Express {
@@ -110,7 +110,7 @@ describe('idempotency', () => {
     const answer = await send(url, { method: 'POST', path: '/payments', headers });
 
     expect(answer.status).toBe(400);
-    expect(JSON.parse(answer.body)).toMatchObject({ error: { type: 'idempotency_key_invalid' } });
+    expect(JSON.parse(answer.text)).toMatchObject({ error: { type: 'idempotency_key_invalid' } });
   });
 
   it('refuses several keys with 400', async () => {
@@ -223,7 +223,7 @@ describe('idempotency: what is kept', () => {
       });
       expect(answer.status).toBe(status);
       expect(answer.headers['idempotency-replayed']).toBe(times === 1 ? 'true' : undefined);
-      expect(answer.body).toBe(status === 204 ? '' : '{"runs":1}');
+      expect(answer.text).toBe(status === 204 ? '' : '{"runs":1}');
     }
   });
 
@@ -508,8 +508,8 @@ describe('options of idempotency', () => {
     [null, '"options" must be an object, got null'],
     [{ ttl: 5 }, '"ttl" is not an option; there are store, secrets, ttlSeconds'],
     [{ ttlseconds: 5 }, '"ttlseconds" is not an option; did you mean "ttlSeconds"?'],
-    [{ store: {} }, '"store" must be a store such as memoryIdempotencyStore(), got an object'],
-    [{ secrets: 'short' }, '"secrets" must be of at least 32 bytes each, got 5'],
+    [{ store: {} }, '"store" must be memoryIdempotencyStore() or redisIdempotencyStore(), got an object'],
+    [{ secrets: 'short' }, '"secrets" must be of at least 32 bytes each, got text of 5 characters'],
     [{ ttlSeconds: 0 }, '"ttlSeconds" must be an integer from 1 to 31536000, got 0'],
     [{ lockSeconds: 0.5 }, '"lockSeconds" must be an integer from 1 to 86400, got 0.5'],
     [{ waitMs: -1 }, '"waitMs" must be an integer from 0 to 60000, got -1'],

@@ -1,14 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { errorHandler } from '@signalbox/errors';
 import { redisLink } from '@signalbox/redis';
+import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { heard } from '../../../test/support/heard.js';
 import { idempotency, redisIdempotencyStore, type IdempotencyOptions } from '../src/index.js';
-import { collectFeatureStates } from './collect-findings.js';
 import { itKeepsTheIdempotencyContract } from './idempotency-store-contract.js';
 
 const SECRET = 'a secret of at least thirty-two bytes';
@@ -103,7 +104,7 @@ describe('redisIdempotencyStore', () => {
 
 describe('idempotency with Redis gone', () => {
   it('refuses what carries a key with 503, within its deadline, and recovers by itself', async () => {
-    const states = collectFeatureStates();
+    const states = heard(signals.featureState);
     const { url, runs } = await startApp();
     await proxy.partition();
     const before = performance.now();

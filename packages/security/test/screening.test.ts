@@ -1,11 +1,12 @@
 import { errorHandler } from '@signalbox/errors';
+import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import { send } from '../../../test/support/send.js';
 import { screening, type Screening } from '../src/screening.js';
 import type { ScreeningOptions } from '../src/screening/options.js';
-import { collectFindings } from './collect-findings.js';
-import { send } from './send.js';
 
 /** An app that shows what reached it. */
 async function start(options: Partial<ScreeningOptions> = {}): Promise<{ url: string; screen: Screening }> {
@@ -122,7 +123,7 @@ describe('screening', () => {
 
   it('lets pass in report, counts, and says what it would have refused, without what was sent', async () => {
     const { url, screen } = await start({ mode: 'report' });
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     expect((await fetch(`${url}/secret-place${query("1' or '1'='1")}`)).status).toBe(200);
     expect((await fetch(`${url}/?q=harmless`)).status).toBe(200);
 
@@ -144,7 +145,7 @@ describe('screening', () => {
 
   it('publishes each rule of a refusal as enforced', async () => {
     const { url, screen } = await start();
-    const findings = collectFindings();
+    const findings = heard(signals.securityFinding);
     await fetch(url + query('<script>alert(1)</script>'));
     expect(findings).toContainEqual({ kind: 'screened', rule: 'xss.script', enforced: true });
     expect(screen.report()).toMatchObject({ refused: 1, wouldRefuse: 0 });

@@ -1,8 +1,8 @@
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
+import { send } from '../../../test/support/send.js';
 import { trustProxy, type ProxyTrust, type TrustProxyOptions } from '../src/index.js';
-import { send } from './send.js';
 
 async function addressSeen(
   trust: ProxyTrust,
@@ -12,7 +12,7 @@ async function addressSeen(
   const app = express();
   app.set('trust proxy', trustProxy(trust, options));
   app.get('/', (req, res) => void res.send(req.ip));
-  return (await send(await listen(app), { headers: { 'X-Forwarded-For': forwardedFor } })).body;
+  return (await send(await listen(app), { headers: { 'X-Forwarded-For': forwardedFor } })).text;
 }
 
 describe('trustProxy', () => {

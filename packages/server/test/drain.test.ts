@@ -5,7 +5,7 @@ import express from 'express';
 import { Server as SocketServer } from 'socket.io';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { selfSigned } from './self-signed.js';
+import { selfSigned } from '../../../test/support/self-signed.js';
 import { eventually, pause, rawConnection, serveHere } from './support.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';

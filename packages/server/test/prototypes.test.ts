@@ -12,7 +12,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { requestClasses } from '../src/index.js';
 import { everyFeatureApp, sessions } from './every-feature-app.js';
 import { REQUESTS, get } from './prototype-requests.js';
-import { selfSigned } from './self-signed.js';
+import { selfSigned } from '../../../test/support/self-signed.js';
 import { eventually, rawConnection, serveHere } from './support.js';
 
 describe('an app whose requests are born with its prototypes', () => {

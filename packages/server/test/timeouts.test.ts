@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import express from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { selfSigned } from './self-signed.js';
+import { selfSigned } from '../../../test/support/self-signed.js';
 import { eventually, pause, rawConnection, serveHere } from './support.js';
 
 const app = express();

@@ -10,11 +10,12 @@ export { memoryStore } from './memory-store.js';
 export { redisStore } from './redis-store.js';
 export { sessions } from './sessions.js';
 
-export type { Secrets } from './derived-keys.js';
+export type { Secrets } from '@signalbox/options';
+export type { RedisSource } from '@signalbox/redis';
 export type { MemoryStoreOptions } from './memory-store.js';
 export type { SessionCookieOptions, SessionsOptions } from './options.js';
 export type { SessionInfo } from './ownership.js';
-export type { RedisSource, RedisStoreOptions } from './redis-store.js';
+export type { RedisStoreOptions } from './redis-store.js';
 export type { Sessions } from './sessions.js';
 export type {
   Change,

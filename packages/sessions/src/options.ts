@@ -7,9 +7,10 @@ import {
   requireMilliseconds,
   requireObject,
   requireOneOf,
+  requireStore,
   wrongOption,
+  type Secrets,
 } from '@signalbox/options';
-import type { Secrets } from './derived-keys.js';
 import { deviceOf } from './device.js';
 import { memoryStore } from './memory-store.js';
 import { sessionIds, type SessionIds } from './session-ids.js';
@@ -118,6 +119,8 @@ export interface CookieSettings {
   sameSite: 'lax' | 'strict' | 'none';
 }
 
+const STORE_METHODS: readonly (keyof SessionStore)[] = ['read', 'create', 'update', 'end', 'list', 'endAll'];
+
 const KNOWN = [
   'secrets',
   'store',
@@ -168,7 +171,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   } = options;
 
   const ids = sessionIds('sessions', secrets);
-  requireStore(store);
+  requireStore('sessions', store, STORE_METHODS, ['memoryStore', 'redisStore']);
   requireInteger('sessions', 'idleMs', idleMs, 1, MAX_MS);
   requireInteger('sessions', 'absoluteMs', absoluteMs, idleMs, MAX_MS);
   requireInteger('sessions', 'resendMs', resendMs, 0, MAX_MS);
@@ -204,11 +207,6 @@ export function resolveOptions(options: SessionsOptions): Settings {
     device,
     now,
   };
-}
-
-function requireStore(store: unknown): void {
-  const isStore = typeof store === 'object' && store !== null && 'read' in store && 'endAll' in store;
-  if (!isStore) throw wrongOption('sessions', 'store', 'memoryStore() or redisStore(client)', store);
 }
 
 function resolveCookie(

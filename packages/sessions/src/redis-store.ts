@@ -1,5 +1,5 @@
-import { refuseUnknownOptions, requireObject, wrongOption } from '@signalbox/options';
-import { redisLink, type RedisArgument } from '@signalbox/redis';
+import { refuseUnknownOptions, requireObject } from '@signalbox/options';
+import { redisLink, requirePrefix, type RedisArgument, type RedisSource } from '@signalbox/redis';
 import { CREATE, END, END_ALL, LIST, UPDATE } from './scripts.js';
 import {
   REMEMBER_END_MS,
@@ -17,9 +17,6 @@ export interface RedisStoreOptions {
    */
   prefix?: string | undefined;
 }
-
-/** What sessions can be kept in: a link, or an ioredis client of the app's own. */
-export type RedisSource = Parameters<typeof redisLink>[0];
 
 const UPDATED: Readonly<Record<number, Updated>> = {
   1: 'saved',
@@ -43,9 +40,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   requireObject('redisStore', 'options', options);
   refuseUnknownOptions('redisStore', options, ['prefix']);
   const { prefix = 'signalbox:sessions:' } = options;
-  if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
-    throw wrongOption('redisStore', 'prefix', 'text without braces', prefix);
-  }
+  requirePrefix('redisStore', prefix);
 
   const create = link.script('session-create', CREATE, { decode: Number });
   const update = link.script('session-update', UPDATE, { decode: Number });

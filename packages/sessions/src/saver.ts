@@ -1,3 +1,4 @@
+import type { Outage } from '@signalbox/redis';
 import { signals, type SessionEvent } from '@signalbox/signals';
 import type { Session } from 'express-session';
 import {
@@ -8,7 +9,6 @@ import {
   TooManySessionsError,
 } from './errors.js';
 import type { Settings } from './options.js';
-import type { Outage } from './outage.js';
 import type { SessionIds } from './session-ids.js';
 import { bodyOf, changesBetween, EMPTY_BODY, textOf } from './session-text.js';
 import type { Change, Ownership, SessionPlace } from './store.js';
@@ -62,7 +62,7 @@ export function createSaver(settings: Settings, outage: Outage): Saver {
     try {
       return await question;
     } catch (error) {
-      outage.failed(error);
+      outage.failed(error, 'unavailable');
       throw new SessionStoreUnavailableError(error);
     }
   }

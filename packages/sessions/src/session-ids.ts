@@ -1,6 +1,6 @@
 import { createHmac, randomFillSync, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { derivedKeys, type DerivedKeys } from './derived-keys.js';
-import { Generations } from './generations.js';
 import type { SessionPlace } from './store.js';
 
 /** What a cookie that was signed here says. */
@@ -49,7 +49,7 @@ const MAX_REMEMBERED = 20_000;
 export function sessionIds(owner: string, secrets: unknown): SessionIds {
   const keys = derivedKeys(owner, secrets);
   const [newest] = keys;
-  const opened = new Generations<OpenedCookie>(MAX_REMEMBERED);
+  const opened = new LRUCache<string, OpenedCookie>({ max: MAX_REMEMBERED });
 
   function placeOf(id: string): SessionPlace | undefined {
     if (id.length !== GUEST_LENGTH && id.length !== USER_LENGTH) return undefined;

@@ -1,11 +1,11 @@
 import { currentRequest } from '@signalbox/context';
+import { watchOutage } from '@signalbox/redis';
 import type { Request, RequestHandler } from 'express';
 import { changeKey, type Work } from './change-key.js';
 import { findCookie } from './cookies.js';
 import { SessionRequiredError, SessionStoreUnavailableError } from './errors.js';
 import { ExpressStore } from './express-store.js';
 import { resolveOptions, type SessionsOptions } from './options.js';
-import { watchOutage } from './outage.js';
 import type { SessionInfo } from './ownership.js';
 import { createSaver } from './saver.js';
 import { signIn, signOut } from './signing.js';
@@ -63,7 +63,7 @@ export interface Sessions extends RequestHandler {
 export function sessions(options: SessionsOptions): Sessions {
   const settings = resolveOptions(options);
   const { cookieName, ids, store, loadUser } = settings;
-  const outage = watchOutage(store);
+  const outage = watchOutage({ feature: 'sessions', probe: () => store.probe?.() });
   const saver = createSaver(settings, outage);
   const users = loadUser && cachedUsers(loadUser, settings.userCacheMs, settings.loadTimeoutMs);
   const express = new ExpressStore(settings, saver);

@@ -1,6 +1,6 @@
 import { ServiceUnavailableError } from '@signalbox/errors';
 import type { SessionData } from 'express-session';
-import { Generations } from './generations.js';
+import { LRUCache } from 'lru-cache';
 
 // Names that passport and express-session have made everybody's.
 declare global {
@@ -44,7 +44,7 @@ interface Loaded {
 const MAX_USERS = 10_000;
 
 export function cachedUsers(load: LoadUser, cacheMs: number, timeoutMs: number): Users {
-  const known = new Generations<Loaded>(MAX_USERS);
+  const known = new LRUCache<string, Loaded>({ max: MAX_USERS });
   const loading = new Map<string, Promise<Express.User | undefined>>();
 
   async function loadOnce(userId: string): Promise<Express.User | undefined> {

@@ -1,12 +1,12 @@
 import { facts } from '@signalbox/context';
 import { wrongOption } from '@signalbox/options';
+import type { Outage } from '@signalbox/redis';
 import type { NextFunction, Request, Response } from 'express';
 import expressSession, { type Session } from 'express-session';
 import { putCookie } from './cookies.js';
 import { SessionStoreUnavailableError } from './errors.js';
 import type { ExpressStore } from './express-store.js';
 import type { Settings } from './options.js';
-import type { Outage } from './outage.js';
 import { holdResponse, type HoldOwner } from './response-hold.js';
 import { KeptSession, publish, type Saver } from './saver.js';
 import type { OpenedCookie } from './session-ids.js';
@@ -110,7 +110,7 @@ export class Visit implements CurrentVisit, HoldOwner {
 
   private unread(error: unknown): void {
     this.failure = error;
-    this.kit.outage.failed(error);
+    this.kit.outage.failed(error, 'unavailable');
     this.opened();
   }
 

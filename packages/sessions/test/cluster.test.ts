@@ -2,8 +2,9 @@ import { listen } from '@signalbox/testing';
 import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedisCluster, type RedisCluster } from '../../../test/support/redis-cluster.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { redisStore } from '../src/index.js';
-import { appWith, eventually, send, withErrors } from './support.js';
+import { appWith, send, withErrors } from './support.js';
 
 let servers: RedisCluster;
 let client: Cluster;

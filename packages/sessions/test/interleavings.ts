@@ -41,15 +41,19 @@ async function turns(count: number): Promise<void> {
 
 const workOf = (req: Request): Promise<void> => turns(Number(req.query['work']));
 
-/** The model's routes on this package. */
-export function ourApp(options: Partial<SessionsOptions>): Express {
-  const { app, session } = appWith(options);
+function addSlowWrite(app: Express): void {
   app.post('/slow-write/:key', async (req, res) => {
     const { session: current } = req;
     await workOf(req);
     Object.assign(current, { [req.params.key]: 'written' });
     res.json({});
   });
+}
+
+/** The model's routes on this package. */
+export function ourApp(options: Partial<SessionsOptions>): Express {
+  const { app, session } = appWith(options);
+  addSlowWrite(app);
   app.post('/slow-count', async (req, res) => {
     await workOf(req);
     await session.change<number>(req, 'count', (count = 0) => count + 1);
@@ -89,12 +93,7 @@ export function stockApp(client: Redis): Express {
     await signIn(req, String(req.params['user']));
     res.json({});
   });
-  app.post('/slow-write/:key', async (req, res) => {
-    const { session: current } = req;
-    await workOf(req);
-    Object.assign(current, { [req.params.key]: 'written' });
-    res.json({});
-  });
+  addSlowWrite(app);
   app.post('/slow-count', async (req, res) => {
     await workOf(req);
     req.session.count = (req.session.count ?? 0) + 1;

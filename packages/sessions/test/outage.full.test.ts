@@ -2,8 +2,9 @@ import { listen } from '@signalbox/testing';
 import { Redis } from 'ioredis';
 import { describe, it, onTestFinished } from 'vitest';
 import { startSentinel } from '../../../test/support/redis-sentinel.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { redisStore } from '../src/index.js';
-import { appWith, eventually, send, withErrors } from './support.js';
+import { appWith, send, withErrors } from './support.js';
 
 describe('while Redis is gone', () => {
   it('and another takes its place, sessions go on there', async () => {

@@ -1,8 +1,10 @@
 import { connectRedis } from '@signalbox/redis';
 import { assertNeverHangs, listen, redisWithFaults, type RedisWithFaults } from '@signalbox/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { connectedClient } from '../../../test/support/redis-client.js';
 import { redisStore, type RedisSource } from '../src/index.js';
-import { appWith, eventually, listening, redisClient, send, withErrors, type Answer } from './support.js';
+import { appWith, listening, send, withErrors, type Answer } from './support.js';
 
 /** A generous bound on what takes 100 ms and a bit, on a machine that is busy. */
 const DEADLINE_MS = 1_000;
@@ -55,7 +57,7 @@ describe('while Redis is gone', () => {
     async (_name, fault, keepsData) => {
       const redis = await redisWithFaults();
       const { features } = listening();
-      const url = await serve(await redisClient(redis.url));
+      const url = await serve(await connectedClient(redis.url));
       const { cookie } = await send('POST', `${url}/in/alice`);
 
       await fault(redis);
@@ -74,7 +76,7 @@ describe('while Redis is gone', () => {
     ['read-only', (redis: RedisWithFaults) => redis.readOnly()],
   ])('%s, writes are 503 before anything is sent', async (_name, fault) => {
     const redis = await redisWithFaults();
-    const url = await serve(await redisClient(redis.url));
+    const url = await serve(await connectedClient(redis.url));
     await send('POST', `${url}/in/alice`);
     await fault(redis);
     const answer = await within(() => send('POST', `${url}/count`));

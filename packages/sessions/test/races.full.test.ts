@@ -1,17 +1,12 @@
 import { Agent } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { listen } from '@signalbox/testing';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { startRedis } from '../../../test/support/redis.js';
+import { connectedClient } from '../../../test/support/redis-client.js';
 import { redisStore } from '../src/index.js';
 import { interleaving, ourApp, play } from './interleavings.js';
-import { redisClient } from './support.js';
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}
 
 it('also with a Redis that stands still again and again, no acknowledged write is lost and nothing comes back', async () => {
   const redis = await startRedis();
@@ -20,7 +15,7 @@ it('also with a Redis that stands still again and again, no acknowledged write i
     agent.destroy();
     await redis.stop();
   });
-  const url = await listen(ourApp({ store: redisStore(await redisClient(redis.url)) }));
+  const url = await listen(ourApp({ store: redisStore(await connectedClient(redis.url)) }));
   const over = new AbortController();
   const stalls = (async () => {
     while (!over.signal.aborted) {

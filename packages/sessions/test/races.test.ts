@@ -4,9 +4,10 @@ import type { Express } from 'express';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { connectedClient } from '../../../test/support/redis-client.js';
 import { memoryStore, redisStore } from '../src/index.js';
 import { interleaving, ourApp, play, stockApp, type Violations } from './interleavings.js';
-import { appWith, redisClient, send, withErrors } from './support.js';
+import { appWith, send, withErrors } from './support.js';
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -25,7 +26,7 @@ describe('in 1 000 random interleavings of parallel requests, sign-outs and slow
     'no acknowledged write is lost and nothing that ended comes back, in %s',
     { timeout: 60_000 },
     async (kind) => {
-      const store = kind === 'memory' ? memoryStore() : redisStore(await redisClient(redis.url));
+      const store = kind === 'memory' ? memoryStore() : redisStore(await connectedClient(redis.url));
       const { url, agent } = await served(ourApp({ store }));
       await fc.assert(
         fc.asyncProperty(interleaving, async (steps) => {
@@ -37,7 +38,7 @@ describe('in 1 000 random interleavings of parallel requests, sign-outs and slow
   );
 
   it('express-session and connect-redis as they come do both, which is why this package is there', async () => {
-    const { url, agent } = await served(stockApp(await redisClient(redis.url)));
+    const { url, agent } = await served(stockApp(await connectedClient(redis.url)));
     const seen: Violations = { lost: 0, alive: 0 };
     for (const steps of fc.sample(interleaving, { numRuns: 1_000, seed: 7 })) {
       const { lost, alive } = await play(url, steps, agent);
@@ -51,7 +52,7 @@ describe('in 1 000 random interleavings of parallel requests, sign-outs and slow
 });
 
 describe.each(['memory', 'redis'])('with parallel requests, in %s', (kind) => {
-  const open = async () => (kind === 'memory' ? memoryStore() : redisStore(await redisClient(redis.url)));
+  const open = async () => (kind === 'memory' ? memoryStore() : redisStore(await connectedClient(redis.url)));
 
   it('fifty increments by change() are fifty', async () => {
     const { app, session } = appWith({ store: await open() });

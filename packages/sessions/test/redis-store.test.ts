@@ -1,30 +1,22 @@
 import { listen } from '@signalbox/testing';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import { redisStore, type SessionStore } from '../src/index.js';
 import { itKeepsTheStoreContract } from './store-contract.js';
-import { appWith, eventually, SECRET, send } from './support.js';
+import { appWith, SECRET, send } from './support.js';
 
-let redis: RedisServer;
-let client: Redis;
+const redis = sharedRedis();
 let store: SessionStore;
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port, '127.0.0.1');
-  await client.ping();
-  store = redisStore(client);
-});
-afterAll(async () => {
-  client.disconnect();
-  await redis.stop();
+beforeAll(() => {
+  store = redisStore(redis.client);
 });
 
 /** How often each command ran while `work` did. */
 async function commandsDuring(work: () => Promise<unknown>): Promise<Record<string, number>> {
-  await redis.command('config', 'resetstat');
+  await redis.server.command('config', 'resetstat');
   await work();
-  const lines = (await redis.command('info', 'commandstats')).split('\n');
+  const lines = (await redis.server.command('info', 'commandstats')).split('\n');
   const counts = lines.map((line) => /^cmdstat_([^:]+):calls=(\d+)/.exec(line));
   return Object.fromEntries(
     counts.flatMap((found) =>
@@ -76,20 +68,20 @@ describe('redisStore', () => {
     const { cookie = '' } = await send('POST', `${url}/in/alice-the-user`);
     await send('POST', `${url}/count`);
     await send('POST', `${url}/out`, { cookie: (await send('POST', `${url}/in/bob-the-user`)).cookie });
-    const keys = (await redis.command('keys', '*')).split('\n');
+    const keys = (await redis.server.command('keys', '*')).split('\n');
     const [random = ''] = cookie.replace('sid=', '').split('.');
     for (const key of keys) {
       expect(key).toMatch(/^signalbox:sessions:\{[\w-]+\}(?::[\w-]{22})?$/);
       expect(key).not.toContain(random.slice(0, 32));
       // Of one that is gone meanwhile it is -2.
-      expect(await redis.command('pttl', key)).not.toBe('-1');
+      expect(await redis.server.command('pttl', key)).not.toBe('-1');
     }
   });
 
   it('finds its scripts again after SCRIPT FLUSH', async () => {
     const url = await listen(appWith({ store }).app);
     const { cookie } = await send('POST', `${url}/in/alice`);
-    await redis.command('script', 'flush');
+    await redis.server.command('script', 'flush');
     expect((await send('POST', `${url}/count`, { cookie })).status).toBe(200);
   });
 
@@ -97,9 +89,9 @@ describe('redisStore', () => {
     const { app, session } = appWith({ store });
     const url = await listen(app);
     const { cookie, body } = await send('POST', `${url}/in/mallory`);
-    const key = (await redis.command('keys', `*:${String(body['id'])}`)).split('\n')[0] ?? '';
+    const key = (await redis.server.command('keys', `*:${String(body['id'])}`)).split('\n')[0] ?? '';
     for (const text of ['nonsense', '{"userId":"root"}', '1700000000000\n[', '\n{}', '-5\n{}']) {
-      await redis.command('set', key, text);
+      await redis.server.command('set', key, text);
       expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
     }
     await session.signOutEverywhere('mallory');
@@ -117,6 +109,6 @@ describe('redisStore', () => {
     [{ prefix: 'a{b}' }, 'redisStore: "prefix" must be text without braces, got "a{b}"'],
     [{ prefx: 'a' }, 'redisStore: "prefx" is not an option; did you mean "prefix"?'],
   ])('refuses %o', (options, message) => {
-    expect(() => redisStore(client, options as never)).toThrow(new TypeError(message));
+    expect(() => redisStore(redis.client, options as never)).toThrow(new TypeError(message));
   });
 });

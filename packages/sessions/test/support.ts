@@ -1,9 +1,10 @@
-import { request, type Agent, type IncomingHttpHeaders } from 'node:http';
+import type { Agent } from 'node:http';
 import { errorHandler } from '@signalbox/errors';
 import { signals, type FeatureState, type SessionEvent } from '@signalbox/signals';
 import express, { type Express, type RequestHandler } from 'express';
-import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import { jsonOf, send as sendRaw, type Answer as RawAnswer } from '../../../test/support/send.js';
 import { sessions, type Sessions, type SessionsOptions } from '../src/index.js';
 
 export const SECRET = 'a secret of at least 32 bytes, for tests';
@@ -63,46 +64,28 @@ export function withErrors(app: Express): Express {
   return app.use(errorHandler());
 }
 
-export interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
+export interface Answer extends RawAnswer {
   body: Record<string, never> & { error?: { type: string; message: string } };
   /** The cookie that was set, as it is sent back. */
   cookie: string | undefined;
 }
 
 /** One request, without fetch's rules about headers. */
-export function send(
+export async function send(
   method: string,
   url: string,
   { cookie, json, agent, headers = {} }: SendOptions = {},
 ): Promise<Answer> {
-  const body = json === undefined ? '' : JSON.stringify(json);
   const fields: Record<string, string> = { ...headers };
   if (cookie !== undefined) fields['cookie'] = cookie;
   if (json !== undefined) fields['content-type'] = 'application/json';
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers: fields, agent: agent ?? false }, (res) => {
-      let text = '';
-      res.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      res.on('error', reject);
-      res.on('end', () => {
-        const isJson = /json/.test(res.headers['content-type'] ?? '') && text !== '';
-        resolve({
-          status: res.statusCode ?? 0,
-          headers: res.headers,
-          text,
-          body: isJson ? (JSON.parse(text) as Answer['body']) : {},
-          cookie: res.headers['set-cookie']?.find((each) => /sid=/.test(each))?.split(';')[0],
-        });
-      });
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
+  const body = json === undefined ? '' : JSON.stringify(json);
+  const answer = await sendRaw(url, { method, headers: fields, agent, body });
+  return {
+    ...answer,
+    body: jsonOf(answer) as Answer['body'],
+    cookie: answer.headers['set-cookie']?.find((each) => /sid=/.test(each))?.split(';')[0],
+  };
 }
 
 export interface SendOptions {
@@ -112,34 +95,9 @@ export interface SendOptions {
   headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A client as an app has one, with ioredis' own defaults, connected. */
-export async function redisClient(url: string): Promise<Redis> {
-  const client = new Redis(url);
-  client.on('error', () => undefined);
-  onTestFinished(() => client.disconnect());
-  await client.ping();
-  return client;
-}
-
-/** Looks until `probe` returns true, and fails after `timeoutMs`. */
-export async function eventually(probe: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await probe())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${probe.toString()}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10);
-    });
-  }
-}
-
 /** What is published until the test ends. */
 export function listening(): { events: SessionEvent['event'][]; features: FeatureState[] } {
   const events: SessionEvent['event'][] = [];
-  const features: FeatureState[] = [];
-  const ends = [
-    signals.sessionEvent.subscribe(({ event }) => void events.push(event)),
-    signals.featureState.subscribe((state) => void features.push(state)),
-  ];
-  onTestFinished(() => ends.forEach((end) => end()));
-  return { events, features };
+  onTestFinished(signals.sessionEvent.subscribe(({ event }) => void events.push(event)));
+  return { events, features: heard(signals.featureState) };
 }

@@ -71,7 +71,7 @@ describe('options', () => {
     [{}, 'sessions: "secrets" must be of at least 32 bytes each, got undefined'],
     [{ secrets: [] }, 'sessions: "secrets" must be one secret at least, got an array'],
     [{ secrets: 'short' }, 'sessions: "secrets" must be of at least 32 bytes each, got text of 5 characters'],
-    [{ store: {} }, 'sessions: "store" must be memoryStore() or redisStore(client), got an object'],
+    [{ store: {} }, 'sessions: "store" must be memoryStore() or redisStore(), got an object'],
     [{ idleMs: '24h' }, 'sessions: "idleMs" must be an integer from 1 to 315360000000, got "24h"'],
     [
       { idleMs: 5_000, absoluteMs: 4_000 },

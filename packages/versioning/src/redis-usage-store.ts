@@ -1,5 +1,11 @@
-import { refuseUnknownOptions, requireObject, wrongOption } from '@signalbox/options';
-import { redisLink, type RedisArgument, type RedisReply } from '@signalbox/redis';
+import { refuseUnknownOptions, requireObject } from '@signalbox/options';
+import {
+  redisLink,
+  requirePrefix,
+  type RedisArgument,
+  type RedisReply,
+  type RedisSource,
+} from '@signalbox/redis';
 import { DAY_MS, OVERFLOW, type UsageCount, type UsageStore } from './usage-store.js';
 import { resolveStore, STORE_NAMES, type UsageStoreOptions } from './usage-store-options.js';
 import { keyOf, UsageSums } from './usage-sums.js';
@@ -11,9 +17,6 @@ export interface RedisUsageStoreOptions extends UsageStoreOptions {
    */
   prefix?: string | undefined;
 }
-
-/** What can be kept in: a link, or an ioredis client of the app's own. */
-export type RedisSource = Parameters<typeof redisLink>[0];
 
 /** What one script adds: it must not keep Redis busy for long. */
 const MAX_COUNTS = 250;
@@ -71,9 +74,7 @@ export function redisUsageStore(source: RedisSource, options: RedisUsageStoreOpt
   requireObject('redisUsageStore', 'options', options);
   refuseUnknownOptions('redisUsageStore', options, [...STORE_NAMES, 'prefix']);
   const { prefix = 'signalbox:versioning:' } = options;
-  if (typeof prefix !== 'string' || /[{}]/.test(prefix)) {
-    throw wrongOption('redisUsageStore', 'prefix', 'text without braces', prefix);
-  }
+  requirePrefix('redisUsageStore', prefix);
   const { retentionDays, maxRows, now } = resolveStore('redisUsageStore', options);
   const addScript = link.script('versioning-usage', ADD_SCRIPT);
   // One hash tag: a script of Redis Cluster's may use the keys of one alone.

@@ -4,7 +4,7 @@ import {
   requireInteger,
   requireMilliseconds,
   requireObject,
-  shown,
+  requireStore,
 } from '@signalbox/options';
 import { consumerNamer, principal, type ConsumerFunction } from './consumer.js';
 import { memoryUsageStore } from './memory-usage-store.js';
@@ -35,6 +35,8 @@ export interface UsageReportOptions {
   now?: (() => number) | undefined;
 }
 
+const STORE_METHODS: readonly (keyof UsageStore)[] = ['add', 'read'];
+
 const NAMES = ['store', 'consumer', 'flushMs', 'maxPending', 'now'] as const;
 
 export interface ResolvedUsage {
@@ -60,23 +62,10 @@ export function resolveUsage(options: UsageReportOptions): ResolvedUsage {
     maxPending = 1_000,
     now = Date.now,
   } = options;
-  requireStore(store);
+  requireStore('usageReport', store, STORE_METHODS, ['memoryUsageStore', 'redisUsageStore']);
   requireFunction('usageReport', 'consumer', consumer);
   requireMilliseconds('usageReport', 'flushMs', flushMs);
   requireInteger('usageReport', 'maxPending', maxPending, 1, 100_000);
   requireFunction('usageReport', 'now', now);
   return { store, consumerOf: consumerNamer(consumer), flushMs, maxPending, now };
-}
-
-function requireStore(store: unknown): void {
-  const isStore =
-    typeof store === 'object' &&
-    store !== null &&
-    ['add', 'read'].every((name) => typeof Reflect.get(store, name) === 'function');
-  if (isStore) return;
-  const isClient = typeof store === 'object' && store !== null && 'sendCommand' in store;
-  const hint = isClient ? ': wrap the Redis client in redisUsageStore()' : '';
-  throw new TypeError(
-    `usageReport: "store" must be memoryUsageStore() or redisUsageStore(), got ${shown(store)}${hint}`,
-  );
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { onceOver, routeTemplate } from '@signalbox/context';
+import { watchOutage } from '@signalbox/redis';
 import { signals } from '@signalbox/signals';
 import type { RequestHandler, Response } from 'express';
 import { isDeprecatedCall } from './deprecated.js';
@@ -59,12 +60,16 @@ export interface UsageReport {
  */
 export function usageReport(options: UsageReportOptions = {}): UsageReport {
   const { store, consumerOf, flushMs, maxPending, now } = resolveUsage(options);
+  const outage = watchOutage({
+    feature: 'version-usage',
+    begins: 'Counts are kept in this process',
+    ends: 'Counts are written again',
+  });
   let pending = new UsageSums(maxPending);
   /** What was handed to the store, which has not said that it has it. */
   let unconfirmed: UsageBatch | undefined;
   let flushing: Promise<boolean> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let isDegraded = false;
   let isClosed = false;
 
   function count(version: string, consumer: string, route: string | undefined): void {
@@ -98,24 +103,14 @@ export function usageReport(options: UsageReportOptions = {}): UsageReport {
       try {
         await store.add(unconfirmed);
       } catch (error) {
-        degraded(
-          true,
-          `Counts are kept in this process: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        outage.failed(error, 'local');
         flushLater();
         return false;
       }
       unconfirmed = undefined;
-      degraded(false, 'Counts are written again');
+      outage.works();
     }
     return true;
-  }
-
-  function degraded(is: boolean, reason: string): void {
-    if (is === isDegraded) return;
-    isDegraded = is;
-    if (!signals.featureState.hasSubscribers) return;
-    signals.featureState.publish({ feature: 'version-usage', degraded: is, policy: 'local', reason });
   }
 
   /** What the store does not have, or may not have. */

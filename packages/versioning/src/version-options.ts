@@ -4,6 +4,7 @@ import {
   requireFunction,
   requireObject,
   requireText,
+  requireToken,
   wrongOption,
 } from '@signalbox/options';
 import { Router, type RequestHandler } from 'express';
@@ -82,9 +83,6 @@ export interface ResolvedVersions<Name extends string> {
 
 const OPTIONS = ['default', 'url', 'header', 'mediaType', 'query', 'inherit', 'neutral'];
 
-/** RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
-
 /**
  * Fills in the defaults.
  *
@@ -102,7 +100,7 @@ export function resolveVersions<Name extends string>(
   requireVersionNames(names);
   if (options.default !== undefined) requireVersion('default', options.default, names);
   requireBoolean('versions', 'url', url);
-  if (header !== false) requireToken('header', header, 'the name of a header field, or false');
+  if (header !== false) requireToken('versions', 'header', header, 'the name of a header field, or false');
   if (query !== false) requireText('versions', 'query', query);
   if (!url && header === false && mediaType === false && query === false) {
     throw new TypeError('versions: one of "url", "header", "mediaType" and "query" must name the version');
@@ -198,12 +196,8 @@ function mediaTypeOf(
     throw wrongOption('versions', 'mediaType', 'a media type such as application/vnd.acme', vendor);
   }
   for (const part of vendor?.split('/') ?? []) {
-    requireToken('mediaType', part, 'a media type such as application/vnd.acme');
+    requireToken('versions', 'mediaType', part, 'a media type such as application/vnd.acme');
   }
-  requireToken('mediaType.parameter', parameter, 'the name of a parameter');
+  requireToken('versions', 'mediaType.parameter', parameter, 'the name of a parameter');
   return { vendor: vendor?.toLowerCase(), parameter: parameter.toLowerCase(), isVersion };
-}
-
-function requireToken(option: string, value: unknown, wanted: string): void {
-  if (typeof value !== 'string' || !TOKEN.test(value)) throw wrongOption('versions', option, wanted, value);
 }

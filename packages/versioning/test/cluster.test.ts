@@ -1,8 +1,8 @@
 import { connectRedis, type RedisLink } from '@signalbox/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedisCluster, type RedisCluster } from '../../../test/support/redis-cluster.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { redisUsageStore } from '../src/index.js';
-import { eventually } from './support.js';
 
 let servers: RedisCluster;
 let link: RedisLink;

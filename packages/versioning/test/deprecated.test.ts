@@ -4,8 +4,9 @@ import { requestContext } from '@signalbox/context';
 import { testClock } from '@signalbox/testing';
 import { Router, type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { deprecated, versions } from '../src/index.js';
-import { eventually, get, listening, routerOf, says, send, serving } from './support.js';
+import { get, listening, routerOf, says, send, serving } from './support.js';
 
 const JULY = Date.parse('2026-07-01T00:00:00Z');
 const OPTIONS = { since: '2026-01-31', sunset: '2026-12-31T12:00:00Z', successor: '/api/v2' };

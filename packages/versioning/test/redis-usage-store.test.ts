@@ -1,30 +1,15 @@
-import { connectRedis, type RedisLink } from '@signalbox/redis';
+import { connectRedis } from '@signalbox/redis';
 import { assertNeverHangs } from '@signalbox/testing';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
-import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { startRedis } from '../../../test/support/redis.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { sharedRedis } from '../../../test/support/shared-redis.js';
 import { redisUsageStore, usageReport, versions, deprecated, type UsageReport } from '../src/index.js';
-import { eventually, get, listening, routerOf, serving } from './support.js';
+import { get, listening, routerOf, serving } from './support.js';
 import { itKeepsTheUsageStoreContract } from './usage-store-contract.js';
 
-let redis: RedisServer;
-let client: Redis;
-let link: RedisLink;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Redis(redis.port);
-  client.on('error', () => undefined);
-  await client.ping();
-  link = connectRedis(redis.url);
-  await eventually(() => link.state === 'up');
-});
-afterAll(async () => {
-  client.disconnect();
-  await link.close();
-  await redis.stop();
-});
+const redis = sharedRedis();
 
 /** An API whose first version is deprecated, for one test. */
 function api(): Promise<string> {
@@ -48,22 +33,22 @@ async function called(usage: UsageReport): Promise<Record<string, number>> {
 
 describe('redisUsageStore', () => {
   itKeepsTheUsageStoreContract((name, options) =>
-    redisUsageStore(client, { prefix: `test:${name}:`, ...options }),
+    redisUsageStore(redis.client, { prefix: `test:${name}:`, ...options }),
   );
 
   it('writes no key without an expiry, and under one hash tag', async () => {
-    const keys = await client.keys('test:*');
+    const keys = await redis.client.keys('test:*');
     expect(keys.length).toBeGreaterThan(20);
     for (const key of keys) {
       expect(key).toMatch(/^test:store\d+:\{usage\}:(day:\d{4}-\d{2}-\d{2}|batch:batch\d+\.\d+)$/);
-      expect(await client.pttl(key)).toBeGreaterThan(0);
+      expect(await redis.client.pttl(key)).toBeGreaterThan(0);
     }
   });
 
   it('passes over what it has not written', async () => {
-    const store = redisUsageStore(client, { prefix: 'foreign:' });
+    const store = redisUsageStore(redis.client, { prefix: 'foreign:' });
     const key = `foreign:{usage}:day:${new Date().toISOString().slice(0, 10)}`;
-    await client.hset(key, {
+    await redis.client.hset(key, {
       'no json': '1 2 3',
       '["v1","ann"]': '1 2 3',
       '["v1","ann","/a"]': 'x',
@@ -85,7 +70,8 @@ describe('redisUsageStore', () => {
 
   it('keeps counts over restarts of a process, and adds up those of several', async () => {
     const url = await api();
-    const open = () => usageReport({ store: redisUsageStore(client, { prefix: 'restart:' }), flushMs: 20 });
+    const open = () =>
+      usageReport({ store: redisUsageStore(redis.client, { prefix: 'restart:' }), flushMs: 20 });
     const before = open();
     await get(`${url}/v1/a`, { 'x-user': 'ann' });
     await eventually(async () => (await called(before))['ann /api/v1/a'] === 1);
@@ -102,7 +88,7 @@ describe('redisUsageStore', () => {
   });
 
   it('asks Redis nothing while requests are answered, and writes them as one batch', async () => {
-    const proxy = await startFaultProxy({ to: redis.port });
+    const proxy = await startFaultProxy({ to: redis.server.port });
     const own = connectRedis(`redis://127.0.0.1:${proxy.port}`);
     await eventually(() => own.state === 'up');
     const usage = usageReport({ store: redisUsageStore(own, { prefix: 'batch:' }), flushMs: 60_000 });
@@ -122,14 +108,14 @@ describe('redisUsageStore', () => {
 
   it('loses and doubles no count while Redis does not answer, and holds no request up', async () => {
     const { features } = listening();
-    const own = connectRedis(redis.url);
+    const own = connectRedis(redis.server.url);
     await eventually(() => own.state === 'up');
     const usage = usageReport({ store: redisUsageStore(own, { prefix: 'outage:' }), flushMs: 20 });
     const url = await api();
     await get(`${url}/v1/a`, { 'x-user': 'ann' });
     await eventually(async () => (await called(usage))['ann /api/v1/a'] === 1);
 
-    redis.pause();
+    redis.server.pause();
     // Written into a socket that nobody reads: what is done of it once Redis goes on is not known here.
     for (let times = 0; times < 5; times++) await get(`${url}/v1/a`, { 'x-user': 'ann' });
     await eventually(() => features.some(({ degraded }) => degraded));
@@ -138,7 +124,7 @@ describe('redisUsageStore', () => {
     await eventually(async () => (await called(usage))['bob /api/v1/b'] === 5);
     expect((await usage.report()).complete).toBe(false);
 
-    redis.resume();
+    redis.server.resume();
     await eventually(() => features.at(-1)?.degraded === false);
     await eventually(async () => (await usage.report()).complete);
     expect(await called(usage)).toEqual({ 'ann /api/v1/a': 6, 'bob /api/v1/b': 5 });
@@ -183,6 +169,6 @@ describe('redisUsageStore', () => {
     [{ maxRows: 0.5 }, 'redisUsageStore: "maxRows" must be an integer from 1 to 100000, got 0.5'],
     [{ now: 7 }, 'redisUsageStore: "now" must be a function, got 7'],
   ])('refuses %o', (options, message) => {
-    expect(() => redisUsageStore(client, options as never)).toThrow(new TypeError(message));
+    expect(() => redisUsageStore(redis.client, options as never)).toThrow(new TypeError(message));
   });
 });

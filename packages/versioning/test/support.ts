@@ -1,40 +1,24 @@
-import { request, type IncomingHttpHeaders } from 'node:http';
 import { routeTemplate } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
 import { signals, type DeprecatedCall, type FeatureState } from '@signalbox/signals';
-import { listen, waitUntil } from '@signalbox/testing';
+import { listen } from '@signalbox/testing';
 import express, { Router, type Express, type RequestHandler } from 'express';
-import { expect, onTestFinished } from 'vitest';
+import { heard } from '../../../test/support/heard.js';
+import { jsonOf, send as sendRaw, type Answer as RawAnswer } from '../../../test/support/send.js';
 
-export interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
+export interface Answer extends RawAnswer {
   body: Record<string, unknown> & { error?: { type: string; message: string; details?: unknown } };
 }
 
-/** `fetch` sends an `Accept` of its own, cleans paths, and does not let some headers through. */
-export function send(
+/** The path is sent as it is written. */
+export async function send(
   method: string,
   url: string,
   headers: Record<string, string | string[]> = {},
   path = url.replace(/^http:\/\/[^/]*/, '') || '/',
 ): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method, path, headers, agent: false }, (res) => {
-      let text = '';
-      res.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      res.on('end', () => {
-        const isJson = /json/.test(res.headers['content-type'] ?? '') && text !== '';
-        const body = isJson ? (JSON.parse(text) as Answer['body']) : {};
-        resolve({ status: res.statusCode ?? 0, headers: res.headers, text, body });
-      });
-    });
-    sent.on('error', reject);
-    sent.end();
-  });
+  const answer = await sendRaw(url, { method, path, headers });
+  return { ...answer, body: jsonOf(answer) as Answer['body'] };
 }
 
 export function get(url: string, headers: Record<string, string | string[]> = {}): Promise<Answer> {
@@ -85,17 +69,5 @@ export function routerOf(from: string, ...paths: readonly string[]): Router {
 
 /** What is published until the test ends. */
 export function listening(): { calls: DeprecatedCall[]; features: FeatureState[] } {
-  const calls: DeprecatedCall[] = [];
-  const features: FeatureState[] = [];
-  const ends = [
-    signals.deprecatedCall.subscribe((call) => void calls.push(call)),
-    signals.featureState.subscribe((state) => void features.push(state)),
-  ];
-  onTestFinished(() => ends.forEach((end) => end()));
-  return { calls, features };
-}
-
-/** Looks until the probe returns true, and fails after five seconds. */
-export async function eventually(probe: () => boolean | Promise<boolean>): Promise<void> {
-  expect(await waitUntil(probe, 5_000), probe.toString()).toBe(true);
+  return { calls: heard(signals.deprecatedCall), features: heard(signals.featureState) };
 }

@@ -1,6 +1,7 @@
 import { testClock } from '@signalbox/testing';
 import { Router, type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import {
   deprecated,
   memoryUsageStore,
@@ -11,7 +12,7 @@ import {
   type UsageReportOptions,
   type UsageStore,
 } from '../src/index.js';
-import { eventually, get, listening, routerOf, serving } from './support.js';
+import { get, listening, routerOf, serving } from './support.js';
 
 const NOON = Date.parse('2026-07-01T12:00:00Z');
 

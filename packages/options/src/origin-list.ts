@@ -20,7 +20,13 @@ const MAX_REMEMBERED = 1_000;
 const LABELS = /^[a-z\d_-]{1,63}(?:\.[a-z\d_-]{1,63})*$/;
 const MAX_ORIGIN_LENGTH = 'https://'.length + 253 + ':65535'.length;
 
-/** @throws {TypeError} when an entry is no origin, or one that nobody should allow */
+/**
+ * Reads the origins of an option, such as `https://app.example.com` and `https://*.example.org`.
+ *
+ * @param at the beginning of an error message, such as `cors: "origins"`
+ * @param production whether plain http is refused for all but this machine
+ * @throws {TypeError} when an entry is no origin, or one that nobody should allow
+ */
 export function originList(entries: readonly unknown[], at: string, production: boolean): OriginList {
   const exact = new Set<string>();
   const wildcards: Wildcard[] = [];

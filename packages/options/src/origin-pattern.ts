@@ -1,4 +1,4 @@
-import { shown } from '@signalbox/options';
+import { shown } from './wrong-option.js';
 
 /** An origin that was written down: one, or with a wildcard every host below one. */
 export interface OriginPattern {

@@ -1,0 +1,202 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { RequestHandler } from 'express';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { cache, type Cache } from '../src/index.js';
+import { clock, counting, fields, get, serving } from './support.js';
+
+/** All that the server sends to one request, until it closes. */
+async function bytesOf(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  onTestFinished(() => void socket.destroy());
+  let text = '';
+  socket.on('data', (chunk) => (text += chunk.toString('latin1'))).on('error', () => undefined);
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await once(socket, 'close');
+  return text;
+}
+
+/** The first answer is made by this handler, those behind it are good. */
+function firstBy(faulty: RequestHandler): { route: Cache; handlers: RequestHandler[] } {
+  const route = cache({ ttlMs: 60_000 });
+  const handler = counting((req, res, next) => {
+    if (handler.calls() > 1) return next();
+    return faulty(req, res, next);
+  });
+  return { route, handlers: [route, handler] };
+}
+
+function brokenStream(): Readable {
+  return Readable.from(
+    (async function* () {
+      yield 'half of ';
+      await Promise.resolve();
+      throw new Error('the source is gone');
+    })(),
+  );
+}
+
+describe('an answer that is not whole', () => {
+  const faults: [string, RequestHandler][] = [
+    [
+      'is cut off, of a known length',
+      (_req, res) => void res.writeHead(200, { 'content-length': 99 }).write('half', () => res.destroy()),
+    ],
+    ['is cut off in chunks', (_req, res) => void res.write('half', () => res.destroy())],
+    ['is cut off before its first byte', (_req, res) => void res.destroy()],
+    [
+      'ends before the length it stated',
+      (_req, res) => void res.writeHead(200, { 'content-length': 99 }).end('half'),
+    ],
+    [
+      'goes on behind the length it stated',
+      (_req, res) => void res.writeHead(200, { 'content-length': 4 }).end('four and more'),
+    ],
+    [
+      'goes on behind its length, in pieces',
+      (_req, res) => {
+        res.writeHead(200, { 'content-length': 4 }).write('four');
+        res.end(' and more');
+      },
+    ],
+    [
+      'comes from a stream that breaks',
+      async (_req, res, next) => {
+        try {
+          await pipeline(brokenStream(), res);
+        } catch (error) {
+          next(error);
+        }
+      },
+    ],
+    [
+      'ends in an error of the handler',
+      (_req, res, next) => {
+        res.write('half');
+        next(new Error('the rest cannot be had'));
+      },
+    ],
+    [
+      'ends in an exception',
+      (_req, res) => {
+        res.write('half');
+        throw new Error('the rest cannot be had');
+      },
+    ],
+  ];
+
+  it.each(faults)('is not kept where it %s', async (_what, faulty) => {
+    const { route, handlers } = firstBy(faulty);
+    const silent: RequestHandler = (_req, res, next) => {
+      // As a request logger does that reports errors itself: the error handler then prints none.
+      Object.assign(res, { err: undefined });
+      next();
+    };
+    const url = await serving(silent, ...handlers);
+    await bytesOf(url);
+    expect((await get(url)).text).toBe('answer 2');
+    expect((await get(url)).text).toBe('answer 2');
+    expect(route.report().stored).toBe(1);
+  });
+
+  it.each(faults.slice(0, 3))('leaves nobody waiting where it %s', async (_what, faulty) => {
+    const failures: (() => void)[] = [];
+    const { handlers } = firstBy((req, res, next) => void failures.push(() => void faulty(req, res, next)));
+    let arrived = 0;
+    const counted: RequestHandler = (_req, _res, next) => {
+      next();
+      arrived += 1;
+    };
+    const url = await serving(counted, ...handlers);
+    const first = bytesOf(url);
+    await eventually(() => failures.length === 1);
+    const others = Promise.all([get(url), get(url), get(url)]);
+    await eventually(() => arrived === 4);
+    failures[0]?.();
+    await first;
+    expect((await others).map(({ text }) => text)).toEqual(['answer 2', 'answer 2', 'answer 2']);
+  });
+});
+
+describe('an answer that is too long', () => {
+  it('goes to who asked for it, and lets the others go as soon as that is seen', async () => {
+    let end = (): void => undefined;
+    const handler = counting((_req, res, next) => {
+      if (handler.calls() > 1) return next();
+      res.write('x'.repeat(600));
+      res.write('x'.repeat(600));
+      end = () => void res.end('!');
+    });
+    const url = await serving(cache({ ttlMs: 60_000, maxBodyBytes: 1_000, waitMs: 60_000 }), handler);
+    const first = get(url);
+    await eventually(() => handler.calls() === 1);
+    expect((await get(url)).text).toBe('answer 2');
+    end();
+    expect((await first).text).toHaveLength(1_201);
+  });
+
+  it('is not held in memory, however long it is', async () => {
+    const megabyte = Buffer.alloc(1_048_576);
+    const route = cache({ ttlMs: 60_000, maxBodyBytes: 1_000_000 });
+    const url = await serving(route, async (_req, res) => {
+      await pipeline(Readable.from(Array.from({ length: 64 }, () => megabyte)), res);
+    });
+    const answer = await fetch(url);
+    let bytes = 0;
+    for await (const chunk of answer.body ?? []) bytes += (chunk as Uint8Array).length;
+    expect(bytes).toBe(64 * 1_048_576);
+    expect(route.report()).toMatchObject({ stored: 0, entries: 0, bytes: 0, refused: { 'too-large': 1 } });
+  });
+});
+
+describe('an answer to a question that was not asked', () => {
+  it.each([
+    ['304 without a condition', 304, {}],
+    ['304 that states a lifetime', 304, { 'cache-control': 'public, max-age=60', etag: '"a"' }],
+    ['206 without a range', 206, { 'cache-control': 'public, max-age=60', 'content-range': 'bytes 0-1/8' }],
+    ['416 without a range', 416, { 'content-range': 'bytes */8' }],
+    ['412 without a condition', 412, {}],
+    ['429 that states a lifetime (RFC 6585 section 4)', 429, { 'cache-control': 'public, max-age=60' }],
+    ['431 that states a lifetime (RFC 6585 section 5)', 431, { 'cache-control': 'public, max-age=60' }],
+    ['428 that states a lifetime (RFC 6585 section 3)', 428, { 'cache-control': 'public, max-age=60' }],
+  ])('is not kept: %s', async (_what, status, stated) => {
+    const { route, handlers } = firstBy((_req, res) => void res.status(status).set(stated).end());
+    const url = await serving(...handlers);
+    expect((await get(url)).status).toBe(status);
+    expect((await get(url)).text).toBe('answer 2');
+    expect(route.report().stored).toBe(1);
+  });
+
+  it('a 304 about another answer renews nothing (RFC 9111 section 4.3.4)', async () => {
+    const { now, pass } = clock();
+    const handler = counting((req, res, next) => {
+      res.set({ 'cache-control': 'max-age=10', etag: `"${handler.calls()}"` });
+      if (req.headers['if-none-match'] !== undefined) res.status(304).end();
+      else next();
+    });
+    const url = await serving(cache({ now }), handler);
+    await get(url);
+    pass(11);
+    const answer = await get(url);
+    expect([answer.text, answer.headers.etag]).toEqual(['answer 1', '"1"']);
+    const next = await get(url);
+    expect([next.text, next.headers.etag]).toEqual(['answer 3', '"3"']);
+  });
+});
+
+describe('fields without end', () => {
+  it('are kept with what they cost, so that memory stays bounded', async () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 1_000 }, (_each, index) => [`x-${index}`, 'y'.repeat(50)]),
+    );
+    const route = cache({ ttlMs: 60_000 });
+    const url = await serving(route, counting(fields(many)));
+    await fetch(url).catch(() => undefined);
+    await eventually(() => route.report().stored === 1);
+    expect(route.report().bytes).toBeGreaterThan(50_000);
+  });
+});
