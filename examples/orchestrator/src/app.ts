@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { requireRole } from '@signalbox/auth';
 import { inParallel, module, modules, unless, when } from '@signalbox/compose';
@@ -6,6 +7,7 @@ import { errorHandler, notFound } from '@signalbox/errors';
 import { searxng } from '@signalbox/gateway';
 import { requestLogger, type Logger } from '@signalbox/logging';
 import { metrics, metricsEndpoint, metricsJson } from '@signalbox/metrics';
+import type { Realtime } from '@signalbox/realtime';
 import { connectRedis } from '@signalbox/redis';
 import { allowFrom, cors, csrf, cspReports, httpsOnly, screening, trustProxy } from '@signalbox/security';
 import { shedLoad, type Resource } from '@signalbox/server';
@@ -17,6 +19,7 @@ import { apiUsage } from './api-versions.js';
 import { background } from './background.js';
 import { historyKeeper } from './accounts/history-keeper.js';
 import { identity } from './identity.js';
+import { liveSockets, type Told } from './live.js';
 import { logSignals } from './log-signals.js';
 import { mail } from './mail.js';
 import { adminRouter } from './modules/admin.js';
@@ -27,7 +30,8 @@ import { page } from './page.js';
 import { probesOf } from './probes.js';
 import { allLimits, derivedSecret, pageHeaders } from './protection.js';
 import { answerCache } from './search/answer-cache.js';
-import { embeddedEngine } from './search/embedded-engine.js';
+import { searchJobs } from './search/search-jobs.js';
+import { sources } from './search/sources.js';
 import type { Settings } from './settings.js';
 import { VERSION } from './version.js';
 
@@ -37,6 +41,8 @@ export interface Orchestrator {
   app: Express;
   /** Settles when what takes its time at the start is there, or has failed and will be tried again. */
   ready: Promise<unknown>;
+  /** Puts the sockets before the server that serves the app. */
+  attach: (server: Server) => void;
   /** What has to be closed, in the order of `serve`. */
   resources: Resource[];
 }
@@ -71,8 +77,18 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
     logger,
     isLogged: settings.NODE_ENV === 'development',
   });
+  const search = sources({
+    instances,
+    hasEmbedded: settings.EMBEDDED_FALLBACK,
+    docsFolder: here('../../../docs'),
+    docsUrl: () => `${publicUrl()}/docs`,
+    logger,
+  });
+  const jobs = searchJobs({ search, redis, logger });
+  let live: Realtime<Told> | undefined;
   const screen = screening({ mode: settings.SCREENING, fields: { query: { q: 'search' } } });
   const access = { allow: ADMIN_ALLOW, token: METRICS_TOKEN };
+  const realtime = () => ({ enabled: true, messageQueue: redis === undefined ? null : 'redis' });
 
   const app = express();
   app.disable('x-powered-by');
@@ -92,7 +108,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   app.use(cors({ origins: CORS_ORIGINS }));
   app.use(probes.probes());
   app.get('/metrics', metricsEndpoint(access));
-  app.get('/metrics.json', metricsJson({ ...access, redisInfo: redis && (() => redis.info()) }));
+  app.get('/metrics.json', metricsJson({ ...access, redisInfo: redis && (() => redis.info()), realtime }));
   // Without a trusted proxy nobody says how a visitor came, and every redirect would lead to the next.
   if (PUBLIC_URL?.startsWith('https:') && TRUST_PROXY !== 'off')
     app.use(httpsOnly({ publicUrl: PUBLIC_URL }));
@@ -135,6 +151,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       passThrough,
       identity: who,
       modules: () => [...searching, loaded],
+      live: () => live,
     }),
   );
   if (passThrough) app.use(PROXY_PATH, passThrough);
@@ -143,18 +160,10 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
     answers,
     identity: who,
     keeper,
-    instances,
+    limits,
+    jobs,
+    search,
     logger,
-    async embedded() {
-      if (!settings.EMBEDDED_FALLBACK) return undefined;
-      const engine = await embeddedEngine({
-        docsFolder: here('../../../docs'),
-        docsUrl: () => `${publicUrl()}/docs`,
-        from: here('..'),
-      });
-      logger.info({ documents: engine.size }, 'the embedded engine is ready');
-      return engine;
-    },
   });
   app.use('/api', routes);
   const loaded = modules(
@@ -186,7 +195,13 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       ...[...searching, loaded].map(({ ready }) => ready),
       settings.DATABASE_URL === undefined ? tables : undefined,
     ]),
+    attach(server) {
+      live = liveSockets(server, { app, settings, identity: who, jobs, keeper, limits, redis, logger });
+    },
     resources: [
+      // Told to come back, one after the other, rather than all at once when the process is gone.
+      { name: 'live', phase: 'sockets', close: async () => void (await live?.drain()) },
+      { name: 'searches', phase: 'jobs', close: () => jobs.close() },
       {
         name: 'modules',
         phase: 'jobs',

@@ -21,6 +21,7 @@ import {
   tokens,
   totp,
   type ApiKeys,
+  type RevocationBus,
   type Passwords,
   type Tokens,
   type Totp,
@@ -106,6 +107,10 @@ export interface Identity {
   /** Only for who has signed in a moment ago. */
   readonly fresh: RequestHandler;
   readonly asker: (req: Request) => Asker;
+  /** What a request was signed in by, for what outlives it. */
+  readonly signInOf: (req: Request) => SignIn;
+  /** Hears of sign-outs and of changed roles, whichever process they happen on. */
+  readonly onRevoked: RevocationBus['on'];
   /** A session and tokens of one sign-in: they end together. */
   signIn(req: Request, visitor: Visitor): Promise<SignedIn>;
   signOut(req: Request): Promise<void>;
@@ -116,6 +121,14 @@ export interface Identity {
   /** Makes tables and the admin account, where they are missing. */
   prepare(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A sign-in, by the names that end it. */
+export interface SignIn {
+  readonly session: readonly string[];
+  /** In milliseconds since 1970. */
+  readonly issuedAt: number | undefined;
+  readonly expiresAt: number | undefined;
 }
 
 export interface SignedIn {
@@ -225,6 +238,18 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
       };
     },
 
+    signInOf(req) {
+      const auth = principalOf(req);
+      if (auth.method === 'token') {
+        const { family, id, issuedAtMs, expiresAtMs } = auth;
+        return { session: namesOf(family, id), issuedAt: issuedAtMs, expiresAt: expiresAtMs };
+      }
+      const { signedInAtMs, endsAtMs } = req.session ?? {};
+      return { session: namesOf(session.idOf(req)), issuedAt: signedInAtMs, expiresAt: endsAtMs };
+    },
+
+    onRevoked: (listener, options) => bus.on(listener, options),
+
     async signIn(req, visitor) {
       const { id, email, roles } = visitor;
       const isGuest = roles.includes('guest');
@@ -304,6 +329,10 @@ function scopesOf(roles: readonly Role[]): readonly string[] {
 }
 
 const GUEST_SCOPES: readonly string[] = ['search'];
+
+function namesOf(...names: readonly (string | undefined)[]): string[] {
+  return names.filter((name) => name !== undefined);
+}
 
 function familyOf({ auth }: Request): string | undefined {
   return auth?.method === 'token' ? auth.family : undefined;

@@ -96,6 +96,11 @@ export const SETTINGS = z
       .enum(['off', 'report', 'enforce'])
       .default('report')
       .describe('What happens to requests that look like an attack'),
+    WORKERS: text()
+      .refine((number) => /^[1-9]\d{0,2}$/.test(number), 'must be a whole number from 1 to 999')
+      .transform(Number)
+      .default(1)
+      .describe('Processes that serve; more than 1 start the process manager, and need Redis and Postgres'),
     LOG_LEVEL: z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
       .default('info')
@@ -113,6 +118,15 @@ export const SETTINGS = z
   .refine(({ SEARXNG_URLS, EMBEDDED_FALLBACK }) => EMBEDDED_FALLBACK || SEARXNG_URLS.length > 0, {
     path: ['EMBEDDED_FALLBACK'],
     message: 'must be on where SEARXNG_URLS names no instance: there would be nothing to search',
+  })
+  .superRefine(({ WORKERS, REDIS_URL, DATABASE_URL }, context) => {
+    if (WORKERS === 1 || (REDIS_URL !== undefined && DATABASE_URL !== undefined)) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['WORKERS'],
+      message:
+        'must be 1 where REDIS_URL or DATABASE_URL is not set: each process would have limits, sessions and accounts of its own',
+    });
   })
   .superRefine(({ CORS_ORIGINS, NODE_ENV }, context) => {
     const message = complaint(() => cors({ origins: CORS_ORIGINS, production: NODE_ENV === 'production' }));

@@ -68,7 +68,10 @@ describe('the worker', { timeout: 60_000 }, () => {
       await eventually(() => visitor.heard.at(-1)?.[0] === 'system_alert');
       expect(visitor.heard).toEqual([
         ['search_status', { ...status, status: 'started', progress: 0 }],
-        ['search_status', { ...status, status: 'progress', resultsCount: 1, progress: 0.33, stage: 'reading' }],
+        [
+          'search_status',
+          { ...status, status: 'progress', resultsCount: 1, progress: 0.33, stage: 'reading' },
+        ],
         ['search_status', { ...status, status: 'complete', resultsCount: 3, progress: 1 }],
         ['index_ready', { folder: 'docs', documents: 3, terms: 12 }],
         alert,

@@ -1,4 +1,5 @@
 import { IncomingMessage } from 'node:http';
+import { signals } from '@signalbox/signals';
 import { pino, type Bindings, type ChildLoggerOptions, type LogFn, type Logger } from 'pino';
 import { lineWriter } from './line-writer.js';
 import { setInternals } from './logger-internals.js';
@@ -93,6 +94,8 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
   });
   redactBindings(logger, secrets);
   if (resolved.root ?? rootLogger() === undefined) setRootLogger(logger);
+  const forgetMoves =
+    resolved.file === undefined ? undefined : signals.logsMoved.subscribe(() => writer?.reopen());
 
   return Object.assign(logger, {
     reopen() {
@@ -100,6 +103,7 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
     },
     async close() {
       forgetRootLogger(logger);
+      forgetMoves?.();
       await writer?.close();
     },
   });

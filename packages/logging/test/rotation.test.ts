@@ -97,6 +97,18 @@ describe('a log file', () => {
     expect(linesOf(path)).toEqual([3]);
   });
 
+  it('is opened anew when a signal says that it was moved, and no more after close()', async () => {
+    const logger = createLogger({ file: { path, maxBytes: Number.POSITIVE_INFINITY } });
+    logger.info({ number: 1 });
+    renameSync(path, `${path}.moved`);
+    signals.logsMoved.publish({ toldBy: 'SIGUSR2' });
+    logger.info({ number: 2 });
+    expect(linesOf(path)).toEqual([2]);
+
+    await logger.close();
+    expect(signals.logsMoved.hasSubscribers).toBe(false);
+  });
+
   it('takes lines after close(), which may be called twice', async () => {
     const logger = createLogger({ file: path });
     logger.info({ number: 1 });

@@ -35,13 +35,14 @@ export interface DrainOptions {
   totalMs?: number | undefined;
   /**
    * How long requests are still taken as before, after readiness went off: the time that a load
-   * balancer needs to notice.
+   * balancer needs to notice. Left out where the process manager has put another worker in this one's place.
    * @default 0
    */
   readinessDelayMs?: number | undefined;
   /**
    * How long connections without a request stay open for one that is already on its way.
-   * @default 1_000, or `httpMs` where that is less
+   * Where the process manager has put another worker in this one's place, nobody waits for it, and it is longer.
+   * @default 1_000, in a replaced worker 3_000, or `httpMs` where that is less
    */
   lingerMs?: number | undefined;
   /**
@@ -76,6 +77,8 @@ export interface DrainBudgets {
   readonly totalMs: number;
   readonly readinessDelayMs: number;
   readonly lingerMs: number;
+  /** The linger of a worker in whose place another one serves. */
+  readonly replacedLingerMs: number;
   readonly httpMs: number;
   readonly socketsMs: number;
   readonly jobsMs: number;
@@ -126,7 +129,23 @@ export function resolveDrainBudgets(options: DrainOptions): DrainBudgets {
   if (lingerMs > httpMs) {
     throw wrongOption('serve', 'drain.lingerMs', `at most the ${httpMs} ms of "httpMs"`, lingerMs);
   }
-  return { totalMs, readinessDelayMs, lingerMs, httpMs, socketsMs, jobsMs, poolsMs, logsMs };
+  const replacedLingerMs = options.lingerMs ?? Math.min(3_000, httpMs);
+  return {
+    totalMs,
+    readinessDelayMs,
+    lingerMs,
+    replacedLingerMs,
+    httpMs,
+    socketsMs,
+    jobsMs,
+    poolsMs,
+    logsMs,
+  };
+}
+
+/** The same plan for a worker in whose place another one serves: no balancer has to look away. */
+export function whileOthersServe(budgets: DrainBudgets): DrainBudgets {
+  return { ...budgets, readinessDelayMs: 0, lingerMs: budgets.replacedLingerMs };
 }
 
 /** The same plan in less time, for a process that cannot wait: every part shrinks alike. */
@@ -137,6 +156,7 @@ export function shrinkBudgets(budgets: DrainBudgets, withinMs: number): DrainBud
     totalMs: less(budgets.totalMs),
     readinessDelayMs: less(budgets.readinessDelayMs),
     lingerMs: less(budgets.lingerMs),
+    replacedLingerMs: less(budgets.replacedLingerMs),
     httpMs: less(budgets.httpMs),
     socketsMs: less(budgets.socketsMs),
     jobsMs: less(budgets.jobsMs),

@@ -1,8 +1,11 @@
 export { crashHandlers } from './crash-handlers.js';
+export { requireFreeAddress } from './listen.js';
+export { isManaged } from './managed.js';
 export { ListenError } from './listen-error.js';
 export { requestClasses } from './request-classes.js';
 export { serve } from './serve.js';
 export { shedLoad } from './shed-load.js';
+export { signalKeeper } from './signal-keeper.js';
 export { weakETag } from './weak-etag.js';
 
 export type { CrashHandlersOptions } from './crash-handlers.js';

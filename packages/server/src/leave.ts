@@ -1,3 +1,5 @@
+import { isManaged } from './managed.js';
+
 /** How long something forgotten (an interval, a connection) may keep the process after everything is closed. */
 const FORGOTTEN_MS = 500;
 
@@ -8,7 +10,9 @@ const FORGOTTEN_MS = 500;
 export function leave(code: number): void {
   const exitCode = code === 0 ? (process.exitCode ?? 0) : code;
   process.exitCode = exitCode;
-  // A worker of a cluster is let go of rather than torn off: a connection may be in the hand-off.
-  if (process.connected) process.disconnect();
+  // A worker of a cluster is let go of rather than torn off: a connection may be in the hand-off. The process manager
+  // hands over none, and what a worker tells it as it exits, such as its last counts, has to reach it.
+  if (isManaged) process.channel?.unref();
+  else if (process.connected) process.disconnect();
   setTimeout(() => process.exit(exitCode), FORGOTTEN_MS).unref();
 }

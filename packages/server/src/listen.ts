@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { chmod } from 'node:fs/promises';
-import type { Server } from 'node:http';
+import { type Server, createServer } from 'node:http';
 import { ListenError } from './listen-error.js';
 import type { Address } from './options.js';
 import { listenOnSocket } from './unix-socket.js';
@@ -25,6 +25,20 @@ export async function listen(server: Server, address: Address): Promise<void> {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
     throw new ListenError(sentence(code, port, host), code, error);
   }
+}
+
+/**
+ * Finds out whether somebody could listen there, by doing so for a moment. A dead Unix socket is removed.
+ *
+ * @throws {ListenError} when nobody can
+ */
+export async function requireFreeAddress(address: Address): Promise<void> {
+  const server = createServer();
+  await listen(server, address);
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
 }
 
 function sentence(code: string, port: number, host: string): string {

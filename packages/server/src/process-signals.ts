@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { leave } from './leave.js';
+import { isManaged } from './managed.js';
 import type { Closable } from './open-servers.js';
 
 /** A terminal's Ctrl-C reaches the process twice where npm started it: from the terminal, and from npm. */
@@ -7,6 +8,9 @@ const SAME_KEYSTROKE_MS = 100;
 
 const watched = new Set<Closable>();
 let ending: { readonly signal: string; readonly since: number } | undefined;
+
+/** A worker leaves SIGINT to its manager. */
+const SIGNALS = isManaged ? (['SIGTERM'] as const) : (['SIGTERM', 'SIGINT'] as const);
 
 /**
  * Drains the server and ends the process on SIGTERM or SIGINT; a second one ends it at once. The process has
@@ -16,16 +20,14 @@ let ending: { readonly signal: string; readonly since: number } | undefined;
  */
 export function drainOnSignals(server: Closable): () => void {
   if (watched.size === 0) {
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
   }
   watched.add(server);
 
   return () => {
     // Once the process is ending, the listeners stay for its last moments.
     if (!watched.delete(server) || watched.size > 0 || ending !== undefined) return;
-    process.off('SIGTERM', onSignal);
-    process.off('SIGINT', onSignal);
+    for (const signal of SIGNALS) process.off(signal, onSignal);
   };
 }
 
@@ -33,7 +35,8 @@ function onSignal(signal: 'SIGTERM' | 'SIGINT'): void {
   if (ending === undefined) {
     ending = { signal, since: performance.now() };
     void endProcess(signal);
-  } else if (!isSameKeystroke(signal, ending)) {
+  } else if (!isManaged && !isSameKeystroke(signal, ending)) {
+    // Not in a worker, where the second one may come from a service manager that tells all of its processes.
     process.exit(128 + constants.signals[signal]);
   }
 }

@@ -5,14 +5,17 @@ import { signals } from '@signalbox/signals';
 import { answerClientErrors } from './client-errors.js';
 import { createNodeServer } from './create-server.js';
 import { drain } from './drain.js';
-import { shrinkBudgets } from './drain-options.js';
+import { shrinkBudgets, whileOthersServe } from './drain-options.js';
 import { type DrainReport, failedResources } from './drain-report.js';
 import { keepYoung } from './keep-young.js';
 import { listen, urlOf } from './listen.js';
 import { logReport } from './log-report.js';
+import { isManaged, isReplaced, takeManagersAddress } from './managed.js';
+import type { ServerLog } from './log.js';
 import { openServers } from './open-servers.js';
 import { type Address, type ServeOptions, type ServeSettings, resolveServeOptions } from './options.js';
 import { drainOnSignals } from './process-signals.js';
+import { signalKeeper } from './signal-keeper.js';
 import { type Traffic, watchTraffic } from './traffic.js';
 import { until } from './until.js';
 
@@ -53,7 +56,7 @@ export interface CloseOptions {
  * requests are answered 408, 431, 413 or 400 on the raw connection. On SIGTERM and SIGINT it drains:
  * readiness goes off, requests under way and on their way are answered, then sockets, jobs, pools and
  * logs are closed, each within its budget; the process exits with 0, or with 1 when something had to be
- * abandoned.
+ * abandoned. In a worker of `@signalbox/cluster` the first server listens where the manager says.
  *
  * @throws {TypeError} when an option is wrong
  * @throws {ListenError} when it cannot listen, such as on a port that is in use
@@ -62,7 +65,8 @@ export interface CloseOptions {
  * const { url } = await serve(app, { port: 8889, resources: [{ name: 'postgres', close: () => pool.end() }] });
  */
 export async function serve(app: RequestListener, options: ServeOptions = {}): Promise<RunningServer> {
-  const settings = resolveServeOptions(app, options);
+  const resolved = resolveServeOptions(app, options);
+  const settings = { ...resolved, address: takeManagersAddress() ?? resolved.address };
   if (!settings.pretenuring) keepYoung();
   const server = createNodeServer(app, settings);
   const traffic = watchTraffic(server, app);
@@ -93,6 +97,7 @@ function run(server: Server, traffic: Traffic, settings: ServeSettings): Running
   let closed = false;
 
   async function shutDown({ reason = 'close', withinMs }: CloseOptions): Promise<DrainReport> {
+    const plan = isReplaced() ? whileOthersServe(budgets) : budgets;
     state = 'draining';
     publishState(server, 'draining');
     draining.abort();
@@ -101,7 +106,7 @@ function run(server: Server, traffic: Traffic, settings: ServeSettings): Running
       traffic,
       resources,
       reason,
-      budgets: withinMs === undefined ? budgets : shrinkBudgets(budgets, withinMs),
+      budgets: withinMs === undefined ? plan : shrinkBudgets(plan, withinMs),
       beforeLogs: (soFar) => logReport(log, soFar),
     });
     // The connections were destroyed; the server's own event comes a little later.
@@ -145,7 +150,20 @@ function run(server: Server, traffic: Traffic, settings: ServeSettings): Running
   });
   publishState(server, 'ready');
   log.info({ url }, `listening on ${url}`);
+  if (settings.signals && !isManaged) warnOfParent(log);
   return running;
+}
+
+let isWarned = false;
+
+function warnOfParent(log: ServerLog): void {
+  const parent = signalKeeper();
+  if (parent === undefined || isWarned) return;
+  isWarned = true;
+  log.warn(
+    { parent },
+    `this process was started by ${parent}, which does not pass SIGTERM on, so that it would be killed without a drain; start node itself, or write "exec node ..."`,
+  );
 }
 
 function publishState(server: Server, state: 'starting' | 'ready' | 'draining' | 'closed'): void {

@@ -12,7 +12,7 @@ export interface Traffic {
   readonly connections: ReadonlySet<Socket>;
   /** From now on a connection is closed after the last response that is under way on it. */
   sayClose(): void;
-  /** Closes connections that wait for a request. */
+  /** Closes connections that wait for a request, as soon as what has arrived is read. */
   closeIdle(): void;
 }
 
@@ -69,9 +69,13 @@ export function watchTraffic(server: Server, app: RequestListener): Traffic {
       for (const res of responses) announceClose(res.req.socket, res);
     },
     closeIdle() {
-      server.closeIdleConnections();
-      // Node takes a connection on which nothing has arrived yet for one in the middle of a request.
-      for (const socket of connections) if (isUnused(socket)) socket.destroy();
+      // Right after the event loop has read what is there: on a busy machine the process may have slept since it
+      // last did, and a connection with an unread request looks idle.
+      setImmediate(() => {
+        server.closeIdleConnections();
+        // Node takes a connection on which nothing has arrived yet for one in the middle of a request.
+        for (const socket of connections) if (isUnused(socket)) socket.destroy();
+      });
     },
   };
 }

@@ -11,6 +11,7 @@ export type {
   Emitted,
   FeatureState,
   HealthChanged,
+  LogsMoved,
   ModuleState,
   PoolState,
   RateLimitDecision,

@@ -34,6 +34,12 @@ export interface SlowRequest {
   thresholdMs: number;
 }
 
+/** Log files were moved away, by logrotate say: who writes one opens it by its name again. */
+export interface LogsMoved {
+  /** Who said so, such as `SIGUSR2`. */
+  toldBy: string;
+}
+
 /** A feature began to run by its failure policy, or stopped to. */
 export interface FeatureState {
   /** Such as `rate-limit` or `search`. */
@@ -224,6 +230,7 @@ export const signals: {
   readonly requestShed: Signal<RequestShed>;
   readonly drainFinished: Signal<DrainFinished>;
   readonly slowRequest: Signal<SlowRequest>;
+  readonly logsMoved: Signal<LogsMoved>;
   readonly featureState: Signal<FeatureState>;
   readonly healthChanged: Signal<HealthChanged>;
   readonly moduleState: Signal<ModuleState>;
@@ -251,6 +258,7 @@ export const signals: {
   requestShed: signal('server.request-shed'),
   drainFinished: signal('server.drain-finished'),
   slowRequest: signal('logging.slow-request'),
+  logsMoved: signal('logging.logs-moved'),
   featureState: signal('feature.state'),
   healthChanged: signal('health.changed'),
   moduleState: signal('compose.module-state'),

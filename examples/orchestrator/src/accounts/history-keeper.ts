@@ -1,18 +1,17 @@
-import type { Request } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { Background } from '../background.js';
-import type { Identity } from '../identity.js';
+import type { Asker, Identity } from '../identity.js';
 
 /** How long it takes at most until another process hears that somebody's searches are to be kept, or not. */
 const REMEMBER_MS = 10_000;
 
 export interface HistoryKeeper {
-  searched(req: Request, query: string): void;
+  searched(who: Asker, query: string): void;
   setWish(userId: string, isWanted: boolean): Promise<void>;
 }
 
 /** Keeps the searches of those who want that, without anybody waiting for it. */
-export function historyKeeper({ users, history, asker }: Identity, background: Background): HistoryKeeper {
+export function historyKeeper({ users, history }: Identity, background: Background): HistoryKeeper {
   const wishes = new LRUCache<string, boolean>({ max: 10_000, ttl: REMEMBER_MS });
 
   async function keep(userId: string, query: string): Promise<void> {
@@ -25,8 +24,7 @@ export function historyKeeper({ users, history, asker }: Identity, background: B
   }
 
   return {
-    searched(req, query) {
-      const { id, method, roles } = asker(req);
+    searched({ id, method, roles }, query) {
       // What programs search is not what a person did.
       if (method === 'api_key' || roles.includes('guest')) return;
       background.run('keeping a search', keep(id, query));

@@ -1,8 +1,10 @@
 import type { Cache, CacheReport } from '@signalbox/cache';
 import { routes, type Modules } from '@signalbox/compose';
-import { NotFoundError } from '@signalbox/errors';
+import { processManager } from '@signalbox/cluster';
+import { ConflictError, NotFoundError } from '@signalbox/errors';
 import type { Proxy, Searxng } from '@signalbox/gateway';
 import type { Zones } from '@signalbox/rate-limit';
+import type { Realtime } from '@signalbox/realtime';
 import type { RedisLink } from '@signalbox/redis';
 import type { Screening } from '@signalbox/security';
 import { describeRoute, validate } from '@signalbox/validation';
@@ -23,6 +25,7 @@ export interface AdminView {
   passThrough: Proxy | undefined;
   identity: Identity;
   modules: () => readonly Modules[];
+  live: () => Realtime<object> | undefined;
 }
 
 const UserId = z.object({ id: z.string().regex(/^(u|guest)_[\w-]{1,60}$/, 'must be the id of a user') });
@@ -61,34 +64,52 @@ export function adminRouter(view: AdminView): Router {
     describeRoute({ summary: 'Who still calls what is deprecated', tags, responses: { 200: {} } }),
     async (_req, res) => void res.json(await view.usage.report()),
   );
+  addWorkers(router);
   addInvalidation(router, view);
   addSignOut(router, view);
   return router;
 }
 
 /** Counted by this process since it started. */
-function overviewOf({
-  limits,
-  screen,
-  answers,
-  redis,
-  instances,
-  passThrough,
-  identity,
-  modules,
-}: AdminView) {
+function overviewOf(view: AdminView) {
+  const { limits, screen, answers, redis, instances, passThrough, identity, modules, live } = view;
   return {
     timestamp: new Date().toISOString(),
     database: { state: identity.database.state, pool: identity.database.stats() },
     redis: redis === undefined ? { state: 'not_used' } : { state: redis.state, cluster: redis.cluster },
     cache: answers.report() satisfies CacheReport,
     upstreams: [instances?.state(), passThrough?.state()].filter((state) => state !== undefined),
+    sockets: live()?.report(),
     limits: limits.report(),
     screening: screen.report(),
     modules: modules()
       .flatMap((each) => each.states())
       .map(({ name, prefix, state }) => ({ name, prefix, state })),
   };
+}
+
+function addWorkers(router: Router): void {
+  router.get(
+    '/workers',
+    describeRoute({ summary: 'The processes that serve', tags, responses: { 200: {} } }),
+    async (_req, res) => {
+      const manager = processManager();
+      res.json(manager === undefined ? { managed: false } : { managed: true, ...(await manager.status()) });
+    },
+  );
+  router.post(
+    '/workers/reload',
+    describeRoute({
+      summary: 'Replace all workers, one after the other, without losing a request',
+      tags,
+      responses: { 200: { description: 'What became of it' }, 409: { description: 'There is no manager' } },
+    }),
+    async (_req, res) => {
+      const manager = processManager();
+      if (manager === undefined) throw new ConflictError('One process serves: restart it');
+      res.json(await manager.reload());
+    },
+  );
 }
 
 function addInvalidation(router: Router, { answers, identity }: AdminView): void {

@@ -15,6 +15,8 @@ export interface SearchRequest {
   size: number;
   category: string | undefined;
   language: string | undefined;
+  /** Told of each source that is asked, and which part of them was asked before. */
+  asking?: ((source: string, done: number) => void) | undefined;
 }
 
 export type SearchChain = FallbackChain<SearchRequest, ResultWindow>;
@@ -32,12 +34,27 @@ export function searchChain(sources: {
     ...(instances?.steps().map(windowStep) ?? []),
     ...(embedded === undefined ? [] : [embeddedStep(embedded)]),
   ];
-  return fallback(steps, { name: 'search', deadlineMs: DEADLINE_MS });
+  return fallback(
+    steps.map((step, index) => telling(step, index / steps.length)),
+    { name: 'search', deadlineMs: DEADLINE_MS },
+  );
+}
+
+type Step = FallbackStep<SearchRequest, ResultWindow>;
+
+function telling(step: Step, done: number): Step {
+  return {
+    ...step,
+    run(request, context) {
+      request.asking?.(step.name, done);
+      return step.run(request, context);
+    },
+  };
 }
 
 type InstanceStep = ReturnType<Searxng['steps']>[number];
 
-function windowStep(instance: InstanceStep): FallbackStep<SearchRequest, ResultWindow> {
+function windowStep(instance: InstanceStep): Step {
   return {
     name: instance.name,
     isEnough: ({ isComplete }) => isComplete,
@@ -59,7 +76,7 @@ function windowStep(instance: InstanceStep): FallbackStep<SearchRequest, ResultW
   };
 }
 
-function embeddedStep(engine: EmbeddedEngine): FallbackStep<SearchRequest, ResultWindow> {
+function embeddedStep(engine: EmbeddedEngine): Step {
   return {
     name: 'embedded',
     run: ({ q, offset, size }) => {

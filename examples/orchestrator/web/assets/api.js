@@ -41,7 +41,7 @@ export async function search({ q, page }, signal) {
   }
   const body = await response.json().catch(() => undefined);
   if (response.ok && body) return { ...body, origin: originOf(response.headers) };
-  throw explain(response, body?.error);
+  throw explain(response.status, body?.error, Number(response.headers.get('retry-after')));
 }
 
 /**
@@ -56,15 +56,20 @@ function originOf(headers) {
   return { kind: /; hit/.test(status) ? 'cached' : 'live', ageSeconds };
 }
 
-function explain(response, error) {
+/** What an error that came over the socket means; it is the one that HTTP would have brought. */
+export function searchErrorOf(error) {
+  return explain(error.code, error, error.details?.retryAfterSeconds);
+}
+
+function explain(status, error, retryAfterSeconds) {
   const requestId = error?.requestId;
-  switch (response.status) {
+  switch (status) {
     case 400:
       return new SearchError('That cannot be searched', error?.message ?? 'Change the query.', { requestId });
     case 401:
       return new WhoError();
     case 429: {
-      const seconds = Number(response.headers.get('retry-after')) || 1;
+      const seconds = retryAfterSeconds || 1;
       return new SearchError('Too many searches', limitInWords(error?.details), {
         overAt: Date.now() + seconds * 1_000,
       });
@@ -87,13 +92,9 @@ function explain(response, error) {
         },
       );
     default:
-      return new SearchError(
-        'That did not work',
-        error?.message ?? `The server answered ${response.status}.`,
-        {
-          requestId,
-        },
-      );
+      return new SearchError('That did not work', error?.message ?? `The server answered ${status}.`, {
+        requestId,
+      });
   }
 }
 

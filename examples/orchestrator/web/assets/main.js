@@ -2,7 +2,8 @@ import { accountView } from './account.js';
 import { duration, health, search, WhoError } from './api.js';
 import { ask, nameOf, whoAmI } from './identity.js';
 import { operationsView } from './operations.js';
-import { resultItem, summaryLine, waitingItems, wordsOf } from './results.js';
+import { liveConnection } from './live.js';
+import { resultItem, sourceName, summaryLine, waitingItems, wordsOf } from './results.js';
 import { signInDialog } from './sign-in.js';
 
 const $ = (id) => document.getElementById(id);
@@ -17,7 +18,10 @@ const WAIT_BEFORE_ROWS_MS = 150;
 let running;
 /** Who is signed in; `undefined` for nobody, `null` where that is not known. */
 let user;
+/** What was typed just now. */
+let askedFor;
 
+const live = liveConnection({ onState: showLive, onAlert: showAlert, onStatus: showStatus });
 const account = accountView();
 const operations = operationsView();
 const dialog = signInDialog((who) => {
@@ -53,19 +57,68 @@ async function show() {
   const { signal } = running;
   const rows = setTimeout(() => {
     list.replaceChildren(...waitingItems());
-    $('summary').textContent = 'Searching…';
+    if ($('progress').hidden) $('summary').textContent = 'Searching…';
     $('pages').hidden = true;
     $('suggestions').hidden = true;
   }, WAIT_BEFORE_ROWS_MS);
   $('results').setAttribute('aria-busy', 'true');
   try {
-    showAnswer(await search({ q, page }, signal), q);
+    showAnswer(await find(q, page, signal), q);
   } catch (error) {
     if (!signal.aborted) showFailure(error);
   } finally {
     clearTimeout(rows);
+    if (!signal.aborted) $('progress').hidden = true;
     if (!signal.aborted) $('results').setAttribute('aria-busy', 'false');
   }
+}
+
+/** A new search is followed live, where that can be; one that is shown again may be kept. */
+async function find(q, page, signal) {
+  const isNew = askedFor === q && page === 1;
+  askedFor = undefined;
+  return isNew && live.isLive ? live.search(q, showProgress, signal) : search({ q, page }, signal);
+}
+
+function showProgress({ progress, stage }) {
+  $('progress').hidden = false;
+  $('progress').value = progress;
+  $('summary').textContent = `${STAGES[stage.split(' ', 1)[0]] ?? 'Searching'}${sourceOf(stage)}…`;
+}
+
+const STAGES = { preparing: 'Preparing', asking: 'Asking', sorting: 'Sorting' };
+
+function sourceOf(stage) {
+  const source = stage.split(' ')[1];
+  return source === undefined ? '' : ` ${sourceName(source)}`;
+}
+
+const LIVE = { live: 'Live', reconnecting: 'Reconnecting…', offline: 'Not live' };
+
+function showLive(state) {
+  $('live').hidden = user === undefined || user === null;
+  $('live').dataset.state = { live: 'good', reconnecting: 'warn', offline: 'bad' }[state];
+  $('live-text').textContent = LIVE[state];
+}
+
+function showAlert({ level, message }) {
+  $('alert').hidden = false;
+  $('alert-title').textContent = { info: 'Note', warning: 'Warning' }[level] ?? 'Alert';
+  $('alert-text').textContent = message;
+}
+
+const STATUS_SHOWN_MS = 8_000;
+let statusTimer;
+
+/** Work in the background, such as of an indexer: what it does, and how far it is. */
+function showStatus({ query, status, progress, resultsCount }) {
+  const words = { started: 'begun', complete: 'done', failed: 'failed' }[status] ?? 'under way';
+  const share = status === 'progress' && progress !== undefined ? `, ${Math.round(progress * 100)} %` : '';
+  const count = resultsCount === undefined ? '' : `, ${resultsCount} so far`;
+  $('background').textContent = `${query}: ${words}${share}${status === 'progress' ? count : ''}`;
+  $('background').hidden = false;
+  clearTimeout(statusTimer);
+  statusTimer = setTimeout(() => ($('background').hidden = true), STATUS_SHOWN_MS);
 }
 
 /** What is shown instead of the search, to who may see it. */
@@ -174,7 +227,9 @@ function go(address) {
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   const q = input.value.trim();
-  if (q !== '') void go(addressOf(q, 1));
+  if (q === '') return;
+  askedFor = q;
+  void go(addressOf(q, 1));
 });
 
 // Links to this page change the results without loading it again.
@@ -209,10 +264,17 @@ function moveAlong(event) {
   next.focus();
 }
 
+$('alert-close').addEventListener('click', () => {
+  $('alert').hidden = true;
+});
 $('retry').addEventListener('click', () => void show());
 window.addEventListener('popstate', () => void show());
 
 function showUser(who) {
+  if (who?.id !== user?.id) {
+    live.close();
+    if (who) void live.open();
+  }
   user = who;
   const isSomebody = who !== undefined && who !== null;
   $('sign-in').hidden = isSomebody;

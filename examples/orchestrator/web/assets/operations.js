@@ -24,13 +24,16 @@ export function operationsView() {
   async function refresh() {
     if (document.hidden) return;
     try {
-      const [overview, { rows, complete }] = await Promise.all([
+      const [overview, { rows, complete }, workers] = await Promise.all([
         ask('GET', '/admin/overview'),
         ask('GET', '/admin/deprecations'),
+        ask('GET', '/admin/workers'),
       ]);
       showCache(overview.cache);
       $('upstreams').replaceChildren(...upstreamRows(overview.upstreams));
       $('parts').replaceChildren(...partRows(overview));
+      $('workers').replaceChildren(...workerRows(workers), ...socketRows(overview.sockets));
+      $('reload').hidden = !workers.managed;
       $('limits').replaceChildren(...overview.limits.map(limitRow));
       $('deprecations').replaceChildren(...callRows(rows, complete));
       if (isComplaint) say('');
@@ -49,6 +52,23 @@ export function operationsView() {
     await ask('POST', '/admin/cache/invalidate', { [by]: what.trim() });
     $('forget-what').value = '';
     say(`What was kept by the ${by} ${what.trim()} is forgotten.`);
+    await refresh();
+  });
+
+  $('reload').addEventListener('click', async () => {
+    $('reload').disabled = true;
+    say('The workers are being replaced, one after the other…');
+    try {
+      const { outcome, reason, readyMs } = await ask('POST', '/admin/workers/reload');
+      say(
+        outcome === 'done'
+          ? `New workers serve since ${(readyMs / 1_000).toFixed(1)} seconds after the click; the old ones finish.`
+          : `The workers from before go on: ${reason ?? outcome}`,
+      );
+    } catch (error) {
+      say(error.message);
+    }
+    $('reload').disabled = false;
     await refresh();
   });
 
@@ -119,7 +139,12 @@ function secondsUntil(epochMs) {
 function partRows({ database, redis, modules }) {
   const { size, idle, waiting } = database.pool;
   const parts = [
-    ['Postgres', `${whole.format(size - idle)} of ${whole.format(size)} connections in use, ${whole.format(waiting)} waiting`, database.state, 'ready'],
+    [
+      'Postgres',
+      `${whole.format(size - idle)} of ${whole.format(size)} connections in use, ${whole.format(waiting)} waiting`,
+      database.state,
+      'ready',
+    ],
     ['Redis', redis.state === 'not_used' ? 'Everything is kept by this process' : '', redis.state, 'ready'],
     ...modules.map(({ name, prefix, state }) => [name, prefix, state, 'ready']),
   ];
@@ -129,6 +154,37 @@ function partRows({ database, redis, modules }) {
     row.append(badge(state.replace('_', ' '), isFine ? 'good' : 'bad'));
     return row;
   });
+}
+
+function workerRows({ managed, workers, generation, lastFailure }) {
+  if (!managed) return [rowOf('One process', 'WORKERS is 1: there is no process manager')];
+  const rows = workers.map(({ worker, pid, state, ageSeconds, memoryBytes, requests }) => {
+    const words = [
+      `process ${pid ?? '–'}`,
+      `up ${duration(Math.round(ageSeconds))}`,
+      `${whole.format(Math.round(memoryBytes / 1_048_576))} MB`,
+      `${whole.format(requests)} requests`,
+    ];
+    const row = rowOf(`Worker ${worker}`, words.join(' · '));
+    row.append(badge(state, state === 'ready' ? 'good' : 'warn'));
+    return row;
+  });
+  rows.push(
+    rowOf(`Generation ${generation}`, lastFailure ? `last failure: ${lastFailure.reason}` : 'no failures'),
+  );
+  return rows;
+}
+
+function socketRows(sockets) {
+  if (!sockets) return [];
+  const words = [
+    `${whole.format(sockets.subjects)} people`,
+    `${whole.format(sockets.rooms)} rooms`,
+    sockets.adapter === 'redis' ? 'shared through Redis' : 'of this process',
+  ];
+  const row = rowOf(`${whole.format(sockets.sockets)} sockets of this process`, words.join(' · '));
+  row.append(badge(sockets.degraded ? 'alone' : 'well', sockets.degraded ? 'bad' : 'good'));
+  return [row];
 }
 
 function limitRow({ zone, policy, perSecond, allowed, refused, local, nearLimit }) {

@@ -64,7 +64,8 @@ function age({ kind, ageSeconds }) {
   return `found ${ageSeconds < 1 ? 'just now' : `${duration(ageSeconds)} ago`}${AND[kind]}`;
 }
 
-function sourceName(source) {
+/** What people call a source. */
+export function sourceName(source) {
   return source === 'embedded' ? 'this machine' : source.replace(/^searxng/, 'SearXNG');
 }
 

@@ -7,10 +7,10 @@ import type { Asked } from './query.js';
 export type Found = FallbackResult<ResultWindow>;
 
 /** How one version of the API tells what was found. */
-export interface Format {
+export interface Format<Body extends object = object> {
   readonly isDeprecated?: boolean;
   readonly schema: z.ZodType;
-  readonly body: (found: Found, asked: Asked) => object;
+  readonly body: (found: Found, asked: Asked) => Body;
 }
 
 const Result = z.object({
@@ -67,7 +67,16 @@ export const V1: Format = {
   }),
 };
 
-export const V2: Format = {
+/** What `body` makes, and `timed()` says when. */
+interface PageOfResults {
+  data: z.infer<typeof Result>[];
+  page: { number: number; size: number; total: number; last: number };
+  suggestions: readonly string[];
+  source: string;
+  degraded: boolean;
+}
+
+export const V2: Format<PageOfResults> = {
   schema: z.object({
     data: z.array(Result),
     page: z.object({

@@ -40,7 +40,7 @@ export function searchRouter(format: Format, { search, answers, identity, keeper
     (req, _res, next) => {
       facts(req).phase = 'search';
       // Also of what was kept: it is the search that is remembered.
-      keeper.searched(req, asked.read(req).query.q);
+      keeper.searched(identity.asker(req), asked.read(req).query.q);
       next();
     },
     answers.answer,

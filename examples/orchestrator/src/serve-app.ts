@@ -1,0 +1,47 @@
+import { createLogger, type Logger } from '@signalbox/logging';
+import { crashHandlers, serve } from '@signalbox/server';
+import { orchestrator, type Orchestrator } from './app.js';
+import type { Settings } from './settings.js';
+
+/** Serves the app in this process, until it is told to stop. */
+export async function serveApp(settings: Settings): Promise<void> {
+  const logger = createLogger({ level: settings.LOG_LEVEL, file: settings.LOG_FILE });
+  crashHandlers({ log: logger });
+
+  // With PORT=0 the address is known only once it listens.
+  let publicUrl = settings.PUBLIC_URL ?? `http://${settings.HOST}:${settings.PORT}`;
+  const { app, ready, attach, resources } = composed(settings, logger, () => publicUrl);
+
+  try {
+    // A module that fails is tried again while the rest serves; one that takes its time is waited for.
+    await ready;
+    const behindProxy = settings.TRUST_PROXY !== 'off';
+    const { url, server } = await serve(app, {
+      ...(settings.SOCKET === undefined
+        ? { host: settings.HOST, port: settings.PORT }
+        : { socket: settings.SOCKET }),
+      behindProxy,
+      // Whoever balances the load needs a moment to see that this process is not ready any more.
+      drain: { readinessDelayMs: behindProxy ? 2_000 : 0 },
+      resources,
+      log: logger,
+    });
+    attach(server);
+    if (settings.PUBLIC_URL === undefined && settings.SOCKET === undefined) publicUrl = url;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+    for (const { close } of resources) await close();
+  }
+}
+
+/** What a setting's own check cannot see, such as a Sentinel without a name, ends the start with a sentence. */
+function composed(settings: Settings, logger: Logger, publicUrl: () => string): Orchestrator {
+  try {
+    return orchestrator(settings, logger, publicUrl);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,67 @@
+import { isManaged } from '@signalbox/server';
+import { ClusterError } from './cluster-error.js';
+import { type FromManager, type FromWorker, isOurs } from './messages.js';
+import type { ReloadOutcome } from './reload-outcome.js';
+import type { ClusterStatus } from './status.js';
+
+/** The manager, as the program that it runs sees it. */
+export interface ManagerLink {
+  /** The workers and how they do. */
+  status(): Promise<ClusterStatus>;
+  /** Reloads. Resolves when new workers are ready, or it was rolled back; this process is then about to drain. */
+  reload(): Promise<ReloadOutcome>;
+}
+
+/** A manager that lives answers in far less; reloading takes as long as the program needs to start. */
+const STATUS_WITHIN_MS = 5_000;
+const RELOAD_WITHIN_MS = 120_000;
+
+let asked = 0;
+
+/**
+ * The process manager that this process is a worker of, for an admin page; `undefined` where there is none.
+ *
+ * @example
+ * app.get('/admin/workers', async (req, res) => res.json(await processManager()?.status()));
+ */
+export function processManager(): ManagerLink | undefined {
+  if (!isManaged) return undefined;
+  return {
+    status: () => ask<ClusterStatus>('status', STATUS_WITHIN_MS),
+    reload: () => ask<ReloadOutcome>('reload', RELOAD_WITHIN_MS),
+  };
+}
+
+function ask<Answer>(what: 'status' | 'reload', withinMs: number): Promise<Answer> {
+  const id = ++asked;
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      clearTimeout(late);
+      process.off('message', onMessage);
+      process.off('disconnect', onDisconnect);
+    };
+    const fail = (code: 'timed_out' | 'not_running', message: string): void => {
+      end();
+      reject(new ClusterError(code, message));
+    };
+    const onMessage = (message: unknown): void => {
+      if (!isOurs(message)) return;
+      const answer = message as FromManager;
+      if (answer.kind !== 'answer' || answer.ask !== id) return;
+      end();
+      resolve(answer.answer as Answer);
+    };
+    const onDisconnect = (): void => fail('not_running', 'the process manager is gone');
+    const late = setTimeout(
+      () => fail('timed_out', `the process manager did not answer within ${withinMs} ms`),
+      withinMs,
+    );
+
+    process.on('message', onMessage);
+    process.once('disconnect', onDisconnect);
+    const question: FromWorker = { signalbox: 'cluster', kind: 'ask', ask: id, what };
+    // Where it cannot be sent, `disconnect` has come or will.
+    if (process.connected) process.send?.(question, undefined, undefined, () => undefined);
+    else onDisconnect();
+  });
+}

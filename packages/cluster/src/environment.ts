@@ -1,0 +1,36 @@
+import type { Address } from '@signalbox/server';
+import { addressVariables } from './bind.js';
+import { ORDERS_VARIABLE, type WorkerOrders } from './messages.js';
+import type { ClusterSettings } from './options.js';
+
+/** What a worker finds in its environment, beside what this process has. */
+export function workerEnvironment(
+  settings: ClusterSettings,
+  address: Address | undefined,
+  extra: Readonly<Record<string, string>>,
+): Record<string, string | undefined> {
+  const { beatMs, maxRequests, maxRequestsJitter, stuckAfterMs, env } = settings;
+  const orders: WorkerOrders = {
+    beatMs,
+    maxRequests: maxRequests === 0 ? 0 : maxRequests + Math.round(Math.random() * maxRequestsJitter),
+    stuckAfterMs: isInspected(settings) ? 0 : stuckAfterMs,
+  };
+  return {
+    ...(address && addressVariables(address)),
+    ...env,
+    ...extra,
+    [ORDERS_VARIABLE]: JSON.stringify(orders),
+    // The service is the manager; what a worker said would be taken for its word (sd_notify(3)).
+    NOTIFY_SOCKET: undefined,
+    WATCHDOG_USEC: undefined,
+    WATCHDOG_PID: undefined,
+    // What serve() looks for.
+    SIGNALBOX_MANAGER: String(process.pid),
+    SIGNALBOX_ADDRESS: address && JSON.stringify(address),
+  };
+}
+
+/** Somebody may sit at a breakpoint. */
+export function isInspected({ nodeArgs }: ClusterSettings): boolean {
+  return [...process.execArgv, ...nodeArgs].some((arg) => arg.startsWith('--inspect'));
+}

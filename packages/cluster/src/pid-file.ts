@@ -1,0 +1,73 @@
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { ClusterError, fileError } from './cluster-error.js';
+
+/**
+ * Writes this process' id. A file that a dead process left behind is replaced.
+ *
+ * @returns a function that removes it, unless it is somebody else's by now
+ * @throws {ClusterError} when the process named there still runs, or the file cannot be written
+ */
+export function claimPidFile(path: string): () => void {
+  const owner = runningOwner(path);
+  if (owner !== undefined) {
+    throw new ClusterError(
+      'already_running',
+      `${path} names process ${owner}, which runs; stop it first, or choose another pid file`,
+    );
+  }
+  try {
+    // A name appears whole or not at all, so that nobody reads half an id.
+    writeFileSync(`${path}.${process.pid}`, `${process.pid}\n`, { mode: 0o644 });
+    renameSync(`${path}.${process.pid}`, path);
+  } catch (error) {
+    throw fileError('write the pid file', path, error);
+  }
+  return () => {
+    if (readPid(path) === process.pid) rmSync(path, { force: true });
+  };
+}
+
+/** The process that a pid file names; `undefined` where there is no such file, or no such number in it. */
+export function readPid(path: string): number | undefined {
+  try {
+    const text = readFileSync(path, 'utf8').trim();
+    return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As {@link readPid}, where that process runs and has not merely been given the same number later. */
+export function runningOwner(path: string): number | undefined {
+  const pid = readPid(path);
+  if (pid === undefined || pid === process.pid || !isRunning(pid)) return undefined;
+  const startedMs = processStartMs(pid);
+  // The file is written right after the start; clocks tick in hundredths of a second.
+  const writtenMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return startedMs !== undefined && startedMs > writtenMs + 1_000 ? undefined : pid;
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is there, and somebody else's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** When a process began, as a time of day; `undefined` where there is no /proc to tell. */
+function processStartMs(pid: number): number | undefined {
+  try {
+    // The name of the program stands in brackets and may hold anything; field 22 is the start (proc(5)).
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
+    const startMs = (bootSeconds + Number(fields[19]) / 100) * 1_000;
+    return Number.isFinite(startMs) ? startMs : undefined;
+  } catch {
+    return undefined;
+  }
+}

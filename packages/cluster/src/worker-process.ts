@@ -1,0 +1,263 @@
+import type { ChildProcess } from 'node:child_process';
+import cluster from 'node:cluster';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatAddress } from './bind.js';
+import { workerEnvironment } from './environment.js';
+import type { WorkerExit } from './hooks.js';
+import { type FromManager, type FromWorker, REPORT_FD, type Report, isOurs } from './messages.js';
+import type { Address } from '@signalbox/server';
+import type { ClusterSettings } from './options.js';
+
+export type WorkerState = 'starting' | 'ready' | 'draining' | 'stuck' | 'exited';
+
+/** Where a worker listens, as node:cluster tells it. */
+export interface Listening {
+  readonly address: string;
+  readonly port: number;
+  /** 4 or 6, or -1 for a Unix socket. */
+  readonly addressType: number;
+}
+
+/** What the manager does about the news of a worker. */
+export interface WorkerEvents {
+  onState(worker: WorkerProcess): void;
+  onBeat(worker: WorkerProcess): void;
+  /** It is as far as its orders go. */
+  onTired(worker: WorkerProcess): void;
+  onStuck(worker: WorkerProcess, stack: string | undefined): void;
+  onAsk(worker: WorkerProcess, ask: number, what: 'status' | 'reload'): void;
+}
+
+/** One process that runs the program. */
+export interface WorkerProcess {
+  readonly id: number;
+  readonly pid: number | undefined;
+  /** Which reload it belongs to, from 1. */
+  readonly generation: number;
+  readonly state: WorkerState;
+  /** By `performance.now()`. */
+  readonly startedMs: number;
+  readonly readyMs: number | undefined;
+  readonly listening: Listening | undefined;
+  /** Where it was told to listen. */
+  readonly address: Address | undefined;
+  /** As it last said. */
+  readonly memoryBytes: number;
+  readonly requests: number;
+  /** Ticks of the manager since the last beat. */
+  missedBeats: number;
+  /** What it said before it crashed. */
+  readonly crash: string | undefined;
+  /** Resolves when it listens, rejects with a sentence when it never will. */
+  readonly ready: Promise<void>;
+  /** Resolves when it is gone. */
+  readonly exited: Promise<WorkerExit>;
+  /**
+   * Has it drain, and kills it when it takes too long.
+   *
+   * @param replaced whether others have taken its place
+   */
+  retire(replaced: boolean): void;
+  /** Has it end at once. */
+  quit(): void;
+  kill(): void;
+  markStuck(): void;
+  send(message: FromManager): void;
+}
+
+/** A worker that is told to end at once has this long. */
+const QUIT_WITHIN_MS = 1_000;
+
+const LAST_WORDS_MS = 250;
+
+const PRELOAD = new URL('./worker.js', import.meta.url).href;
+
+/** What the manager decides anew for each worker. */
+export interface WorkerPlan {
+  readonly settings: ClusterSettings;
+  readonly generation: number;
+  /** Where its standard output and error go. */
+  readonly output: number | 'inherit';
+  /** Where it is told to listen. */
+  readonly address: Address | undefined;
+  /** More variables for its environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Starts a worker. */
+export function startWorker(
+  { settings, generation, output, address, env }: WorkerPlan,
+  events: WorkerEvents,
+): WorkerProcess {
+  cluster.setupPrimary({
+    exec: settings.entry,
+    args: [...settings.args],
+    execArgv: [...process.execArgv, ...settings.nodeArgs, '--import', PRELOAD],
+    // The last two are the channel of node:cluster and the pipe for reports.
+    stdio: ['ignore', output, output, 'ipc', 'pipe'],
+  });
+  const forked = cluster.fork(workerEnvironment(settings, address, env));
+  const child = forked.process;
+  const startedMs = performance.now();
+  let state: WorkerState = 'starting';
+  let listening: Listening | undefined;
+  let readyMs: number | undefined;
+  let memoryBytes = 0;
+  let requests = 0;
+  let crash: string | undefined;
+  let deadline: NodeJS.Timeout | undefined;
+  let startError: Error | undefined;
+
+  function enter(next: WorkerState): void {
+    if (state === next || state === 'exited') return;
+    state = next;
+    events.onState(worker);
+  }
+
+  /** Kills it unless it is gone in time. */
+  function expectEnd(withinMs: number): void {
+    clearTimeout(deadline);
+    deadline = setTimeout(() => worker.kill(), withinMs);
+  }
+
+  function signal(name: NodeJS.Signals): void {
+    if (state !== 'exited') child.kill(name);
+  }
+
+  const lateStart = setTimeout(() => {
+    startError = new Error(`did not listen within ${settings.readyTimeoutMs} ms`);
+    worker.kill();
+  }, settings.readyTimeoutMs);
+
+  forked.on('message', (message: unknown) => {
+    if (!isOurs(message)) return;
+    const news = message as FromWorker;
+    if (news.kind === 'beat') {
+      ({ memoryBytes, requests } = news);
+      worker.missedBeats = 0;
+      events.onBeat(worker);
+    }
+    if (news.kind === 'draining' && state === 'ready') {
+      expectEnd(settings.drainTimeoutMs);
+      enter('draining');
+    }
+    if (news.kind === 'tired') events.onTired(worker);
+    if (news.kind === 'ask') events.onAsk(worker, news.ask, news.what);
+  });
+  // The channel may be gone before the process is; `exit` says so too.
+  forked.on('error', (error) => (startError ??= error));
+
+  const reports = readReports(child.stdio[REPORT_FD], onReport);
+  const exited = exitOf(child).then(async (exit) => {
+    clearTimeout(lateStart);
+    clearTimeout(deadline);
+    // Its last words are still in the pipe, unless a child of its own holds that open.
+    await Promise.race([reports, delay(LAST_WORDS_MS)]);
+    enter('exited');
+    return exit;
+  });
+  const ready = new Promise<void>((resolve, reject) => {
+    forked.once('listening', (where: Listening) => {
+      clearTimeout(lateStart);
+      listening = where;
+      readyMs = performance.now();
+      if (state === 'starting') enter('ready');
+      resolve();
+    });
+    void exited.then((exit) => reject(new Error(describeEnd(exit, startError, crash))));
+  });
+  // Whoever waits for it is told; nobody has to.
+  ready.catch(() => undefined);
+
+  function onReport(report: Report): void {
+    if (report.kind === 'crash') crash = report.error;
+    else events.onStuck(worker, report.stack);
+  }
+
+  const worker: WorkerProcess = {
+    id: forked.id,
+    pid: child.pid,
+    generation,
+    get state() {
+      return state;
+    },
+    startedMs,
+    get readyMs() {
+      return readyMs;
+    },
+    get listening() {
+      return listening;
+    },
+    get memoryBytes() {
+      return memoryBytes;
+    },
+    get requests() {
+      return requests;
+    },
+    address,
+    missedBeats: 0,
+    get crash() {
+      return crash;
+    },
+    ready,
+    exited,
+    retire(replaced) {
+      if (state === 'draining' || state === 'stuck' || state === 'exited') return;
+      expectEnd(settings.drainTimeoutMs);
+      // What is sent to a process that does not listen yet is lost.
+      if (state === 'starting' || !forked.isConnected()) signal('SIGTERM');
+      else worker.send({ signalbox: 'cluster', kind: 'retire', replaced });
+      enter('draining');
+    },
+    quit() {
+      if (state === 'exited') return;
+      expectEnd(QUIT_WITHIN_MS);
+      if (state === 'starting') worker.kill();
+      else worker.send({ signalbox: 'cluster', kind: 'quit' });
+      enter('draining');
+    },
+    kill: () => signal('SIGKILL'),
+    markStuck: () => enter('stuck'),
+    send(message) {
+      // An error means that it is leaving; its exit says so too.
+      if (forked.isConnected()) forked.send(message, () => undefined);
+    },
+  };
+  events.onState(worker);
+  return worker;
+}
+
+async function exitOf(child: ChildProcess): Promise<WorkerExit> {
+  // `error` instead of `exit`: it could not even be started.
+  const [code, signal] = await once(child, 'exit').catch(() => [null, null] as const);
+  return { code: code ?? undefined, signal: signal ?? undefined };
+}
+
+async function readReports(pipe: unknown, onReport: (report: Report) => void): Promise<void> {
+  if (!(pipe instanceof Readable)) return;
+  for await (const line of createInterface({ input: pipe })) {
+    try {
+      onReport(JSON.parse(line) as Report);
+    } catch {
+      // Killed in the middle of the line.
+    }
+  }
+}
+
+function describeEnd(exit: WorkerExit, startError: Error | undefined, crash: string | undefined): string {
+  if (startError !== undefined) return startError.message;
+  const how = exit.signal === undefined ? `exited with code ${exit.code}` : `was ended by ${exit.signal}`;
+  const why = crash === undefined ? '' : `: ${crash.split('\n', 1)[0]}`;
+  return `${how} before it listened${why}`;
+}
+
+/** Whether it listens where it was told to. */
+export function listensElsewhere({ address, listening }: WorkerProcess): string | undefined {
+  if (address === undefined || listening === undefined) return undefined;
+  const place = listening.addressType === -1 ? `unix:${listening.address}` : String(listening.port);
+  const wanted = 'socket' in address ? `unix:${address.socket}` : String(address.port);
+  return place === wanted || wanted === '0' ? undefined : `${place} in place of ${formatAddress(address)}`;
+}

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { fixture, newPlace, startCluster } from './support.js';
+
+describe('a wrong command line', { timeout: 60_000 }, () => {
+  const APP = fixture('app.mjs');
+
+  it.each<[string, string[], string]>([
+    [
+      'an unknown command',
+      ['strat'],
+      'strat is no command; there are start, stop, reload, status, check-config, help, version',
+    ],
+    ['no program', ['start'], 'say which program to start: signalbox start dist/main.js'],
+    [
+      'two programs',
+      ['start', 'a.js', 'b.js'],
+      'there are two programs, a.js and b.js; arguments for the program stand behind --',
+    ],
+    [
+      'a misspelt option',
+      ['start', APP, '--wrokers', '2'],
+      '--wrokers is not a setting; did you mean --workers?',
+    ],
+    [
+      'no number',
+      ['start', APP, '--workers', 'many'],
+      '--workers must be a number; got "many" from --workers',
+    ],
+    ['no workers', ['start', APP, '--workers', '0'], '--workers must be at least 1; got "0" from --workers'],
+    ['no value', ['start', APP, '--workers'], '--workers needs a value'],
+    ['an odd address', ['start', APP, '--bind', 'nowhere'], 'signalbox: "bind" must be such as'],
+    ['a port too high', ['start', APP, '--bind', '127.0.0.1:70000'], 'signalbox: "bind" must be such as'],
+    [
+      'no unit',
+      ['start', APP, '--max-age', '10'],
+      '--max-age must be a length of time with its unit, such as 250ms, 30s or 15m',
+    ],
+    [
+      'a mode without a socket',
+      ['start', APP, '--socket-mode', '660'],
+      'signalbox: "socketMode" needs "bind" to be unix:PATH',
+    ],
+    [
+      'an odd level',
+      ['start', APP, '--log-level', 'loud'],
+      '--log-level must be one of trace, debug, info, warn, error, fatal, silent',
+    ],
+    ['a program for stop', ['stop', APP], 'stop takes no program'],
+    ['an option of start for stop', ['stop', '--workers', '3'], '--workers is not a setting'],
+    ['a missing file of settings', ['start', APP, '--config', 'none.js'], 'there is no file of settings'],
+  ])('is refused with 2 and a sentence: %s', async (_name, args, sentence) => {
+    const { code, stdout, stderr } = await newPlace().signalbox(...args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(sentence);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  });
+});
+
+describe('settings', { timeout: 60_000 }, () => {
+  const APP = fixture('app.mjs');
+
+  it('come from arguments, then the environment, then the file', async () => {
+    const place = newPlace();
+    place.write('signalbox.config.json', { entry: APP, workers: 5, maxRequests: 100, bind: '127.0.0.1:0' });
+    const shown = async (env: Record<string, string>, ...args: string[]): Promise<string> => {
+      const program = await place.spawn(['check-config', ...args], env);
+      expect(await program.exited).toMatchObject({ code: 0 });
+      return program.stdout();
+    };
+    expect(await shown({})).toMatch(/ {2}workers: 5\n[^]* {2}maxRequests: 100\n/);
+    const env = { SIGNALBOX_WORKERS: '4', SIGNALBOX_MAX_AGE: '12h' };
+    expect(await shown(env)).toMatch(
+      / {2}workers: 4\n[^]* {2}maxRequests: 100\n[^]* {2}maxAgeMs: 43200000\n/,
+    );
+    expect(await shown(env, '-w', '3', '--max-requests=7')).toMatch(
+      / {2}workers: 3\n[^]* {2}maxRequests: 7\n/,
+    );
+  });
+
+  it('of the environment that are wrong are named as they stand there', async () => {
+    const program = await newPlace().spawn(['start', APP], { SIGNALBOX_WORKERS: 'x', SIGNALBOX_BIND: ' ' });
+    expect((await program.exited).code).toBe(2);
+    expect(program.stderr()).toBe(
+      'signalbox: SIGNALBOX_WORKERS must be a number; got "x" from the environment\n' +
+        'SIGNALBOX_BIND must be text that is not empty; got " " from the environment\n',
+    );
+  });
+
+  it('of a file are checked, and it may be a module', async () => {
+    const place = newPlace();
+    place.write('package.json', { type: 'module' });
+    const check = async (content: string): Promise<string> => {
+      place.write('signalbox.config.js', content);
+      const { code, stdout, stderr } = await place.signalbox('check-config');
+      return `${code} ${stdout}${stderr.replaceAll(place.folder, '')}`;
+    };
+    const entry = `entry: ${JSON.stringify(APP)}`;
+    expect(await check(`export default { ${entry}, workers: 2, hooks: { whenReady() {} } }`)).toContain(
+      'hooks: whenReady',
+    );
+    expect(await check(`export default { ${entry}, workers: 0 }`)).toBe(
+      '2 signalbox: /signalbox.config.js: "workers" must be an integer from 1 to 1024, got 0\n',
+    );
+    expect(await check(`export default { ${entry}, hooks: { onReady() {} } }`)).toContain(
+      '/signalbox.config.js: "hooks": "onReady" is not an option; ',
+    );
+    expect(await check('export const workers = 2')).toContain(
+      'must have an object of settings as its default export',
+    );
+    expect(await check('export default {')).toMatch(
+      /^2 signalbox: \/signalbox\.config\.js cannot be read: .*Unexpected/,
+    );
+  });
+});
+
+describe('signalbox check-config', { timeout: 60_000 }, () => {
+  it('says what would keep the program from starting, and starts nothing', async () => {
+    const place = newPlace();
+    place.write('broken.js', 'const = 1;');
+    const broken = await place.signalbox('check-config', 'broken.js');
+    expect(broken.code).toBe(9);
+    expect(broken.stderr).toMatch(/^signalbox: the program does not start: .*broken\.js: SyntaxError: /);
+    expect(await place.signalbox('check-config', 'missing.js')).toMatchObject({ code: 6 });
+
+    const cluster = await startCluster({ workers: 1 });
+    const { host } = new URL(cluster.url);
+    const taken = await place.signalbox('check-config', fixture('app.mjs'), '-b', host);
+    expect(taken.code).toBe(5);
+    // Its own manager may have it.
+    const own = await cluster.signalbox('check-config', fixture('app.mjs'), '-b', host);
+    expect(own).toMatchObject({ code: 0, stderr: '' });
+    expect(own.stdout).toMatch(/^the settings are right; a manager runs already\n/);
+  });
+});
+
+describe('signalbox help', () => {
+  it('shows every command, option, signal and exit code', async () => {
+    const { code, stdout } = await newPlace().signalbox('help');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/check-config <program>[^]*--max-requests-jitter[^]*USR2[^]*5 address in use/);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
+    expect((await newPlace().signalbox('version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});

@@ -1,0 +1,132 @@
+import { appendFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { visit } from './load.js';
+import { becomesTrue, fixture, newPlace, readyPids, startCluster } from './support.js';
+import type { ReloadOutcome } from '../src/index.js';
+
+describe('a rolling reload', { timeout: 90_000 }, () => {
+  it('replaces all workers and fails no request, over kept-alive and new connections', async () => {
+    const cluster = await startCluster({ workers: 2 });
+    const before = readyPids(await cluster.status());
+    const visitors = await visit(cluster.url, { ratePerSecond: 100, sockets: 20 });
+    await becomesTrue(() => visitors.answered > 50 && visitors.openSockets === 20, 'the visitors are there');
+
+    for (const generation of [2, 3]) {
+      const { code, stdout } = await cluster.signalbox('reload');
+      expect({ code, stdout }).toEqual({
+        code: 0,
+        stdout: expect.stringMatching(
+          /^reload done, new workers ready after \d+ ms, the old ones gone after \d+ ms\n$/,
+        ) as string,
+      });
+      expect(await cluster.status()).toMatchObject({ generation, workersReady: 2, failures: 0 });
+    }
+    const answered = visitors.answered;
+    await becomesTrue(() => visitors.openSockets === 20, 'every socket is back');
+    await becomesTrue(() => visitors.answered > answered + 20, 'requests are answered');
+    await visitors.stop();
+    expect(visitors.failures()).toEqual({});
+    expect(visitors.socketEnds).toEqual({ closed: 40 });
+
+    const after = readyPids(await cluster.status());
+    expect(after).toHaveLength(2);
+    expect(after.filter((pid) => before.includes(pid))).toEqual([]);
+  });
+
+  it('has new workers run the program as it is on the disk by then, on SIGHUP', async () => {
+    const cluster = await startCluster({ workers: 1 });
+    expect(await versionOf(cluster.url)).toBe('first');
+    cluster.write('behaviour.json', { version: 'second' });
+    cluster.program.signal('SIGHUP');
+    await cluster.said(/^reload done/);
+    expect(await versionOf(cluster.url)).toBe('second');
+  });
+
+  it('never puts a version in place that crashes at start', async () => {
+    const cluster = await startCluster({ workers: 2 });
+    const before = readyPids(await cluster.status());
+    cluster.write('behaviour.json', { version: 'broken', failAtStart: true });
+
+    const { code, stdout, stderr } = await cluster.signalbox('reload');
+    expect({ code, stdout }).toEqual({ code: 8, stdout: '' });
+    expect(stderr).toMatch(
+      /^signalbox: reload rolled back, the workers from before go on: worker \d exited with code 1 before it listened: Error: this version does not start\n$/,
+    );
+    await cluster.said(/^reload rolled back, the workers from before go on/);
+    const status = await cluster.status();
+    expect(status).toMatchObject({ generation: 1, workersReady: 2, lastReload: { outcome: 'rolled_back' } });
+    expect(readyPids(status)).toEqual(before);
+    expect((await cluster.signalbox('status')).stdout).toMatch(
+      /^last reload .*rolled back.*does not start$/m,
+    );
+
+    cluster.write('behaviour.json', { version: 'mended' });
+    expect((await cluster.signalbox('reload')).code).toBe(0);
+    expect(await versionOf(cluster.url)).toBe('mended');
+  });
+
+  it('never puts a version in place that crashes just after it listened', async () => {
+    const cluster = await startCluster({ workers: 1 });
+    const before = readyPids(await cluster.status());
+    cluster.write('behaviour.json', { failAfterMs: 50 });
+    const { code, stderr } = await cluster.signalbox('reload');
+    expect(code).toBe(8);
+    expect(stderr).toContain('Error: this version does not stay');
+    const status = await cluster.status();
+    expect(readyPids(status)).toEqual(before);
+    expect(status.failures).toBe(0);
+  });
+
+  it('is done once more for all who ask while one is under way', async () => {
+    const cluster = await startCluster({ workers: 1 });
+    const replies = await Promise.all([1, 2, 3].map(() => cluster.signalbox('reload')));
+    expect(replies.map(({ code }) => code)).toEqual([0, 0, 0]);
+    // The second and the third share one, unless the first was over before they came.
+    expect([2, 3, 4]).toContain((await cluster.status()).generation);
+  });
+
+  it('can be asked for by the program itself, which sees the workers, too', async () => {
+    const cluster = await startCluster({ workers: 2 });
+    const seen = (await (await fetch(`${cluster.url}/workers`)).json()) as { workers: { state: string }[] };
+    expect(seen.workers.map(({ state }) => state)).toEqual(['ready', 'ready']);
+
+    const response = await fetch(`${cluster.url}/reload`, { method: 'POST' });
+    expect((await response.json()) as ReloadOutcome).toMatchObject({ outcome: 'done' });
+    await cluster.said(/^reload done/);
+    expect(await cluster.status()).toMatchObject({ generation: 2 });
+  });
+
+  it('reads the file of settings again, and rolls back when that is wrong', async () => {
+    const place = newPlace();
+    place.write('signalbox.config.json', { env: { FROM_FILE: 'first' } });
+    const cluster = await startCluster({ place, workers: 1 });
+    const fromFile = async (): Promise<unknown> =>
+      ((await (await fetch(`${cluster.url}/env`)).json()) as { FROM_FILE: string }).FROM_FILE;
+    expect(await fromFile()).toBe('first');
+
+    place.write('signalbox.config.json', { env: { FROM_FILE: 'second' } });
+    expect((await cluster.signalbox('reload')).code).toBe(0);
+    expect(await fromFile()).toBe('second');
+
+    place.write('signalbox.config.json', { wrkers: 3 });
+    const { code, stderr } = await cluster.signalbox('reload');
+    expect(code).toBe(8);
+    expect(stderr).toContain('"wrkers" is not an option; did you mean "workers"?');
+    expect(await fromFile()).toBe('second');
+  });
+
+  it('follows a change of the program where it is told to watch', async () => {
+    const place = newPlace();
+    place.write('app.mjs', `export * from ${JSON.stringify(fixture('app.mjs'))};`);
+    const cluster = await startCluster({ place, workers: 1, app: place.path('app.mjs'), args: ['--reload'] });
+    place.write('behaviour.json', { version: 'second' });
+    appendFileSync(place.path('app.mjs'), '\n// changed\n');
+    await cluster.said(/^reload done/);
+    expect(await versionOf(cluster.url)).toBe('second');
+  });
+});
+
+async function versionOf(url: string): Promise<string> {
+  const response = await fetch(url, { headers: { connection: 'close' } });
+  return ((await response.json()) as { version: string }).version;
+}

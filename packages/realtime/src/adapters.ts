@@ -1,0 +1,43 @@
+import cluster from 'node:cluster';
+import { createAdapter as createRedisAdapter } from '@socket.io/redis-adapter';
+import { createAdapter as createClusterAdapter } from '@socket.io/cluster-adapter';
+import type { ServerOptions } from 'socket.io';
+import { Adapter } from 'socket.io-adapter';
+import { redisClients } from './redis-clients.js';
+import type { Settings } from './settings.js';
+import { watchPrimary } from './workers.js';
+
+export type AdapterKind = 'memory' | 'redis' | 'cluster';
+
+/** What connects this process with the others. */
+export interface NodeAdapter {
+  readonly kind: AdapterKind;
+  readonly adapter: NonNullable<ServerOptions['adapter']>;
+  /** Whether the others are out of reach. */
+  isDegraded(): boolean;
+  close(): void;
+}
+
+/** Redis where there is one, else the primary of node:cluster, else nothing. */
+export function createNodeAdapter({ link, nodeTimeoutMs }: Settings): NodeAdapter {
+  if (link !== undefined) {
+    const clients = redisClients(link);
+    const options = { requestsTimeout: nodeTimeoutMs, publishOnSpecificResponseChannel: true };
+    return {
+      kind: 'redis',
+      adapter: createRedisAdapter(clients.publisher, clients.subscriber, options),
+      isDegraded: () => clients.isDegraded(),
+      close: () => clients.close(),
+    };
+  }
+  if (cluster.isWorker) {
+    const primary = watchPrimary();
+    return {
+      kind: 'cluster',
+      adapter: createClusterAdapter(),
+      isDegraded: () => !primary.isRelaying(),
+      close: () => primary.close(),
+    };
+  }
+  return { kind: 'memory', adapter: Adapter, isDegraded: () => false, close: () => undefined };
+}

@@ -1,0 +1,116 @@
+import { currentRequest, runInContext } from '@signalbox/context';
+import { BadRequestError, toErrorObject } from '@signalbox/errors';
+import type { Buckets } from './buckets.js';
+import type { Member } from './member.js';
+import type { PayloadCheck } from './payload.js';
+import { tooFast, tooManyInFlight, unknownEvent } from './refusals.js';
+import type { Settings } from './settings.js';
+import { within } from './within.js';
+
+/** One event that a client has sent. */
+export interface EventCall {
+  readonly member: Member;
+  readonly signal: AbortSignal;
+  readonly requestId: string;
+}
+
+/** What is done about an event. */
+export interface KnownEvent {
+  readonly name: string;
+  readonly check: PayloadCheck;
+  readonly buckets: Buckets | undefined;
+  readonly timeoutMs: number;
+  run(payload: unknown, call: EventCall): unknown;
+}
+
+type Reply = (answer: unknown) => void;
+
+/**
+ * Hands the events of sockets to their handlers: within limits, with a payload that was checked, a time, and a context
+ * of its own. Answers by the acknowledgement, where the client asked for one. What fails is told as `{ error }`, in the
+ * acknowledgement or as the event `error`.
+ *
+ * @returns what begins to listen to a socket
+ */
+export function createDispatch(
+  settings: Settings,
+  events: ReadonlyMap<string, KnownEvent>,
+): (member: Member) => void {
+  const { limit, maxInFlight, log } = settings;
+
+  async function judgeAndRun(
+    event: KnownEvent,
+    packet: readonly unknown[],
+    call: EventCall,
+  ): Promise<unknown> {
+    const { member } = call;
+    if (packet.length > 2) throw new BadRequestError('An event has one payload', { code: 'bad_event' });
+    const retryMs = event.buckets?.take(member.who) ?? 0;
+    if (event.buckets !== undefined && retryMs > 0) throw tooFast(event.name, event.buckets.rate, retryMs);
+    await limit?.(member.principal, event.name, member.socket);
+    const payload = await event.check(packet[1]);
+    return event.run(payload, call);
+  }
+
+  async function run(event: KnownEvent, packet: readonly unknown[], member: Member): Promise<unknown> {
+    if (member.calls.size >= maxInFlight) throw tooManyInFlight(maxInFlight);
+    const control = new AbortController();
+    member.calls.add(control);
+    try {
+      const call = { member, signal: control.signal, requestId: currentRequest()?.id ?? '' };
+      return await within(event.timeoutMs, judgeAndRun(event, packet, call), (late) => control.abort(late));
+    } finally {
+      member.calls.delete(control);
+    }
+  }
+
+  function refuse(error: unknown, name: string, member: Member, reply: Reply | undefined): void {
+    const object = toErrorObject(error, { requestId: currentRequest()?.id });
+    if (object.code >= 500)
+      log.error({ err: error, event: name, requestId: object.requestId }, 'Socket event failed');
+    if (reply === undefined) member.socket.emit('error', { error: object, event: name });
+    else reply({ error: object });
+  }
+
+  async function handle(event: KnownEvent, packet: unknown[], member: Member): Promise<void> {
+    const last = packet.at(-1);
+    const reply = typeof last === 'function' ? (packet.pop() as Reply) : undefined;
+    try {
+      const answer = await run(event, packet, member);
+      reply?.(answer === undefined ? {} : answer);
+    } catch (error) {
+      refuse(error, event.name, member, reply);
+    }
+  }
+
+  function handleInContext(event: KnownEvent, packet: unknown[], member: Member): void {
+    const { traceparent } = member.request.headers;
+    const scope = {
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      deadline: performance.now() + event.timeoutMs,
+      facts: { userId: member.principal?.subject, route: event.name },
+    };
+    void runInContext(scope, () => handle(event, packet, member));
+  }
+
+  return function listen(member) {
+    const { socket } = member;
+    socket.use((packet: unknown[], next) => {
+      const [name] = packet;
+      const event = typeof name === 'string' ? events.get(name) : undefined;
+      if (member.isEnding) return;
+      if (event !== undefined) return handleInContext(event, packet, member);
+      // Somebody listens through Socket.IO itself.
+      if (isHeard(socket, name)) return next();
+      const last = packet.at(-1);
+      const reply = typeof last === 'function' ? (last as Reply) : undefined;
+      refuse(unknownEvent(), String(name).slice(0, 100), member, reply);
+    });
+  };
+}
+
+function isHeard(socket: Member['socket'], name: unknown): boolean {
+  if (socket.listenersAny().length > 0) return true;
+  // Socket.IO listens to `error` itself.
+  return typeof name === 'string' && name !== 'error' && socket.listenerCount(name) > 0;
+}

@@ -1,0 +1,20 @@
+export { JobNotFoundError, TooManyJobsError } from './job-errors.js';
+export { jobs } from './jobs.js';
+export { realtime } from './realtime.js';
+export { eventTypes } from './socket-event.js';
+export { relayBetweenWorkers } from './workers.js';
+
+export type { AdapterKind } from './adapters.js';
+export type { DrainedSockets, DrainOptions } from './drain.js';
+export type { Emission } from './emission.js';
+export type { FindOptions, FoundSocket, FoundSockets } from './find-sockets.js';
+export type { JobContext, JobDefinition, JobFunction, JobsOptions } from './job-options.js';
+export type { JobState } from './job-store.js';
+export type { FollowOptions, JobEvent, JobEventType, JobFollowing } from './job-types.js';
+export type { JobResult, Jobs, JobsReport, StartOptions } from './jobs.js';
+export type { RealtimeLog } from './log.js';
+export type { Known, RealtimeOptions, Revocation, SocketAuth } from './options.js';
+export type { SocketPrincipal, SocketTarget } from './principal.js';
+export type { Rate, RateInput } from './rate.js';
+export type { Realtime, RealtimeReport } from './realtime.js';
+export type { EventMap, EventTypes, Payload, SocketContext, SocketEvent } from './socket-event.js';

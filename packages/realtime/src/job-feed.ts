@@ -1,0 +1,220 @@
+import { isLast, readEvent, writeFailure } from './job-events.js';
+import { jobLost } from './job-errors.js';
+import type { JobReading } from './job-store.js';
+import type { JobEvent } from './job-types.js';
+
+/** What feeds read. */
+export interface FeedSource {
+  read(id: string, after: number): Promise<JobReading | undefined>;
+  /** Nobody holds the job any more. */
+  abandoned(id: string): void;
+  /** A job that runs in this process is not gone, whatever the store says. */
+  isHere(id: string): boolean;
+}
+
+/** Tells followers of jobs what the jobs tell. */
+export interface Feeds {
+  /** How many follow. */
+  readonly size: number;
+  /**
+   * @param check throws where whoever asks may not follow
+   * @returns a function that ends it; `undefined` where there is no such job
+   */
+  follow(
+    id: string,
+    after: number,
+    check: (reading: JobReading) => void,
+    listener: (event: JobEvent) => void,
+  ): Promise<(() => void) | undefined>;
+  /** Some events of a job, in whatever order such calls come. None where the job was let go. */
+  readonly offer: (id: string, first: number, events: readonly string[]) => void;
+  /** Some may have been missed. */
+  readonly gap: () => void;
+  close(): void;
+}
+
+interface Follower {
+  /** The number of the event that it waits for. */
+  next: number;
+  /** Whether it may be told. */
+  isReady: boolean;
+  /** Whether it was not, when there was something to tell. */
+  hasMissed: boolean;
+  readonly listener: (event: JobEvent) => void;
+}
+
+interface Feed {
+  readonly id: string;
+  kind: string;
+  readonly followers: Set<Follower>;
+  /** Whether to look once more after the look that is under way. */
+  isLooking: boolean;
+  looksAgain: boolean;
+  /** How often in a row there was no such job. */
+  misses: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const MIN_LOOK_MS = 50;
+
+/**
+ * Each follower gets each event once and in order: live ones as they come, and what is between them from the store.
+ * However messages are lost, doubled or out of order, a follower's next event is the one behind its last.
+ *
+ * @param everyMs how long a job may be silent until it is looked at
+ */
+export function createFeeds(source: FeedSource, everyMs: number): Feeds {
+  const feeds = new Map<string, Feed>();
+
+  function feedOf(id: string): Feed {
+    const known = feeds.get(id);
+    if (known !== undefined) return known;
+    const feed: Feed = {
+      id,
+      kind: '',
+      followers: new Set(),
+      isLooking: false,
+      looksAgain: false,
+      misses: 0,
+      timer: undefined,
+    };
+    feeds.set(id, feed);
+    return feed;
+  }
+
+  function leave(feed: Feed, follower: Follower): void {
+    feed.followers.delete(follower);
+    if (feed.followers.size > 0) return;
+    clearTimeout(feed.timer);
+    feeds.delete(feed.id);
+  }
+
+  /** Whether one of the followers lacks something before these. */
+  function deliver(feed: Feed, first: number, events: readonly string[]): boolean {
+    let isBehind = false;
+    for (const follower of Array.from(feed.followers)) {
+      if (!follower.isReady) follower.hasMissed = true;
+      else if (follower.next < first) isBehind = true;
+      else for (const text of events.slice(follower.next - first)) tell(feed, follower, text);
+    }
+    return isBehind;
+  }
+
+  function tell(feed: Feed, follower: Follower, text: string): void {
+    if (!feed.followers.has(follower)) return;
+    const event = readEvent(feed.id, feed.kind, follower.next, text);
+    follower.next += 1;
+    if (isLast(event)) leave(feed, follower);
+    try {
+      follower.listener(event);
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Reads what the one that is furthest behind lacks. */
+  async function look(feed: Feed): Promise<void> {
+    clearTimeout(feed.timer);
+    feed.looksAgain = true;
+    if (feed.isLooking) return;
+    feed.isLooking = true;
+    let leftMs = everyMs;
+    while (feed.looksAgain && feed.followers.size > 0) {
+      feed.looksAgain = false;
+      leftMs = await lookOnce(feed);
+    }
+    feed.isLooking = false;
+    lookLater(feed, leftMs);
+  }
+
+  /** @returns when to look again */
+  async function lookOnce(feed: Feed): Promise<number> {
+    const after = Math.min(...Array.from(feed.followers, ({ next }) => next - 1));
+    let reading: JobReading | undefined;
+    try {
+      reading = await source.read(feed.id, after);
+    } catch {
+      // Nobody can say now.
+      return everyMs;
+    }
+    if (reading === undefined) {
+      miss(feed);
+      return everyMs;
+    }
+    feed.misses = 0;
+    deliver(feed, after + 1, reading.events);
+    if (reading.state !== 'running') {
+      // Who says to know more than there is waits for nothing.
+      for (const follower of Array.from(feed.followers)) {
+        if (follower.next > reading.length) leave(feed, follower);
+      }
+      return everyMs;
+    }
+    if (reading.leaseLeftMs <= 0) source.abandoned(feed.id);
+    return reading.leaseLeftMs <= 0 ? everyMs : reading.leaseLeftMs;
+  }
+
+  /** Once may be a store that has just come back empty, before whoever runs the job has filled it again. */
+  function miss(feed: Feed): void {
+    feed.misses += 1;
+    if (feed.misses < 2 || source.isHere(feed.id)) return;
+    const end = writeFailure(jobLost());
+    for (const follower of Array.from(feed.followers)) tell(feed, follower, end);
+  }
+
+  function lookLater(feed: Feed, leftMs: number): void {
+    clearTimeout(feed.timer);
+    if (feed.followers.size === 0) return;
+    const waitMs = Math.min(everyMs, Math.max(MIN_LOOK_MS, leftMs + MIN_LOOK_MS));
+    feed.timer = setTimeout(() => void look(feed), waitMs).unref();
+  }
+
+  return {
+    get size() {
+      let size = 0;
+      for (const { followers } of feeds.values()) size += followers.size;
+      return size;
+    },
+
+    async follow(id, after, check, listener) {
+      // Before it is read: nothing falls between the two.
+      const feed = feedOf(id);
+      const follower: Follower = { next: after + 1, isReady: false, hasMissed: false, listener };
+      feed.followers.add(follower);
+      try {
+        const reading = await source.read(id, after);
+        if (reading === undefined) {
+          leave(feed, follower);
+          return undefined;
+        }
+        check(reading);
+        feed.kind = reading.kind;
+        follower.isReady = true;
+        for (const text of reading.events.slice(follower.next - after - 1)) tell(feed, follower, text);
+        // There is nothing left to wait for, be it that the client knows the end.
+        if (reading.state !== 'running' && follower.next > reading.length) leave(feed, follower);
+        else if (follower.hasMissed || reading.leaseLeftMs <= 0) void look(feed);
+        else lookLater(feed, reading.leaseLeftMs);
+      } catch (error) {
+        leave(feed, follower);
+        throw error;
+      }
+      return () => leave(feed, follower);
+    },
+
+    offer(id, first, events) {
+      const feed = feeds.get(id);
+      if (feed === undefined) return;
+      if (events.length === 0 || deliver(feed, first, events)) void look(feed);
+    },
+
+    gap() {
+      for (const feed of feeds.values()) void look(feed);
+    },
+
+    close() {
+      for (const feed of feeds.values()) clearTimeout(feed.timer);
+      feeds.clear();
+    },
+  };
+}

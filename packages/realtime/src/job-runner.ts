@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { toErrorObject } from '@signalbox/errors';
+import { watchOutage } from '@signalbox/redis';
+import { jobAbandoned } from './job-errors.js';
+import { readEvent, writeFailure } from './job-events.js';
+import { createFeeds, type Feeds } from './job-feed.js';
+import { type Begun, type JobRun, startRun } from './job-run.js';
+import type { JobSettings } from './job-settings.js';
+import type { JobReading } from './job-store.js';
+
+/** The jobs that this process runs, and those that it goes on with when other processes are lost. */
+export interface Runner {
+  readonly feeds: Feeds;
+  begin(begun: Begun): JobRun;
+  /** @returns whether the job runs here */
+  cancel(id: string): boolean;
+  /** How many functions are at work; those of one owner where one is given. */
+  working(owner?: string): number;
+  /** From the store; of a job that runs here, from here where the store does not know it. */
+  read(id: string, after: number): Promise<JobReading | undefined>;
+  /** Waits for what runs, and lets others have what is left when the time is up. */
+  close(budgetMs: number): Promise<void>;
+}
+
+/** Jobs that are looked at, at a time. */
+const LOOKED_AT = 16;
+
+export function createRunner(settings: JobSettings): Runner {
+  const { store, leaseMs, kinds, attempts, maxRunning, log } = settings;
+  const running = new Map<string, JobRun>();
+  const outage = watchOutage({ feature: 'jobs', probe: () => store.due(1) });
+  let isClosing = false;
+
+  const isHere = (id: string): boolean => running.has(id);
+  const feeds = createFeeds({ read, isHere, abandoned: (id) => void takeOver(id) }, leaseMs);
+  const unlisten = store.listen(feeds.offer, feeds.gap);
+  const saverStore = {
+    store,
+    works: () => outage.works(),
+    failed: (error: unknown) => outage.failed(error, 'local'),
+    offer: feeds.offer,
+  };
+  const sweeper = setInterval(() => void sweep(), leaseMs / 2).unref();
+
+  async function read(id: string, after: number): Promise<JobReading | undefined> {
+    try {
+      const reading = await store.read(id, after);
+      if (reading !== undefined) return reading;
+    } catch (error) {
+      if (!running.has(id)) throw error;
+    }
+    // Out of reach, or back empty and not filled again yet.
+    const here = running.get(id);
+    return here && readHere(here, after, leaseMs);
+  }
+
+  function begin(begun: Begun): JobRun {
+    const { job } = begun;
+    const kind = kinds.get(job.kind);
+    if (kind === undefined) throw new TypeError(`jobs: there is no kind "${job.kind}"`);
+    const run = startRun(begun, kind, saverStore, settings, (error) => {
+      if (toErrorObject(error).code >= 500)
+        log.error({ err: error, job: job.id, kind: job.kind }, 'Job failed');
+    });
+    running.set(job.id, run);
+    void run.done.then(() => {
+      if (running.get(job.id) === run) running.delete(job.id);
+    });
+    return run;
+  }
+
+  function working(owner?: string): number {
+    let count = 0;
+    for (const run of running.values()) {
+      if (run.isWorking() && (owner === undefined || run.job.owner === owner)) count += 1;
+    }
+    return count;
+  }
+
+  /** Goes on with a job that nobody holds any more. */
+  async function takeOver(id: string): Promise<void> {
+    if (isClosing || running.has(id) || working() >= maxRunning) return;
+    const holder = newName();
+    try {
+      const taken = await store.take(id, holder, attempts, writeFailure(jobAbandoned(), id));
+      if (taken === undefined) return;
+      if (isClosing) return await store.release(id, holder);
+      const run = begin({ ...taken, holder });
+      if (taken.isCancelled) run.cancel();
+    } catch {
+      // Nobody can say now; it is looked at again.
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    try {
+      await Promise.all((await store.due(LOOKED_AT)).map((id) => takeOver(id)));
+    } catch {
+      // The next one comes soon.
+    }
+  }
+
+  async function handOver(run: JobRun): Promise<void> {
+    run.stop();
+    await store.release(run.job.id, run.holder);
+  }
+
+  return {
+    feeds,
+    begin,
+    working,
+    read,
+    cancel(id) {
+      running.get(id)?.cancel();
+      return running.has(id);
+    },
+    async close(budgetMs) {
+      isClosing = true;
+      clearInterval(sweeper);
+      const control = new AbortController();
+      const late = wait(budgetMs, undefined, { signal: control.signal }).catch(() => undefined);
+      await Promise.race([Promise.all(Array.from(running.values(), ({ done }) => done)), late]);
+      control.abort();
+      await Promise.allSettled(Array.from(running.values(), (run) => handOver(run)));
+      unlisten();
+      feeds.close();
+      outage.close();
+    },
+  };
+}
+
+/** A name that nobody can guess. */
+export function newName(): string {
+  return randomBytes(16).toString('base64url');
+}
+
+function readHere({ job, saver }: JobRun, after: number, leaseMs: number): JobReading {
+  const { events } = saver;
+  const last = events.at(-1);
+  const type = last === undefined ? 'started' : readEvent(job.id, job.kind, 0, last).type;
+  return {
+    kind: job.kind,
+    owner: job.owner,
+    state: type === 'complete' || type === 'failed' ? type : 'running',
+    length: events.length,
+    events: events.slice(after),
+    leaseLeftMs: leaseMs,
+  };
+}

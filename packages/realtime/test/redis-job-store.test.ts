@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectRedis, type RedisLink } from '@signalbox/redis';
+import { startRedis, type RedisServer } from '../../../test/support/redis.js';
+import { redisJobStore } from '../src/redis-job-store.js';
+import { itKeepsTheJobStoreContract, LEASE_MS } from './job-store-contract.js';
+
+let redis: RedisServer;
+let links: readonly [RedisLink, RedisLink];
+let opened = 0;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  links = [connectRedis(redis.url, { deadlineMs: 2_000 }), connectRedis(redis.url, { deadlineMs: 2_000 })];
+});
+afterAll(async () => {
+  await Promise.all(links.map((link) => link.close()));
+  await redis.stop();
+});
+
+describe('the store of jobs in Redis', () => {
+  itKeepsTheJobStoreContract(async () => {
+    opened += 1;
+    const options = { prefix: `test-${opened}:`, leaseMs: LEASE_MS, ttlMs: 60_000 };
+    const [store, other] = links.map((link) => redisJobStore({ link, ...options }));
+    if (store === undefined || other === undefined) throw new Error('there are two links');
+    await Promise.all(links.map((link) => link.command('ping').catch(() => sleep(200))));
+    return { store, other, pass: (ms) => sleep(ms) };
+  });
+
+  it('leaves nothing without an expiry but the index of what runs', async () => {
+    const store = redisJobStore({
+      link: links[0],
+      prefix: 'expiry:',
+      leaseMs: 1_000,
+      ttlMs: 5_000,
+    });
+    const job = { id: 'a', kind: 'search', owner: 'ada', input: '1', traceparent: '' };
+    await store.put(job, 'h', ['1']);
+    for (const key of (await redis.command('keys', 'expiry:*')).split('\n')) {
+      const ttl = Number(await redis.command('pttl', key));
+      if (key === 'expiry:running') expect(ttl).toBe(-1);
+      else expect(ttl).toBeGreaterThan(4_000);
+    }
+    await store.append('a', 'h', 1, ['2'], 'complete');
+    await redis.command('ping');
+    expect(await redis.command('exists', 'expiry:running')).toBe('0');
+  });
+
+  it('takes a job that is gone out of the index', async () => {
+    const store = redisJobStore({ link: links[0], prefix: 'gone:', leaseMs: 100, ttlMs: 5_000 });
+    await store.put({ id: 'a', kind: 'search', owner: null, input: '1', traceparent: '' }, 'h', ['1']);
+    await redis.command('del', 'gone:{a}', 'gone:{a}:events');
+    await sleep(150);
+    expect(await store.due(10)).toEqual(['a']);
+    expect(await store.take('a', 'h2', new Map([['search', 3]]), 'x')).toBeUndefined();
+    await sleep(50);
+    expect(await store.due(10)).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { relayBetweenWorkers, type RealtimeReport } from '../src/index.js';
+import { type Node, startWorkers } from './nodes.js';
+import { ask, byName, clientOf, enter, heard, open, type Options, rawSocket } from './stage.js';
+
+const as = (token: string, options: Options = {}): Options => ({ auth: { token }, ...options });
+
+/** Sockets of different workers: of some that connect, the first of each. */
+async function oneOfEach(url: string, count: number, options: Options = {}) {
+  const found = new Map<number, Awaited<ReturnType<typeof enter>>>();
+  await eventually(async () => {
+    const socket = await enter(url, as('ada', options));
+    const pid = await ask<number>(socket, 'where');
+    if (found.has(pid)) socket.disconnect();
+    else found.set(pid, socket);
+    return found.size >= count;
+  });
+  return [...found.values()];
+}
+
+describe('workers that share a port, without Redis', () => {
+  let workers: Node;
+
+  it('share rooms, find each other’s sockets, and poll without a sticky balancer', async () => {
+    workers = await startWorkers(3);
+    const sockets = await oneOfEach(workers.url, 3);
+    await Promise.all(sockets.map((socket) => ask(socket, 'join', { room: 'news' })));
+    const told = sockets.map((socket) => heard(socket, 'hello'));
+    await workers.ask('/emit?room=news&event=hello');
+    await Promise.all(told);
+    await eventually(async () => {
+      const found = await workers.ask<{ nodes: number; partial: boolean; sockets: unknown[] }>(
+        '/sockets?room=news',
+      );
+      return found.nodes === 3 && !found.partial && found.sockets.length === 3;
+    });
+    expect(await workers.ask<RealtimeReport>('/report')).toMatchObject({
+      adapter: 'cluster',
+      degraded: false,
+    });
+
+    // Each request of a poll is a connection of its own here, and comes to whichever worker is next.
+    const polling = await Promise.all(
+      Array.from({ length: 10 }, async () => enter(workers.url, as('ada', { transports: ['polling'] }))),
+    );
+    for (const socket of polling) {
+      const pid = await ask(socket, 'where');
+      for (let index = 0; index < 5; index += 1) expect(await ask(socket, 'where')).toBe(pid);
+    }
+    const upgraded = await enter(workers.url, as('ada', { transports: ['polling', 'websocket'] }));
+    const pid = await ask(upgraded, 'where');
+    await eventually(() => upgraded.io.engine.transport.name === 'websocket');
+    expect(await ask(upgraded, 'where')).toBe(pid);
+    expect(workers.program.stderr()).toBe('');
+  });
+
+  it('say so where the primary passes nothing on', async () => {
+    workers = await startWorkers(2, { RELAY: 'off' });
+    await workers.program.waitFor(
+      /the primary does not pass events between workers: call relayBetweenWorkers/,
+    );
+    expect(await workers.ask<RealtimeReport>('/report')).toMatchObject({
+      adapter: 'cluster',
+      degraded: true,
+    });
+  });
+
+  it('are told about in the primary only', () => {
+    expect(() => relayBetweenWorkers()).not.toThrow();
+    expect(() => relayBetweenWorkers()).not.toThrow();
+  });
+});
+
+describe('long-polling', () => {
+  it('is refused with the reason where it is not to be', async () => {
+    const { url } = await open({ authenticate: byName, transports: 'websocket' });
+    const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      message: expect.stringContaining('connect with { transports: ["websocket"] }') as string,
+      error: { code: 400, type: 'websocket_only' },
+    });
+    await heard(clientOf(url, as('ada', { transports: ['polling'] })), 'connect_error');
+    await enter(url, as('ada'));
+  });
+
+  it('that came to another machine than its session is refused with the reason', async () => {
+    const { url } = await open({ anonymous: true });
+    const foreign = 'Abcdefgh'.padEnd(28, 'x');
+    for (const method of ['GET', 'POST']) {
+      const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=${foreign}`, { method });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({
+        message: expect.stringContaining('make the load balancer sticky') as string,
+        error: { type: 'session_elsewhere' },
+      });
+    }
+    await expect(rawSocket(url, `EIO=4&transport=websocket&sid=${foreign}`)).rejects.toThrow('400');
+    // What is no session of anybody's is what Engine.IO says.
+    const unknown = await fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=abc`);
+    expect(await unknown.json()).toEqual({ code: 1, message: 'Session ID unknown' });
+  });
+});

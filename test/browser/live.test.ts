@@ -1,0 +1,113 @@
+import { createServer } from 'node:http';
+import { externalEmitter } from '@signalbox/emitter';
+import { connectRedis } from '@signalbox/redis';
+import { listen } from '@signalbox/testing';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { launchBrowser, type TestBrowser } from '../support/browser.js';
+import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+
+let browser: TestBrowser;
+let redis: RedisServer;
+let running: RunningOrchestrator;
+let settings: Record<string, string>;
+/** Whether the instance waits to be let. */
+let isSlow = false;
+/** Lets the instance answer. */
+let answer: () => void = () => undefined;
+
+beforeAll(async () => {
+  const instance = createServer((req, res) => {
+    if (!req.url?.startsWith('/search')) return void res.end('OK');
+    answer = () => {
+      answer = () => undefined;
+      const results = [{ url: 'https://a.example/', title: 'From afar', content: 'x' }];
+      res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ results }));
+    };
+    if (!isSlow) answer();
+  });
+  [browser, redis] = await Promise.all([launchBrowser(), startRedis()]);
+  settings = {
+    SECRET_KEYS: 'one secret for all processes of this test',
+    REDIS_URL: redis.url,
+    SEARXNG_URLS: await listen(instance),
+  };
+  running = await startOrchestrator(settings);
+});
+afterAll(async () => {
+  await browser.close();
+  await running.program.stop();
+  await redis.stop();
+});
+
+describe('the page, live', () => {
+  it('shows the stages of a search as they come, then its results', async () => {
+    const { page, errors, screenshot, close } = await browser.visitAsGuest(running.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    isSlow = true;
+    await page.getByRole('searchbox').fill('trains');
+    await page.keyboard.press('Enter');
+    await page.getByText('Asking SearXNG…').waitFor();
+    expect(await page.getByRole('progressbar').isVisible()).toBe(true);
+    await screenshot('progress');
+    isSlow = false;
+    answer();
+    await page.getByRole('link', { name: 'From afar' }).waitFor();
+    expect(await page.getByRole('status').first().textContent()).toMatch(
+      /^1 result in <?\d+\.\d+ s from SearXNG$/,
+    );
+    expect(await page.getByRole('progressbar').isVisible()).toBe(false);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('shows alerts, and what is done in the background, as they come', async () => {
+    const { page, errors, screenshot, close } = await browser.visitAsGuest(running.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    const link = connectRedis(redis.url);
+    const emitter = externalEmitter({ redis: link });
+    onTestFinished(async () => {
+      await emitter.close();
+      await link.close();
+    });
+    await expect
+      .poll(async () => {
+        await emitter.emitSearchStatus('index of docs', 'progress', { progress: 0.4, resultsCount: 12 });
+        return page.getByText('index of docs: under way, 40 %, 12 so far').isVisible();
+      })
+      .toBe(true);
+    await emitter.emitSystemAlert('warning', 'The instances are updated at noon <b>today</b>');
+    await page.getByText('The instances are updated at noon <b>today</b>').waitFor();
+    await screenshot('alert');
+    await page.getByRole('button', { name: 'Close' }).click();
+    expect(await page.getByText('The instances are updated').isVisible()).toBe(false);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('tells the truth about its connection, and goes on where it was', async () => {
+    const { page, close } = await browser.visitAsGuest(running.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    isSlow = true;
+    await page.getByRole('searchbox').fill('boats');
+    await page.keyboard.press('Enter');
+    await page.getByText('Asking SearXNG…').waitFor();
+    const { port } = new URL(running.url);
+    await running.program.kill();
+    await page.getByText('Reconnecting…').waitFor();
+    isSlow = false;
+    running = await startOrchestrator({ ...settings, PORT: port });
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'From afar' }).waitFor();
+    await close();
+  }, 60_000);
+
+  it('is not live any more when one has signed out', async () => {
+    const { page, close } = await browser.visitAsGuest(running.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    expect(await page.getByText('Live', { exact: true }).isVisible()).toBe(false);
+    await close();
+  });
+});

@@ -1,0 +1,257 @@
+import { Agent, createServer } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { listen } from '@signalbox/testing';
+import { io, type Socket } from 'socket.io-client';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import {
+  accountOf,
+  adminOf,
+  ADMIN_SETTINGS,
+  guestOf,
+  postJson,
+  signInOf,
+  type Credentials,
+} from '../support/identity.js';
+import { startNginx, type NginxServer } from '../support/nginx.js';
+import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+
+interface Told {
+  event: string;
+  payload: { id?: string; seq?: number; stage?: string } & Record<string, unknown>;
+}
+
+let redis: RedisServer;
+let nodes: RunningOrchestrator[];
+let nginx: NginxServer;
+let settings: Record<string, string>;
+/** How long the instance takes. */
+let takesMs = 0;
+
+beforeAll(async () => {
+  const instance = createServer((req, res) => {
+    if (!req.url?.startsWith('/search')) return void res.end('OK');
+    const results = [{ url: 'https://a.example/', title: 'From afar', content: 'x' }];
+    setTimeout(
+      () => res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ results })),
+      takesMs,
+    );
+  });
+  redis = await startRedis();
+  settings = {
+    ...ADMIN_SETTINGS,
+    SECRET_KEYS: 'one secret for all processes of this test',
+    PUBLIC_URL: 'http://127.0.0.1:8889',
+    REDIS_URL: redis.url,
+    SEARXNG_URLS: await listen(instance),
+    TRUST_PROXY: 'loopback',
+  };
+  nodes = await Promise.all([startOrchestrator(settings), startOrchestrator(settings)]);
+  nginx = await startNginx(
+    ({ port }) => `
+      upstream nodes {
+        ip_hash;
+        ${nodes.map(({ url }) => `server ${new URL(url).host} max_fails=1 fail_timeout=30s;`).join('\n')}
+      }
+      server {
+        listen 127.0.0.1:${port};
+        location / {
+          proxy_pass http://nodes;
+          proxy_http_version 1.1;
+          proxy_set_header Host $host;
+          proxy_set_header X-Forwarded-For $remote_addr;
+          proxy_set_header Upgrade $http_upgrade;
+          proxy_set_header Connection $http_connection;
+        }
+      }`,
+  );
+});
+afterAll(async () => {
+  await nginx.stop();
+  await Promise.all(nodes.map(({ program }) => program.stop()));
+  await redis.stop();
+});
+
+/** Addresses that `ip_hash`, which goes by the first three parts, sends to different nodes. */
+const HERE = '127.0.1.1';
+const THERE = '127.0.2.1';
+
+/** A socket behind nginx, and all that it is told. */
+async function connect(
+  { authorization = '' }: Credentials,
+  {
+    from = HERE,
+    url = nginx.url,
+    ...options
+  }: { from?: string; url?: string; extraHeaders?: Credentials } = {},
+): Promise<{ socket: Socket; told: Told[] }> {
+  const token = authorization.replace('Bearer ', '');
+  const socket = io(url, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnectionDelay: 50,
+    reconnectionDelayMax: 200,
+    // The types mean browsers.
+    agent: new Agent({ localAddress: from }) as unknown as string,
+    ...(token === '' ? {} : { auth: { token } }),
+    ...options,
+  });
+  onTestFinished(() => void socket.disconnect());
+  const told: Told[] = [];
+  socket.onAny((event: string, payload: Told['payload']) => told.push({ event, payload }));
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connected', () => resolve());
+    socket.once('connect_error', reject);
+  });
+  return { socket, told };
+}
+
+/** Which node has so many sockets of this visitor. */
+async function socketsAt(node: RunningOrchestrator): Promise<number> {
+  const { bearer } = await adminOf(node.url);
+  const overview = await fetch(`${node.url}/admin/overview`, { headers: bearer });
+  return ((await overview.json()) as { sockets: { sockets: number } }).sockets.sockets;
+}
+
+const searchEvents = (told: Told[]): Told[] => told.filter(({ event }) => event.startsWith('search_'));
+
+describe('a search over a socket', () => {
+  it('tells its real stages, with numbers, and has its result over HTTP too', async () => {
+    takesMs = 200;
+    const who = await guestOf(nginx.url);
+    const { socket, told } = await connect(who);
+    const { id } = (await socket.emitWithAck('search', { q: 'signal boxes' })) as { id: string };
+    await eventually(() => told.at(-1)?.event === 'search_complete');
+
+    const events = searchEvents(told);
+    expect(events.map(({ payload }) => [payload.id, payload.seq])).toEqual(events.map((_, i) => [id, i + 1]));
+    expect(events[0]).toMatchObject({ event: 'search_started', payload: { query: 'signal boxes' } });
+    expect(events.slice(1, -1).map(({ event, payload }) => [event, payload.stage])).toEqual([
+      ['search_progress', 'preparing'],
+      ['search_progress', 'asking searxng'],
+      ['search_progress', 'sorting'],
+    ]);
+    const result = events.at(-1)?.payload;
+    expect(result).toMatchObject({
+      query: 'signal boxes',
+      source: 'searxng',
+      results: [{ title: 'From afar' }],
+    });
+    const over = await fetch(`${nginx.url}/api/v2/searches/${id}`, { headers: who });
+    expect(await over.json()).toMatchObject({ id, state: 'complete', result: { query: 'signal boxes' } });
+
+    const stranger = await guestOf(nginx.url);
+    expect((await fetch(`${nginx.url}/api/v2/searches/${id}`, { headers: stranger })).status).toBe(404);
+    const other = await connect(stranger);
+    expect(await other.socket.emitWithAck('resume', { id, after: 0 })).toMatchObject({
+      error: { code: 404, type: 'job_not_found' },
+    });
+  });
+
+  it('that was begun over HTTP is followed by its id', async () => {
+    takesMs = 300;
+    const who = await guestOf(nginx.url);
+    const { socket, told } = await connect(who, { from: THERE });
+    const begun = await postJson(`${nginx.url}/api/v1/searches`, { q: 'over http' }, who);
+    expect(begun.status).toBe(202);
+    const { id } = (await begun.json()) as { id: string };
+    expect(begun.headers.get('location')).toBe(`/api/v1/searches/${id}`);
+    await socket.emitWithAck('resume', { id, after: 0 });
+    await eventually(() => told.at(-1)?.event === 'search_complete');
+    expect(searchEvents(told).map(({ payload }) => payload.seq)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('goes on when its node is killed: the client comes to the other and misses nothing', async () => {
+    takesMs = 4_000;
+    const who = await guestOf(nginx.url);
+    const { socket, told } = await connect(who);
+    socket.on('connected', () => {
+      const { id, seq } = searchEvents(told).at(-1)?.payload ?? {};
+      if (id !== undefined) socket.emit('resume', { id, after: seq });
+    });
+    await socket.emitWithAck('search', { q: 'survives' });
+    await eventually(() => told.some(({ payload }) => payload.stage === 'asking searxng'));
+    const counts = await Promise.all(nodes.map(socketsAt));
+    const at = counts.findIndex((count) => count > 0);
+    await nodes[at]?.program.kill();
+
+    await eventually(() => told.at(-1)?.event === 'search_complete', 20_000);
+    const numbers = searchEvents(told).map(({ payload }) => payload.seq);
+    expect(numbers).toEqual(numbers.map((_, i) => i + 1));
+    takesMs = 0;
+    nodes[at] = await startOrchestrator({ ...settings, PORT: new URL(nodes[at]?.url ?? '').port });
+  }, 60_000);
+
+  it.each([
+    ['no query', {}, 422],
+    ['an empty one', { q: ' ' }, 422],
+    ['one that is too long', { q: 'x'.repeat(1_001) }, 422],
+    ['another field', { q: 'a', page: 2 }, 422],
+    ['a text', 'express', 422],
+    ['nothing', null, 422],
+  ])('is refused with %s as over HTTP', async (_what, payload, code) => {
+    const { socket } = await connect(await guestOf(nginx.url));
+    expect(await socket.emitWithAck('search', payload)).toMatchObject({
+      error: { code, type: 'validation_failed' },
+    });
+  });
+
+  it('has the limit of a search', async () => {
+    const limited = await startOrchestrator({ RATE_SEARCH: '2/m' });
+    onTestFinished(() => limited.program.stop().then(() => undefined));
+    const { socket } = await connect(await guestOf(limited.url), { url: limited.url });
+    const answers: unknown[] = [];
+    for (let i = 0; i < 3; i += 1) answers.push(await socket.emitWithAck('search', { q: 'a' }));
+    expect(answers).toEqual([
+      { id: expect.any(String) },
+      { id: expect.any(String) },
+      { error: expect.objectContaining({ code: 429, type: 'rate_limited' }) },
+    ]);
+  }, 30_000);
+});
+
+describe('a socket', () => {
+  it.each([
+    ['nothing', {}],
+    ['a token that is none', { authorization: 'Bearer nonsense' }],
+  ])('is not opened to who brings %s', async (_what, who) => {
+    await expect(connect(who)).rejects.toMatchObject({ data: { error: { code: 401 } } });
+  });
+
+  it('is not opened to a page of another site, and to one of ours by its cookie', async () => {
+    const { cookie } = await accountOf(nginx.url);
+    const foreign = { cookie, origin: 'https://evil.example' };
+    await expect(connect({}, { extraHeaders: foreign })).rejects.toThrow();
+    const own = { cookie, origin: 'http://127.0.0.1:8889' };
+    const { socket } = await connect({}, { extraHeaders: own });
+    expect(socket.connected).toBe(true);
+  });
+
+  it('ends within a second when its owner signs out on another node', async () => {
+    const ada = await accountOf(nginx.url);
+    const again = await signInOf(nginx.url, ada);
+    const here = await connect(ada.bearer, { from: HERE });
+    const there = await connect(ada.bearer, { from: THERE });
+    const other = await connect(again.bearer, { from: THERE });
+    const ended = [here, there].map(
+      ({ socket }) => new Promise((resolve) => socket.once('disconnect', resolve)),
+    );
+    const startedAt = performance.now();
+    await fetch(`${nginx.url}/auth/logout`, { method: 'POST', headers: ada.bearer });
+    await Promise.all(ended);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    await pause(50);
+    expect(other.socket.connected).toBe(true);
+  });
+
+  it('enters the rooms that are open to it, and no other', async () => {
+    const { socket } = await connect(await guestOf(nginx.url));
+    expect(await socket.emitWithAck('join', { room: 'search_status' })).not.toHaveProperty('error');
+    for (const room of ['operations', 'user:u_1', '']) {
+      expect(await socket.emitWithAck('join', { room })).toHaveProperty('error');
+    }
+    const admin = await connect((await adminOf(nginx.url)).bearer);
+    expect(await admin.socket.emitWithAck('join', { room: 'operations' })).not.toHaveProperty('error');
+  });
+});

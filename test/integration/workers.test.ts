@@ -1,0 +1,147 @@
+import { io } from 'socket.io-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { accountOf, adminOf, ADMIN_SETTINGS, guestOf, type SignedIn } from '../support/identity.js';
+import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+
+interface Workers {
+  managed: boolean;
+  workersReady: number;
+  failures: number;
+  workers: { pid: number; state: string }[];
+}
+
+let redis: RedisServer;
+let postgres: PostgresServer;
+let running: RunningOrchestrator;
+let admin: SignedIn;
+
+beforeAll(async () => {
+  [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+  running = await startOrchestrator({
+    ...ADMIN_SETTINGS,
+    WORKERS: '2',
+    REDIS_URL: redis.url,
+    DATABASE_URL: postgres.url,
+  });
+  await eventually(async () => {
+    admin = await adminOf(running.url);
+    return (await workers()).workersReady === 2;
+  }, 30_000);
+}, 60_000);
+afterAll(async () => {
+  await running.program.stop();
+  await Promise.all([postgres.stop(), redis.stop()]);
+});
+
+async function workers(): Promise<Workers> {
+  const answer = await fetch(`${running.url}/admin/workers`, { headers: admin.bearer });
+  return (await answer.json()) as Workers;
+}
+
+/** Asks again and again, each time over a new connection, until it is stopped; gives what was answered. */
+function keepAsking(headers: Record<string, string>): () => Promise<number[]> {
+  const statuses: number[] = [];
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) {
+      const answer = await fetch(`${running.url}/api/v2/me`, {
+        headers: { ...headers, connection: 'close' },
+      });
+      await answer.arrayBuffer();
+      statuses.push(answer.status);
+    }
+  })();
+  return async () => {
+    isOver = true;
+    await asking;
+    return statuses;
+  };
+}
+
+describe('several workers', () => {
+  it('share accounts, sign-ins and what is kept of searches', async () => {
+    const ada = await accountOf(running.url);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        fetch(`${running.url}/api/v2/search?q=express`, { headers: { ...ada.bearer, connection: 'close' } }),
+      ),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const made = answers.filter(({ headers }) => headers.get('cache-status')?.endsWith('stored'));
+    expect(made).toHaveLength(1);
+  });
+
+  it('let sockets of long-polling reach the worker that has them', async () => {
+    const { authorization = '' } = await guestOf(running.url);
+    const socket = io(running.url, {
+      transports: ['polling'],
+      forceNew: true,
+      auth: { token: authorization.replace('Bearer ', '') },
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connected', () => resolve());
+      socket.once('connect_error', reject);
+    });
+    const complete = new Promise((resolve) => socket.once('search_complete', resolve));
+    await socket.emitWithAck('search', { q: 'express' });
+    expect(await complete).toMatchObject({ query: 'express', source: 'embedded' });
+    socket.disconnect();
+  });
+
+  it('are counted together', async () => {
+    const count = async (): Promise<number> => {
+      const text = await (await fetch(`${running.url}/metrics`)).text();
+      return [...text.matchAll(/^http_requests_total\{.*route="\/livez".*\} (\d+)$/gm)].reduce(
+        (sum, [, value]) => sum + Number(value),
+        0,
+      );
+    };
+    const before = await count();
+    for (let i = 0; i < 10; i += 1) await fetch(`${running.url}/livez`, { headers: { connection: 'close' } });
+    expect((await count()) - before).toBe(10);
+  });
+
+  it('are replaced by an admin without a failed request', async () => {
+    const ada = await accountOf(running.url);
+    const before = (await workers()).workers.map(({ pid }) => pid);
+    const stop = keepAsking(ada.bearer);
+    const reloaded = await fetch(`${running.url}/admin/workers/reload`, {
+      method: 'POST',
+      headers: admin.bearer,
+    });
+    expect(await reloaded.json()).toMatchObject({ outcome: 'done' });
+    await eventually(async () => {
+      const { workers: now } = await workers();
+      return now.length === 2 && now.every(({ pid, state }) => state === 'ready' && !before.includes(pid));
+    }, 30_000);
+    const statuses = await stop();
+    expect(statuses.length).toBeGreaterThan(10);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+  }, 60_000);
+
+  it('go on when one of them is killed, which is replaced', async () => {
+    const [victim] = (await workers()).workers;
+    process.kill(victim?.pid ?? 0, 'SIGKILL');
+    await eventually(async () => {
+      const {
+        failures,
+        workersReady,
+        workers: now,
+      } = await workers().catch(() => ({
+        failures: 0,
+        workersReady: 0,
+        workers: [],
+      }));
+      return failures === 1 && workersReady === 2 && now.every(({ pid }) => pid !== victim?.pid);
+    }, 30_000);
+  }, 60_000);
+
+  it('are refused without what they would have to share', async () => {
+    const program = await runOrchestrator({ WORKERS: '2' });
+    expect(await program.exited).toMatchObject({ code: 78 });
+    expect(program.output()).toContain('WORKERS must be 1 where REDIS_URL or DATABASE_URL is not set');
+  });
+});
