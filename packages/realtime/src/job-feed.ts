@@ -108,7 +108,7 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     try {
       follower.listener(event);
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+      warn(error);
     }
   }
 
@@ -119,9 +119,14 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     if (feed.isLooking) return;
     feed.isLooking = true;
     let leftMs = everyMs;
-    while (feed.looksAgain && feed.followers.size > 0) {
-      feed.looksAgain = false;
-      leftMs = await lookOnce(feed);
+    try {
+      while (feed.looksAgain && feed.followers.size > 0) {
+        feed.looksAgain = false;
+        leftMs = await lookOnce(feed);
+      }
+    } catch (error) {
+      // What is no event of ours, whoever put it there.
+      warn(error);
     }
     feed.isLooking = false;
     lookLater(feed, leftMs);
@@ -217,4 +222,8 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
       feeds.clear();
     },
   };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)));
 }

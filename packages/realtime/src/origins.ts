@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { OriginList } from './origin-list.js';
+import type { OriginList } from '@signalbox/options';
 
 /**
  * Whether a handshake may come from where it comes from. WebSockets know no CORS: a page of any origin can open one, with

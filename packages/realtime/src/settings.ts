@@ -2,6 +2,8 @@ import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import { type RedisLink, redisLink } from '@signalbox/redis';
 import {
+  type OriginList,
+  originList,
   refuseUnknownOptions,
   requireBoolean,
   requireFunction,
@@ -14,7 +16,6 @@ import {
 import type { JobFollowing } from './job-types.js';
 import { type RealtimeLog, stderrLog } from './log.js';
 import type { RealtimeOptions } from './options.js';
-import { type OriginList, originList } from './origin-list.js';
 import { type Rate, readRate } from './rate.js';
 import type { SocketEvent } from './socket-event.js';
 

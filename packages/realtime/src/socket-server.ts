@@ -12,7 +12,7 @@ import { answerOtherNodes } from './find-sockets.js';
 import { createGate } from './gate.js';
 import { createMembers, type Members } from './members.js';
 import type { Revocation } from './options.js';
-import type { OriginList } from './origin-list.js';
+import type { OriginList } from '@signalbox/options';
 import { knownEvents } from './own-events.js';
 import type { SocketTarget } from './principal.js';
 import type { RealtimeReport } from './realtime.js';

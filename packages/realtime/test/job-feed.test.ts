@@ -121,6 +121,21 @@ describe('a feed', () => {
     expect(feeds.size).toBe(0);
   });
 
+  it('survives what is no event', async () => {
+    const { events, source } = logOf([progress(1)]);
+    const feeds = createFeeds(source, 50);
+    const got: number[] = [];
+    await feeds.follow('id', 0, nothing, ({ seq }) => got.push(seq));
+    events.push('no JSON');
+    expect(() => feeds.offer('id', 2, ['no JSON'])).toThrow(SyntaxError);
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    feeds.gap();
+    expect((await warned).name).toBe('SyntaxError');
+    events[1] = progress(2);
+    await eventually(() => got.length === 2);
+    feeds.close();
+  });
+
   it('looks whether a silent job still has somebody who runs it, and tells when it is gone', async () => {
     let leaseLeftMs = 100;
     let isGone = false;

@@ -123,6 +123,8 @@ describe('two processes', () => {
         state: 'complete',
         result: { pid: two.pid },
       });
+      // One that was told to end does so by itself.
+      if (signal === 'SIGTERM') expect(await one.program.exited).toEqual({ code: 0, signal: null });
       await expect(two.ask(`/jobs?id=${id}&owner=eve`)).rejects.toThrow('404');
       expect(await ask(await enter(two.url, as('eve')), 'resume', { id, after: 0 })).toMatchObject({
         error: { code: 404, type: 'job_not_found' },

@@ -83,4 +83,6 @@ process.on('SIGTERM', async () => {
   await redis?.close();
   server.close();
   server.closeAllConnections();
+  // A worker lives as long as its way to the primary.
+  if (process.connected) process.disconnect();
 });
