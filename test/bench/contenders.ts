@@ -7,26 +7,56 @@ export interface Contender {
   name: string;
   /** Compiled program, relative to this file. */
   program: string;
+  /** Arguments of the program, if it is another one's with something changed. */
+  args?: readonly string[];
   /** Which routes it has besides `ping` and `404`. */
   routes: readonly string[];
+  /** Whether its other routes are those of another contender, which are measured there. */
+  isVariant?: boolean;
+  /** Whether it works out every answer anew. */
+  keepsNothing?: boolean;
 }
 
-const ALL = ['limited', 'limited-thrice', 'me'];
+const ALL = ['limited', 'limited-thrice', 'me', 'search'];
 
 export const CONTENDERS: readonly Contender[] = [
-  { name: 'bare Express', program: './servers/bare-express.js', routes: [] },
-  { name: 'bare Express on serve()', program: './servers/bare-express-serve.js', routes: [] },
+  { name: 'bare Express', program: './servers/bare-express.js', routes: ['search'], keepsNothing: true },
+  {
+    name: 'bare Express on serve()',
+    program: './servers/bare-express-serve.js',
+    routes: ['search'],
+    keepsNothing: true,
+  },
   { name: 'hand-wired', program: './servers/hand-wired.js', routes: ALL },
+  {
+    name: 'hand-wired parsing',
+    program: './servers/hand-wired.js',
+    args: ['--parse'],
+    routes: ['search'],
+    isVariant: true,
+  },
+  {
+    name: 'apicache',
+    program: './servers/hand-wired.js',
+    args: ['--apicache'],
+    routes: ['search'],
+    isVariant: true,
+  },
   { name: 'Fastify', program: './servers/fastify.js', routes: ALL },
-  { name: 'NestJS', program: './servers/nest.js', routes: ['limited', 'me'] },
+  { name: 'NestJS', program: './servers/nest.js', routes: ['limited', 'me', 'search'] },
   { name: 'Signalbox', program: './servers/signalbox.js', routes: ALL },
+  {
+    name: 'Signalbox, Redis only',
+    program: './servers/signalbox.js',
+    args: ['--redis-only'],
+    routes: ['search'],
+    isVariant: true,
+  },
 ];
 
-export interface RunningContender {
-  name: string;
+export interface RunningContender extends Contender {
   pid: number;
   url: string;
-  routes: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -39,21 +69,26 @@ export async function startContender(
   redisUrl: string,
 ): Promise<RunningContender> {
   const program = fileURLToPath(new URL(contender.program, import.meta.url));
-  const child = spawn('taskset', ['-c', '0', node, program], {
+  const child = spawn('taskset', ['-c', '0', node, program, ...(contender.args ?? [])], {
     env: { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', REDIS_URL: redisUrl },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const url = await announcedUrl(child, contender.name);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${contender.name} has no process`);
+  const tellEnd = (code: number | null): void => {
+    process.stderr.write(`${contender.name} ended by itself, with ${code}\n`);
+  };
+  child.once('exit', tellEnd);
   return {
-    name: contender.name,
+    ...contender,
     pid,
     url,
-    routes: contender.routes,
     stop: () =>
       new Promise((resolve) => {
-        child.once('exit', () => resolve());
+        // One that broke down meanwhile says so no second time.
+        if (child.exitCode !== null || child.signalCode !== null) return resolve();
+        child.off('exit', tellEnd).once('exit', () => resolve());
         child.kill('SIGTERM');
         setTimeout(() => child.kill('SIGKILL'), 5_000).unref();
       }),

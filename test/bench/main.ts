@@ -3,7 +3,7 @@
  * once, so that a drift of the machine meets all of them. Medians of the rounds are printed, and ratios in the run.
  *
  * `npm run bench -- [--rounds 5] [--seconds 2] [--connections 64] [--node 20,22,24] [--only Signalbox,Fastify]
- *   [--routes ping,404,limited,limited-thrice,me] [--redis 0,1,5]`
+ *   [--routes ping,404,limited,limited-thrice,me,search] [--redis 0,1,5]`
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ import { nodeBinary } from './node-binary.js';
 import { processCpuMicroseconds } from './process-cpu.js';
 import { startBenchRedis, type BenchRedis } from './redis.js';
 import { printReport, type Sample } from './report.js';
+import { requireSearchAnswers, SEARCH_PATHS } from './search-answers.js';
 
 const { values } = parseArgs({
   options: {
@@ -29,18 +30,22 @@ const { values } = parseArgs({
 
 interface Route {
   name: string;
-  path: string;
+  /** What is asked for, in turn. */
+  paths: readonly string[];
   status: string;
   /** Whether every server has it, and asks nobody for it. */
   isPlain: boolean;
+  /** Checks that a server does what it is measured for: one that does less is faster. */
+  prepare?(server: RunningContender): Promise<Credentials | void>;
 }
 
 const ALL_ROUTES: readonly Route[] = [
-  { name: 'ping', path: '/ping', status: '200', isPlain: true },
-  { name: '404', path: '/nope', status: '404', isPlain: true },
-  { name: 'limited', path: '/limited', status: '200', isPlain: false },
-  { name: 'limited-thrice', path: '/limited-thrice', status: '200', isPlain: false },
-  { name: 'me', path: '/api/v1/me', status: '200', isPlain: false },
+  { name: 'ping', paths: ['/ping'], status: '200', isPlain: true },
+  { name: '404', paths: ['/nope'], status: '404', isPlain: true },
+  { name: 'limited', paths: ['/limited'], status: '200', isPlain: false },
+  { name: 'limited-thrice', paths: ['/limited-thrice'], status: '200', isPlain: false },
+  { name: 'me', paths: ['/api/v1/me'], status: '200', isPlain: false, prepare: credentialsOf },
+  { name: 'search', paths: SEARCH_PATHS, status: '200', isPlain: false, prepare: requireSearchAnswers },
 ];
 const wantedRoutes = values.routes?.split(',');
 const ROUTES = ALL_ROUTES.filter(({ name }) => wantedRoutes === undefined || wantedRoutes.includes(name));
@@ -61,16 +66,22 @@ interface Load {
   statuses: string[];
 }
 
-async function load(url: string, seconds: number, headers: Credentials): Promise<Load> {
+async function load(
+  server: RunningContender,
+  route: Route,
+  seconds: number,
+  headers: Credentials,
+): Promise<Load> {
   const { stdout } = await run('taskset', [
     '-c',
     '1',
     process.execPath,
     loadProgram,
-    url,
+    server.url,
     String(seconds),
     values.connections,
     JSON.stringify(headers),
+    JSON.stringify(route.paths),
   ]);
   return JSON.parse(stdout) as Load;
 }
@@ -82,10 +93,10 @@ async function measure(
   headers: Credentials,
 ): Promise<Sample> {
   const before = processCpuMicroseconds(server.pid);
-  const result = await load(server.url + route.path, Number(values.seconds), headers);
+  const result = await load(server, route, Number(values.seconds), headers);
   const cpu = processCpuMicroseconds(server.pid) - before;
   if (result.errors > 0 || result.statuses.join() !== route.status) {
-    throw new Error(`${server.name} ${route.path}, Redis ${distanceMs} ms away: ${JSON.stringify(result)}`);
+    throw new Error(`${server.name}, ${route.name}, Redis ${distanceMs} ms away: ${JSON.stringify(result)}`);
   }
   return {
     server: server.name,
@@ -111,9 +122,9 @@ async function round(node: string, redis: BenchRedis, distanceMs: number): Promi
     for (const route of ROUTES) {
       if (distanceMs > 0 && route.isPlain) continue;
       for (const server of servers) {
-        if (!route.isPlain && !server.routes.includes(route.name)) continue;
-        const headers = route.name === 'me' ? await credentialsOf(server) : {};
-        await load(server.url + route.path, WARM_UP_SECONDS, headers);
+        if (!(route.isPlain ? !server.isVariant : server.routes.includes(route.name))) continue;
+        const headers = (await route.prepare?.(server)) ?? {};
+        await load(server, route, WARM_UP_SECONDS, headers);
         const sample = await measure(server, route, distanceMs, headers);
         samples.push(distanceMs === 0 ? sample : { ...sample, redis: await useOf(server, route, headers) });
       }
@@ -128,8 +139,10 @@ async function round(node: string, redis: BenchRedis, distanceMs: number): Promi
     route: Route,
     headers: Credentials,
   ): ReturnType<BenchRedis['useOf']> {
+    let sent = 0;
     return redis.useOf(distanceMs, COUNTED_REQUESTS, async () => {
-      await (await fetch(server.url + route.path, { headers })).text();
+      const path = route.paths[sent++ % route.paths.length];
+      await (await fetch(server.url + path, { headers })).text();
     });
   }
 }

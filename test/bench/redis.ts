@@ -46,6 +46,8 @@ export async function startBenchRedis(distancesMs: readonly number[]): Promise<B
     async useOf(distanceMs, requests, send) {
       const proxy = proxies.get(distanceMs);
       if (proxy === undefined) throw new Error('Waits are counted on the way to a Redis that is away');
+      // What the load has left behind is answered before this one.
+      await send();
       const commands = await countCommands(redis);
       const before = proxy.counts.roundTrips;
       for (let sent = 0; sent < requests; sent += 1) await send();

@@ -19,7 +19,8 @@ export function printReport(title: string, samples: readonly Sample[]): void {
   for (const route of routes) {
     const of = (server: string, value: (sample: Sample) => number): number =>
       median(samples.filter((s) => s.route === route && s.server === server).map(value));
-    const rows = servers.map((server) => ({
+    const present = servers.filter((server) => samples.some((s) => s.route === route && s.server === server));
+    const rows = present.map((server) => ({
       server,
       'req/s': Math.round(of(server, (s) => s.perSecond)),
       '÷ bare': ratio(

@@ -1,11 +1,15 @@
 /** The app of bare-express.ts, unchanged, on `serve` instead of `app.listen`. */
 import { serve } from '@signalbox/server';
 import express from 'express';
+import { searchResults } from './search-results.js';
 
 const app = express();
 
 app.get('/ping', (_req, res) => {
   res.json({ ok: true, service: 'bench' });
+});
+app.get('/api/v1/search', (req, res) => {
+  res.json(searchResults(req.query['q']));
 });
 app.use((_req, res) => {
   res.status(404).json({ error: { code: 404, type: 'not_found', message: 'Not Found' } });

@@ -12,7 +12,9 @@ import { pinoHttp } from 'pino-http';
 import { collectDefaultMetrics, Counter, Histogram, register } from 'prom-client';
 import { RedisStore, type RedisReply } from 'rate-limit-redis';
 import { EMAIL, LOGIN_AT, ROLES, SECRET, SUBJECT } from './identity.js';
+import { apicacheOnRedis, handWrittenCache } from './hand-wired-cache.js';
 import { listenForBench } from './listen-for-bench.js';
+import { searchResults } from './search-results.js';
 
 collectDefaultMetrics();
 const requests = new Counter({
@@ -78,6 +80,13 @@ app.get('/limited', limiter('one'), (_req, res) => {
 });
 app.get('/limited-thrice', limiter('api'), limiter('search'), limiter('user'), (_req, res) => {
   res.json({ ok: true, service: 'bench' });
+});
+
+const cached = process.argv.includes('--apicache')
+  ? apicacheOnRedis()
+  : [handWrittenCache(client, process.argv.includes('--parse'))];
+app.get('/api/v1/search', limiter('search'), ...cached, (req, res) => {
+  res.json(searchResults(req.query['q']));
 });
 
 declare module 'express-session' {

@@ -1,7 +1,9 @@
-/** NestJS on Express with its throttler and JWT module, the rest as `hand-wired`, each by its README. */
+/** NestJS on Express with its throttler, cache and JWT modules, the rest as `hand-wired`, each by its README. */
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
+import { createKeyv } from '@keyv/redis';
 import { ThrottlerStorageRedisService } from '@nest-lab/throttler-storage-redis';
+import { CacheInterceptor, CacheModule } from '@nestjs/cache-manager';
 import {
   type ArgumentsHost,
   Catch,
@@ -17,10 +19,12 @@ import {
   Injectable,
   Module,
   Post,
+  Query,
   Req,
   SetMetadata,
   UnauthorizedException,
   UseGuards,
+  UseInterceptors,
 } from '@nestjs/common';
 import { NestFactory, Reflector } from '@nestjs/core';
 import { JwtModule, JwtService } from '@nestjs/jwt';
@@ -34,8 +38,10 @@ import { Redis } from 'ioredis';
 import { pinoHttp } from 'pino-http';
 import { collectDefaultMetrics, Counter, Histogram, register } from 'prom-client';
 import { EMAIL, LOGIN_AT, ROLES, SECRET, SUBJECT } from './identity.js';
+import { KEPT_SECONDS, searchResults } from './search-results.js';
 
-const redis = new Redis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379');
+const redisUrl = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
+const redis = new Redis(redisUrl);
 
 interface Claims {
   sub: string;
@@ -99,6 +105,13 @@ class AppController {
     return { ok: true, service: 'bench' };
   }
 
+  @Get('/api/v1/search')
+  @UseGuards(ThrottlerGuard)
+  @UseInterceptors(CacheInterceptor)
+  search(@Query('q') query: string): object {
+    return searchResults(query);
+  }
+
   @Post('/login')
   @HttpCode(200)
   login(@Req() req: Request): object {
@@ -144,6 +157,10 @@ class ErrorFilter implements ExceptionFilter {
 
 @Module({
   imports: [
+    CacheModule.register({
+      stores: [createKeyv(redisUrl, { namespace: 'nest' })],
+      ttl: KEPT_SECONDS * 1_000,
+    }),
     JwtModule.register({ secret: SECRET }),
     ThrottlerModule.forRoot({
       throttlers: [{ ttl: 15 * 60 * 1000, limit: 1_000_000_000 }],

@@ -9,6 +9,7 @@ import {
   secretKeys,
   tokens,
 } from '@signalbox/auth';
+import { cache, redisStore as answerStore } from '@signalbox/cache';
 import { inParallel } from '@signalbox/compose';
 import { requestContext } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
@@ -21,6 +22,7 @@ import { serve, shedLoad } from '@signalbox/server';
 import { redisStore as sessionStore, sessions } from '@signalbox/sessions';
 import express from 'express';
 import { EMAIL, LOGIN_AT, ROLES, SECRET, SUBJECT } from './identity.js';
+import { KEPT_SECONDS, searchResults } from './search-results.js';
 
 const logger = createLogger();
 
@@ -49,6 +51,17 @@ app.get('/limited', limits.zone('api'), (_req, res) => {
 });
 app.get('/limited-thrice', limits.zone(['api', 'search', 'user']), (_req, res) => {
   res.json({ ok: true, service: 'bench' });
+});
+
+// By default a tier in the process has what was read of Redis lately; without it every hit comes from there, as it
+// does in the other servers.
+const answers = cache({
+  store: answerStore(redis, { local: !process.argv.includes('--redis-only') }),
+  ttlMs: KEPT_SECONDS * 1_000,
+  xCache: true,
+});
+app.get('/api/v1/search', inParallel(limits.zone('search'), answers.lookup), answers.answer, (req, res) => {
+  res.json(searchResults(req.query['q']));
 });
 
 declare module 'express-session' {
