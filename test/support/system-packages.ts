@@ -10,6 +10,7 @@ const packageOf = {
   nginx: 'nginx',
   postgres: 'postgresql',
   chromium: 'chromium',
+  promtool: 'prometheus',
   // A Python program: what is looked for is its main module.
   'searx/webapp.py': 'python3-searx',
 } as const;

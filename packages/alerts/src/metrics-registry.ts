@@ -1,0 +1,43 @@
+interface Sample {
+  readonly value: number;
+  readonly labels: Readonly<Partial<Record<string, string | number>>>;
+  /** Of histograms: `…_bucket`, `…_sum` or `…_count`. */
+  readonly metricName?: string | undefined;
+}
+
+/** As much of prom-client's `Registry` as rules read. */
+export interface MetricsRegistry {
+  getSingleMetric(name: string): { get(): Promise<{ readonly values: readonly Sample[] }> } | undefined;
+}
+
+/** How many requests there were, and how many of them failed. */
+export interface RequestCounts {
+  readonly all: number;
+  readonly failed: number;
+}
+
+/** Sums of `http_requests_total` of `@signalbox/metrics`. */
+export async function readRequests(registry: MetricsRegistry): Promise<RequestCounts | undefined> {
+  const metric = await registry.getSingleMetric('http_requests_total')?.get();
+  if (metric === undefined) return undefined;
+  let all = 0;
+  let failed = 0;
+  for (const { labels, value } of metric.values) {
+    all += value;
+    if (Number(labels['status']) >= 500) failed += value;
+  }
+  return { all, failed };
+}
+
+/** Cumulative counts of `http_request_duration_seconds` by upper bound in seconds. */
+export async function readDurations(registry: MetricsRegistry): Promise<Map<number, number> | undefined> {
+  const metric = await registry.getSingleMetric('http_request_duration_seconds')?.get();
+  if (metric === undefined) return undefined;
+  const buckets = new Map<number, number>();
+  for (const { labels, value, metricName } of metric.values) {
+    if (metricName?.endsWith('_bucket') !== true) continue;
+    const bound = labels['le'] === '+Inf' ? Infinity : Number(labels['le']);
+    buckets.set(bound, (buckets.get(bound) ?? 0) + value);
+  }
+  return buckets;
+}
