@@ -97,34 +97,61 @@ function codePoint(text: string, at: number, first: number, length: number): str
   return value > 0x10ffff ? REPLACEMENT : String.fromCodePoint(value);
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  lt: '<',
-  gt: '>',
-  quot: '"',
-  apos: "'",
-  amp: '&',
-  colon: ':',
-  lpar: '(',
-  rpar: ')',
-  tab: '\t',
-  newline: '\n',
-  sol: '/',
-  bsol: '\\',
-  period: '.',
-  grave: '`',
-  equals: '=',
-};
-
-// At most 12 characters after the ampersand: no search can run far.
-const ENTITY = /&(?:#x([0-9a-f]{1,8})|#([0-9]{1,9})|([a-z]{2,7}));?/gi;
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+  ['amp', '&'],
+  ['colon', ':'],
+  ['lpar', '('],
+  ['rpar', ')'],
+  ['tab', '\t'],
+  ['newline', '\n'],
+  ['sol', '/'],
+  ['bsol', '\\'],
+  ['period', '.'],
+  ['grave', '`'],
+  ['equals', '='],
+]);
 
 /** HTML character references, numeric and the few that matter, with or without their semicolon. */
 export function entityDecode(text: string): string {
-  return text.replace(ENTITY, (whole, hexadecimal?: string, decimal?: string, name?: string) => {
-    if (name !== undefined) return ENTITIES[name.toLowerCase()] ?? whole;
-    const value = hexadecimal === undefined ? Number(decimal) : Number.parseInt(hexadecimal, 16);
-    return value > 0x10ffff ? whole : String.fromCodePoint(value);
-  });
+  let decoded = '';
+  let copied = 0;
+  for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', at + 1)) {
+    const end = endOfReference(text, at);
+    const value = end === 0 ? undefined : referred(text.slice(at + 1, end));
+    if (value === undefined) continue;
+    decoded += text.slice(copied, at) + value;
+    copied = text.charCodeAt(end) === 59 ? end + 1 : end;
+    at = copied - 1;
+  }
+  return copied === 0 ? text : decoded + text.slice(copied);
+}
+
+/** Where the `amp` of `&amp;` ends that begins at `at`, 0 when there is none; at most 11 characters are looked at. */
+function endOfReference(text: string, at: number): number {
+  const isNumber = text.charCodeAt(at + 1) === 35;
+  const isHexadecimal = isNumber && (text.charCodeAt(at + 2) | 32) === 120;
+  const start = at + (isHexadecimal ? 3 : isNumber ? 2 : 1);
+  const most = start + (isHexadecimal ? 8 : isNumber ? 9 : 7);
+  let i = start;
+  for (; i < most; i++) {
+    const code = text.charCodeAt(i);
+    const isDigit = code >= 48 && code <= 57;
+    const letter = code | 32;
+    if (isHexadecimal ? hex(code) < 0 : isNumber ? !isDigit : letter < 97 || letter > 122 || code > 122)
+      break;
+  }
+  return i < start + (isNumber ? 1 : 2) ? 0 : i;
+}
+
+function referred(name: string): string | undefined {
+  if (name.charCodeAt(0) !== 35) return ENTITIES.get(name) ?? ENTITIES.get(name.toLowerCase());
+  const value =
+    (name.charCodeAt(1) | 32) === 120 ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
+  return value > 0x10ffff ? undefined : String.fromCodePoint(value);
 }
 
 const ESCAPE =

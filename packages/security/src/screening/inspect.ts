@@ -125,11 +125,30 @@ function isSplit(text: string, encoded: number): boolean {
   );
 }
 
-/** Asks the colons first, of which there are fewer than line breaks: a scheme in question ends with a t. */
+/** Longer than any match. */
+const SPLIT_LENGTH = 64;
+
+/** Asks the colons, of which there are fewer than line breaks, and what is before them. */
 function hasSplitScheme(text: string): boolean {
-  for (let colon = text.indexOf(':'); colon >= 0; colon = text.indexOf(':', colon + 1)) {
-    for (let at = Math.max(0, colon - 5); at < colon; at++)
-      if ((text.charCodeAt(at) | 32) === 116) return SPLIT_SCHEME.test(text);
+  for (let colon = text.indexOf(':'); colon >= 0; colon = text.indexOf(':', colon + 1))
+    if (
+      isBehindBreak(text, colon) &&
+      SPLIT_SCHEME.test(text.slice(Math.max(0, colon - SPLIT_LENGTH), colon + 1))
+    )
+      return true;
+  return false;
+}
+
+/** A t before the colon, and before that a break with nothing but letters and spaces between. */
+function isBehindBreak(text: string, colon: number): boolean {
+  let letters = 0;
+  for (let at = colon - 1; at >= 0 && at > colon - SPLIT_LENGTH; at--) {
+    const code = text.charCodeAt(at);
+    if ((code === 9 || code === 10 || code === 13) && letters > 0) return true;
+    if (code <= 32 || code >= 0xa0) continue;
+    const letter = code | 32;
+    if (letter < 97 || letter > 122 || (letters === 0 && letter !== 116)) return false;
+    letters += 1;
   }
   return false;
 }

@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer';
 import * as words from './scan-words.js';
-import { hashStep, pairOf, slotOf } from './scan-words.js';
+import { hashStep, slotOf, threeOf } from './scan-words.js';
 
 // An imported or exported table is fetched anew at each use, and a constant of the module's own is compiled in. That
 // is half of the time of a scan: hence the second names, here and in scan.ts.
-const { BEGINNINGS, ENDINGS, WHEN } = words;
+const { BEGINNINGS, ENDINGS, PART, WHEN } = words;
 
 /** The text that is scanned, as numbers, and what is looked up around a place in it. */
 
@@ -33,19 +33,12 @@ export function load(text: string): void {
   for (let i = PAD + length; i < PAD + length + 8; i++) units[i] = 0;
 }
 
-/** 1 for what words are made of. */
-const PART = new Uint8Array(65_536);
-export const WORD_PART: Uint8Array = PART;
-for (const char of '0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ')
-  PART[char.charCodeAt(0)] = 1;
-
 /** The slot of the word that begins at `start`; 0 when none does, or it is not listed for one of `when`. */
 export function wordAt(start: number, when: number): number {
-  const begins = pairOf(units[start] as number, units[start + 1] as number);
-  if (((BEGINNINGS[begins] as number) & when) === 0) return 0;
+  if (!mayBeginWord(start, when)) return 0;
   let hash = 0;
   let i = start;
-  for (; PART[units[i] as number] === 1; i++) {
+  for (; PART[units[i] as number] !== 0; i++) {
     if (i - start === LONGEST_WORD) return 0;
     hash = hashStep(hash, units[i] as number);
   }
@@ -54,15 +47,29 @@ export function wordAt(start: number, when: number): number {
   return ((WHEN[slot] as number) & when) === 0 ? 0 : slot;
 }
 
-/** Whether a word that is listed for one of `when` may end before `end`: few end like one. */
+/** Whether a word that is listed for one of `when` may begin at `start`: few begin like one. */
+export function mayBeginWord(start: number, when: number): boolean {
+  const three = threeOf(
+    PART[units[start] as number] as number,
+    PART[units[start + 1] as number] as number,
+    PART[units[start + 2] as number] as number,
+  );
+  return ((BEGINNINGS[three] as number) & when) !== 0;
+}
+
+/** Whether one may end before `end`. */
 export function mayEndWord(end: number, when: number): boolean {
-  const ends = pairOf(units[end - 2] as number, units[end - 1] as number);
-  return ((ENDINGS[ends] as number) & when) !== 0;
+  const three = threeOf(
+    PART[units[end - 3] as number] as number,
+    PART[units[end - 2] as number] as number,
+    PART[units[end - 1] as number] as number,
+  );
+  return ((ENDINGS[three] as number) & when) !== 0;
 }
 
 export function endOfWord(start: number): number {
   let i = start;
-  while (PART[units[i] as number] === 1) i += 1;
+  while (PART[units[i] as number] !== 0) i += 1;
   return i;
 }
 
@@ -74,6 +81,13 @@ export function skipForward(from: number): number {
     if (!isSpace(code) && code !== 41 && code !== 43) break;
   }
   return i;
+}
+
+/** Where what is before `at` ends, past spaces. */
+export function skipBack(at: number): number {
+  let end = at;
+  for (let steps = 0; steps < NEAR && isSpace(units[end - 1] as number); steps++) end -= 1;
+  return end;
 }
 
 /** A name at `start`, and something that is done with it. */
@@ -132,6 +146,6 @@ export function isValueStart(at: number): boolean {
 /** `lt;` and its like: letters, then a semicolon. */
 export function isNamed(at: number): boolean {
   let i = at;
-  while (PART[units[i] as number] === 1 && i - at < 9) i += 1;
+  while (PART[units[i] as number] !== 0 && i - at < 9) i += 1;
   return i > at && units[i] === 59;
 }

@@ -13,6 +13,8 @@ export const COMMAND = 16;
 export const FILE = 32;
 export const TAG = 64;
 export const OWNER = 128;
+/** Before an underscore: no word by itself, but where one of those that are always looked at may go on. */
+export const STEM = 256;
 
 const { sql: SQL, xss: XSS, path: PATH, command: SHELL, template: TEMPLATE } = FAMILY;
 
@@ -87,28 +89,58 @@ const SLOTS = 2_048;
 const HASHES = new Int32Array(SLOTS);
 export const WHEN: Uint8Array = new Uint8Array(SLOTS);
 export const WHOM: Uint8Array = new Uint8Array(SLOTS);
-/** For what the words with these first two letters are listed: most words are sorted out by it. */
-export const BEGINNINGS: Uint8Array = new Uint8Array(1_024);
-/** The same for the last two letters. */
-export const ENDINGS: Uint8Array = new Uint8Array(1_024);
+/** For what the words with these first three letters are listed: most words are sorted out by it. */
+export const BEGINNINGS: Uint8Array = new Uint8Array(32_768);
+/** The same for the last three letters. */
+export const ENDINGS: Uint16Array = new Uint16Array(32_768);
 
-/** Where two letters are in these tables. */
-export function pairOf(first: number, second: number): number {
-  return ((first & 31) << 5) | (second & 31);
+/** The same for the first alone, and the last. */
+export const FIRSTS: Uint8Array = new Uint8Array(32);
+export const LASTS: Uint16Array = new Uint16Array(32);
+
+/** Which of the characters that words are made of this is, whatever its case; 0 for all others. */
+export const PART: Uint8Array = new Uint8Array(65_536);
+for (const [index, chars] of 'a b c d e f g h i j k l m n o p q r s t u v w x y z _ 0123456789'
+  .split(' ')
+  .entries())
+  for (const char of chars + chars.toUpperCase()) PART[char.charCodeAt(0)] = index + 1;
+
+/** Where three characters are in these tables, each given as its number in `PART`. */
+export function threeOf(first: number, second: number, third: number): number {
+  return (first << 10) | (second << 5) | third;
 }
 
 for (const [when, families, words] of WORDS) {
   for (const word of words.split(/\s+/)) {
     const hash = hashOf(word);
-    const begins = pairOf(word.charCodeAt(0), word.charCodeAt(1));
-    const ends = pairOf(word.charCodeAt(word.length - 2), word.charCodeAt(word.length - 1));
+    const parts = partsOf(word);
+    const [first = 0, second = 0, third = 0] = parts;
+    const begins = threeOf(first, second, third);
     BEGINNINGS[begins] = (BEGINNINGS[begins] ?? 0) | when;
-    ENDINGS[ends] = (ENDINGS[ends] ?? 0) | when;
+    FIRSTS[first] = (FIRSTS[first] ?? 0) | when;
+    noteEnding(parts, when);
+    if (when === ALWAYS) noteStems(word, parts);
     const slot = slotOf(hash);
     HASHES[slot] = hash;
     WHEN[slot] = (WHEN[slot] ?? 0) | when;
     WHOM[slot] = (WHOM[slot] ?? 0) | families;
   }
+}
+
+function partsOf(word: string): number[] {
+  return Array.from(word, (char) => PART[char.charCodeAt(0)] ?? 0);
+}
+
+function noteEnding(parts: readonly number[], when: number): void {
+  const last = parts.at(-1) ?? 0;
+  const ends = threeOf(parts.at(-3) ?? 0, parts.at(-2) ?? 0, last);
+  ENDINGS[ends] = (ENDINGS[ends] ?? 0) | when;
+  LASTS[last] = (LASTS[last] ?? 0) | when;
+}
+
+function noteStems(word: string, parts: readonly number[]): void {
+  for (let at = word.indexOf('_'); at >= 0; at = word.indexOf('_', at + 1))
+    noteEnding(parts.slice(0, at), STEM);
 }
 
 function hashOf(word: string): number {

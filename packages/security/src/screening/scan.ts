@@ -1,4 +1,3 @@
-import { endOfDigits, eventAt, EVENTS, nextEvent } from './scan-events.js';
 import * as words from './scan-words.js';
 import {
   afterSpaces,
@@ -10,7 +9,6 @@ import {
   isLetter,
   isNamed,
   isOperatedOn,
-  isSpace,
   isValueStart,
   lastBefore,
   load,
@@ -19,12 +17,12 @@ import {
   NEAR,
   PAD,
   PIECE,
+  skipBack,
   skipForward,
   UNITS,
-  WORD_PART,
   wordAt,
 } from './scan-units.js';
-import { isQuiet } from './scan-quiet.js';
+import { isQuiet, PLACES, sieve } from './scan-sieve.js';
 import { mark, WINDOW } from './scan-windows.js';
 
 /**
@@ -51,15 +49,14 @@ export const ENCODED = {
   null: 64,
 } as const;
 
-const { ALWAYS, BROKEN, CALLED, COLON, COMMAND, FILE, OWNER, TAG, WHOM } = words;
-const { digit: DIGIT, mark: MARK } = EVENTS;
+const { ALWAYS, BROKEN, CALLED, COLON, COMMAND, FILE, OWNER, PART, TAG, WHOM } = words;
+const places = PLACES;
 const units = UNITS;
-const PART = WORD_PART;
-const { sql: SQL, xss: XSS, path: PATH, command: SHELL, template: TEMPLATE } = words.FAMILY;
+const { FAMILY } = words;
+const { sql: SQL, xss: XSS, path: PATH, command: SHELL, template: TEMPLATE } = FAMILY;
 
 /** Written without any punctuation, and still an attack. */
 const SHORTEST_UNION = 'union select'.length;
-const UNION = /union[\s(/]/gi;
 
 /** Looks through `text`, at most `PIECE` long, and leaves in `into` what is worth judging. */
 export function scan(text: string, into: Scan): void {
@@ -72,24 +69,27 @@ export function scan(text: string, into: Scan): void {
 
   const first = firstWordMatters(PAD);
   if (first !== 0) mark(windows, 0, length, first);
-  UNION.lastIndex = 0;
-  let union = length > SHORTEST_UNION && UNION.test(text) ? PAD + UNION.lastIndex : end;
-
-  for (let i = nextEvent(PAD, end); i < end; i = nextEvent(i + 1, end)) {
-    const event = eventAt(i);
-    if (i >= union) union = markUnions(text, i, windows);
-    if (event === MARK) {
-      if (isQuiet(i)) continue;
-      const families = markMatters(i, into, PAD, length);
-      if (families !== 0) mark(windows, i - PAD, length, families);
-    } else if (event === DIGIT) {
-      i = endOfDigits(i);
-      const families = numberMatters(i);
-      if (families !== 0) mark(windows, i - 1 - PAD, length, families);
-      i -= 1;
-    } else into.encoded |= ENCODED.lookalike;
+  if (hasLineBreak(text)) {
+    into.encoded |= ENCODED.newline;
+    // In a longer text a word at the beginning of a line is just that.
+    if (length <= WINDOW && commandBeginsLine(end)) mark(windows, 0, length, FAMILY.all);
   }
-  if (union < end) markUnions(text, end, windows);
+  // What is behind the last `union`: windows are marked in the order of their places.
+  let union = Infinity;
+  const count = sieve(PAD, end);
+  for (let i = 0; i < count; i++) {
+    const at = places[i] as number;
+    if (at >= union) {
+      mark(windows, union - PAD, text.length, SQL);
+      union = Infinity;
+    }
+    if (isQuiet(at)) continue;
+    const families = placeMatters(at, into, PAD, length);
+    if (families === 0) continue;
+    if (families !== UNION) mark(windows, at - PAD, length, families);
+    else if (length > SHORTEST_UNION) union = at + 2;
+  }
+  if (union < end) mark(windows, union - PAD, text.length, SQL);
 }
 
 /** Whom the word at the beginning of a text is worth a closer look to. */
@@ -98,28 +98,51 @@ export function firstWordMatters(start: number): number {
   return slot === 0 ? 0 : (WHOM[slot] as number);
 }
 
-/** Marks each `union` up to `to`, and says where the next one is. */
-function markUnions(text: string, to: number, windows: number[]): number {
-  let next = PAD + UNION.lastIndex;
-  while (next <= to) {
-    mark(windows, next - PAD, text.length, SQL);
-    if (!UNION.test(text)) return Infinity;
-    next = PAD + UNION.lastIndex;
-  }
-  return next;
+export function hasLineBreak(text: string): boolean {
+  return text.includes('\n') || text.includes('\r');
+}
+
+function commandBeginsLine(end: number): boolean {
+  for (let at = PAD; at < end; at++)
+    if ((units[at] === 10 || units[at] === 13) && after(at, COMMAND) !== 0) return true;
+  return false;
+}
+
+/** What {@link placeMatters} says of the end of `union`, which matters to SQL without any mark. */
+export const UNION = -1;
+
+/**
+ * Whom a place is worth a closer look to, 0 for nobody; notes the encodings on the way. The text begins at `start`.
+ */
+export function placeMatters(at: number, into: Scan, start: number, length: number): number {
+  const code = units[at] as number;
+  if (isDigit(code)) return numberMatters(at + 1);
+  if ((code | 32) === 110) return isUnion(at) ? UNION : 0;
+  if (code > 127) into.encoded |= ENCODED.lookalike;
+  return markMatters(at, into, start, length);
+}
+
+/** Whether the n at `at` is the last letter of `union`, or of `unUNION`, which some filter makes that of. */
+function isUnion(at: number): boolean {
+  return (
+    ((units[at - 1] as number) | 32) === 111 &&
+    ((units[at - 2] as number) | 32) === 105 &&
+    ((units[at - 3] as number) | 32) === 110 &&
+    ((units[at - 4] as number) | 32) === 117
+  );
 }
 
 /**
  * Whom a punctuation mark is worth a closer look to, 0 for nobody; notes the encodings on the way. The text begins at
  * `start`.
  */
-export function markMatters(at: number, into: Scan, start: number, length: number): number {
+function markMatters(at: number, into: Scan, start: number, length: number): number {
   const next = units[at + 1] as number;
   switch (units[at] as number) {
     case 39: // '
     case 34: // "
       // don't, O'Brien's: nothing that anybody breaks out with.
-      if (PART[next] === 1 && PART[units[at + 2] as number] === 0 && isLetter(units[at - 1] as number))
+      if (PART[next] !== 0 && PART[units[at + 2] as number] === 0 && isLetter(units[at - 1] as number))
         return 0;
       return (
         quoteMatters(at, start) | afterQuote(at, length) | before(at, ALWAYS | OWNER) | quotedHandler(at)
@@ -134,7 +157,7 @@ export function markMatters(at: number, into: Scan, start: number, length: numbe
       return isHandler(at) ? XSS : after(at, BROKEN) | before(at, OWNER);
     case 46: // .
       if (next === 0xfffd || (next === 46 && dotsMatter(at))) return PATH;
-      return PART[next] === 1 ? before(at, OWNER | ALWAYS) | after(at, FILE) : 0;
+      return PART[next] !== 0 ? before(at, OWNER | ALWAYS) | after(at, FILE) : 0;
     case 91: // [
     case 93: // ]
       return before(at, OWNER);
@@ -178,13 +201,11 @@ export function markMatters(at: number, into: Scan, start: number, length: numbe
       return units[at - 1] === 60 ? after(at, TAG) : 0;
     case 95: // _
       // Once a word: at its first underscore.
-      return units[at - 1] !== 95 && PART[next] === 1 ? around(at) : 0;
+      return units[at - 1] !== 95 && PART[next] !== 0 ? around(at) : 0;
+    case 9:
     case 10:
     case 13:
-      into.encoded |= ENCODED.newline;
-      // In a longer text a word at the beginning of a line is just that.
-      return length <= WINDOW ? after(at, COMMAND) : 0;
-    case 9:
+      // What these mean is for the text as a whole.
       return 0;
     case 0:
       into.encoded |= ENCODED.null;
@@ -196,7 +217,7 @@ export function markMatters(at: number, into: Scan, start: number, length: numbe
 }
 
 /** A number: what follows may go on as if a value had ended here. */
-export function numberMatters(end: number): number {
+function numberMatters(end: number): number {
   if ((units[end] as number) === 120 && units[end - 1] === 48 && isHexMark(end)) return PATH;
   return after(end - 1, BROKEN, true);
 }
@@ -223,11 +244,10 @@ function afterQuote(at: number, length: number): number {
 
 /** Those whom the word before `at` matters to. */
 function before(at: number, when: number): number {
-  let end = at;
-  for (let steps = 0; steps < NEAR && isSpace(units[end - 1] as number); steps++) end -= 1;
+  const end = skipBack(at);
   if (!mayEndWord(end, when)) return 0;
   let start = end;
-  while (PART[units[start - 1] as number] === 1 && end - start <= LONGEST_WORD) start -= 1;
+  while (PART[units[start - 1] as number] !== 0 && end - start <= LONGEST_WORD) start -= 1;
   if (end - start < 2) return 0;
   const slot = wordAt(start, when);
   return slot === 0 ? 0 : (WHOM[slot] as number);
@@ -236,7 +256,7 @@ function before(at: number, when: number): number {
 /** Those whom the word around the underscore at `at` matters to. */
 function around(at: number): number {
   let start = at;
-  while (PART[units[start - 1] as number] === 1 && at - start <= LONGEST_WORD) start -= 1;
+  while (PART[units[start - 1] as number] !== 0 && at - start <= LONGEST_WORD) start -= 1;
   const slot = wordAt(start, ALWAYS);
   return slot === 0 ? 0 : (WHOM[slot] as number);
 }
@@ -251,7 +271,7 @@ function isHandler(at: number): boolean {
   )
     end -= 1;
   let start = end;
-  while (PART[units[start - 1] as number] === 1 && end - start <= LONGEST_WORD) start -= 1;
+  while (PART[units[start - 1] as number] !== 0 && end - start <= LONGEST_WORD) start -= 1;
   return (
     end - start > 3 && ((units[start] as number) | 32) === 111 && ((units[start + 1] as number) | 32) === 110
   );
@@ -284,14 +304,14 @@ function quoteMatters(at: number, start: number): number {
   const next = units[i + 1] as number;
   switch (units[i] as number) {
     case 45: // -
-      return next === 45 || isValueStart(i + 1) || (PART[next] === 1 && i === at + 1) ? SQL | XSS : 0;
+      return next === 45 || isValueStart(i + 1) || (PART[next] !== 0 && i === at + 1) ? SQL | XSS : 0;
     case 35: // #
     case 124: // |
       return SQL;
     case 47: // /
       return next === 42 || next === 47 ? SQL | XSS : 0;
     case 59: // ;
-      return next === 32 || PART[next] === 1 || next === 45 || next === 47 || next === 35 ? SQL | XSS : 0;
+      return next === 32 || PART[next] !== 0 || next === 45 || next === 47 || next === 35 ? SQL | XSS : 0;
     case 62: // >
       return at - start < 64 ? XSS : 0;
     case 61: // =

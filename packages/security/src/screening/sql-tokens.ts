@@ -1,4 +1,7 @@
+import { readCodes, CODES } from './codes.js';
 import { meaningOf } from './sql-words.js';
+
+const codes = CODES;
 
 /** Kinds of tokens, as far as injections tell them apart. */
 export const T = {
@@ -48,7 +51,7 @@ export class SqlTokens {
 
   /** Reads a lower-case text. Spaces and whole comments are left out. */
   read(text: string): void {
-    const length = text.length;
+    const length = readCodes(text);
     let count = 0;
     this.#text = text;
     this.inlineComments = 0;
@@ -56,16 +59,17 @@ export class SqlTokens {
     this.quotes = 0;
     let i = 0;
     while (i < length && count < MAX_TOKENS) {
-      const code = text.charCodeAt(i);
-      if (code <= 32 || code === 0xa0) {
+      const code = codes[i] as number;
+      const sort = SORTS[code] as number;
+      if (sort === SPACE) {
         i += 1;
         continue;
       }
       this.starts[count] = i;
-      if (isLetter(code)) {
+      if (sort === LETTER) {
         const start = i;
         do i += 1;
-        while (i < length && isWordPart(text.charCodeAt(i)));
+        while ((SORTS[codes[i] as number] as number) >= PART);
         this.kinds[count] = T.word;
         this.ends[count] = i;
         this.meanings[count] = meaningOf(text, start, i);
@@ -74,16 +78,16 @@ export class SqlTokens {
       }
       this.meanings[count] = 0;
       if (code >= 48 && code <= 57) {
-        i = endOfNumber(text, i);
+        i = endOfNumber(i);
         this.kinds[count++] = T.number;
         continue;
       }
-      const next = text.charCodeAt(i + 1);
+      const next = codes[i + 1] as number;
       if (code === 47 && next === 42) {
-        const version = text.charCodeAt(i + 2) === 33;
+        const version = codes[i + 2] === 33;
         if (version) {
           this.versionComments += 1;
-          i = endOfNumber(text, i + 3);
+          i = endOfNumber(i + 3);
           continue;
         }
         const end = text.indexOf('*/', i + 2);
@@ -179,36 +183,36 @@ export class SqlTokens {
   }
 }
 
-function isLetter(code: number): boolean {
-  return (
-    (code >= 97 && code <= 122) ||
-    code === 95 ||
-    (code > 0xbf && code !== 0xd7 && code !== 0xf7 && code < 0x2000) ||
-    code > 0x2e80
-  );
-}
-
-function isWordPart(code: number): boolean {
-  return isLetter(code) || (code >= 48 && code <= 57) || code === 36;
-}
+const [SPACE, PART, LETTER] = [1, 2, 3] as const;
+/** Of each character: a space, a part of a word, a letter that one may begin with, or neither. */
+const SORTS = new Uint8Array(65_536).fill(SPACE, 0, 33).fill(LETTER, 97, 123);
+SORTS.fill(LETTER, 0xc0, 0x2000).fill(LETTER, 0x2e81);
+for (const char of '\u00D7\u00F7') SORTS[char.charCodeAt(0)] = 0;
+for (const char of '$0123456789') SORTS[char.charCodeAt(0)] = PART;
+SORTS[0xa0] = SPACE;
+SORTS['_'.charCodeAt(0)] = LETTER;
 
 /** Of digits, with a fraction, an exponent or as `0x…`. */
-function endOfNumber(text: string, from: number): number {
+function endOfNumber(from: number): number {
   let i = from;
-  if (text.charCodeAt(i) === 48 && text.charCodeAt(i + 1) === 120) {
+  if (codes[i] === 48 && codes[i + 1] === 120) {
     i += 2;
-    while (i < text.length && /[0-9a-f]/.test(text.charAt(i))) i += 1;
+    while (isHex(codes[i] as number)) i += 1;
     return i;
   }
-  for (; i < text.length; i++) {
-    const code = text.charCodeAt(i);
+  for (; ; i++) {
+    const code = codes[i] as number;
     const isPart = (code >= 48 && code <= 57) || (code === 46 && i > from);
     if (!isPart) break;
   }
   // 1e0union: an exponent ends a number, not a word.
-  if (i > from && text.charCodeAt(i) === 101) {
-    const next = text.charCodeAt(i + 1);
-    if (next >= 48 && next <= 57) return endOfNumber(text, i + 1);
+  if (i > from && codes[i] === 101) {
+    const next = codes[i + 1] as number;
+    if (next >= 48 && next <= 57) return endOfNumber(i + 1);
   }
   return i;
+}
+
+function isHex(code: number): boolean {
+  return (code >= 48 && code <= 57) || (code >= 97 && code <= 102);
 }

@@ -1,5 +1,3 @@
-import { pairOf } from './scan-words.js';
-
 /** What SQL's own words are to an injection. */
 export const CONNECT = 1;
 export const COMPARE = 2;
@@ -61,6 +59,11 @@ for (const [meaning, words] of [
     const pair = pairOf(word.charCodeAt(0), word.charCodeAt(1));
     LENGTHS[pair] = (LENGTHS[pair] ?? 0) | (1 << word.length);
   }
+}
+
+/** Where two letters are in that table. */
+function pairOf(first: number, second: number): number {
+  return ((first & 31) << 5) | (second & 31);
 }
 
 /** What the word of `text` from `start` to `end` means, 0 for nothing. */

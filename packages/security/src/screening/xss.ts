@@ -70,6 +70,15 @@ const STYLE_CODE =
 const STYLE_ATTRIBUTE =
   /style\s{0,4}=\s{0,4}["'`]?[^>]{0,120}(?:expression|-moz-binding|behavior|url\s{0,2}\(\s{0,2}["']?(?:javascript|data))/;
 
+/** One of these is in whatever `STOLEN` finds, and one of those in what `CODE_FROM_CODES` finds without a call. */
+const OWNERS = ['[', 'document', 'window', 'location', 'localstorage', 'xmlhttprequest'];
+const CODE_SIGNS = ['[', '${', 'fromcharcode', 'constructor', '.source', 'onerror'];
+
+function includesAny(text: string, signs: readonly string[]): boolean {
+  for (const sign of signs) if (text.includes(sign)) return true;
+  return false;
+}
+
 /** Judges one lower-case window for code that a browser would run. */
 export function judgeXss(text: string, atStart: boolean, kind: ScreeningKind, tally: Tally): void {
   const hasTag = text.includes('<');
@@ -95,12 +104,15 @@ export function judgeXss(text: string, atStart: boolean, kind: ScreeningKind, ta
     if (DATA_URL.test(text))
       tally.add('xss.url', hasTag || text.includes('script') || text.includes('base64') ? 5 : 3);
   }
-  const called = CALL.test(text);
+  // What a pattern turns on is found faster than the pattern.
+  const calls = text.includes('(') || text.includes('/*');
+  const called = (calls || text.includes('`')) && CALL.test(text);
   const valued = called && CALL_WITH_VALUE.test(text);
   if (valued) tally.add('xss.code', 2);
   else if (called) tally.add('xss.code', 1);
-  if (STOLEN.test(text)) tally.add('xss.code', hasTag || valued ? 3 : 2);
-  if (CODE_FROM_CODES.test(text)) tally.add('xss.code', called ? 4 : 3);
+  if (includesAny(text, OWNERS) && STOLEN.test(text)) tally.add('xss.code', hasTag || valued ? 3 : 2);
+  if ((calls || includesAny(text, CODE_SIGNS)) && CODE_FROM_CODES.test(text))
+    tally.add('xss.code', called ? 4 : 3);
   if (called && (STRING_BREAKOUT.test(text) || (atStart && valued && CODE_BREAKOUT.test(text))))
     tally.add('xss.breakout', 3);
   if (hasTag && kind !== 'html' && text.includes('>')) {
@@ -112,7 +124,8 @@ export function judgeXss(text: string, atStart: boolean, kind: ScreeningKind, ta
     )
       tally.add('xss.breakout', 2);
   }
-  if (STYLE_CODE.test(text)) tally.add('xss.style', hasTag || STYLE_ATTRIBUTE.test(text) ? 5 : 3);
+  if ((calls || text.includes(':') || text.includes('@import')) && STYLE_CODE.test(text))
+    tally.add('xss.style', hasTag || STYLE_ATTRIBUTE.test(text) ? 5 : 3);
 }
 
 function judgeTags(text: string, markup: boolean, loads: number, tally: Tally): void {
