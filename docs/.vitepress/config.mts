@@ -34,6 +34,7 @@ export default defineConfig({
           { text: 'When something fails', link: '/guide/failure' },
           { text: 'Screening', link: '/guide/screening' },
           { text: 'Versions of the API', link: '/guide/api-versions' },
+          { text: 'The cache beside others', link: '/guide/cache-conformance' },
           { text: 'Writing a package', link: '/guide/writing-a-package' },
           { text: 'Performance', link: '/guide/performance' },
         ],

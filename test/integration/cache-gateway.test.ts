@@ -1,7 +1,8 @@
+import { Agent } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import type { ProxyOptions } from '@signalbox/gateway';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { send } from '../support/send.js';
 import { edgeOf, HEAD, originOf, outcomeOf, whole } from './cache-edge.js';
 
@@ -157,6 +158,38 @@ describe('behind the cache, an origin that', () => {
     expect(outcomes.filter((each) => each !== 'cut' && each.text === 'good')).toHaveLength(19);
     expect(origin.requests).toHaveLength(2);
     expect(route.report().stored).toBe(1);
+  });
+
+  it.each([
+    ['a 503 that breaks off', 'HTTP/1.1 503 Unavailable\r\nContent-Length: 100\r\n\r\n'],
+    [
+      'a 503 that is no HTTP behind its head',
+      'HTTP/1.1 503 Unavailable\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n',
+    ],
+    ['a 503 that breaks off in its body', 'HTTP/1.1 503 Unavailable\r\nContent-Length: 100\r\n\r\nhalf'],
+    [
+      'a 304 that states a length (RFC 9110 section 8.6)',
+      'HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n',
+    ],
+  ])('answers %s: the client gets what there is, on a connection that stays good', async (_what, lie) => {
+    const { now, pass } = clock();
+    const origin = await originOf((socket, _request, count) => {
+      if (count === 1) socket.write(whole('old', 'ETag: "a"\r\n'));
+      else socket.end(lie);
+    });
+    const { url } = await edgeOf(origin, { now }, LIMITS);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    await send(url, { agent });
+    const [connection] = Object.values(agent.freeSockets).flat();
+    for (let times = 0; times < 3; times += 1) {
+      pass(61);
+      expect((await send(url, { agent })).text).toBe('old');
+      // What the proxy does about the connection it does in this turn or the next.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(origin.requests).toHaveLength(4);
+    expect(Object.values(agent.freeSockets).flat()).toEqual([connection]);
   });
 
   it('sends more than it stated: what is left over is nobody’s answer', async () => {

@@ -44,9 +44,9 @@ async function workers(): Promise<Workers> {
 /** Asks again and again, each time over a new connection, until it is stopped; gives what was answered. */
 function keepAsking(headers: Record<string, string>): () => Promise<number[]> {
   const statuses: number[] = [];
-  let isOver = false;
+  const over = new AbortController();
   const asking = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const answer = await fetch(`${running.url}/api/v2/me`, {
         headers: { ...headers, connection: 'close' },
       });
@@ -55,7 +55,7 @@ function keepAsking(headers: Record<string, string>): () => Promise<number[]> {
     }
   })();
   return async () => {
-    isOver = true;
+    over.abort();
     await asking;
     return statuses;
   };

@@ -84,7 +84,10 @@ describe('many who miss at once', () => {
       if (come === AT_ONCE) enough.open();
       next();
     };
-    const handler = counting((_req, _res, next) => void enough.opened.then(() => next()));
+    const handler = counting(async (_req, _res, next) => {
+      await enough.opened;
+      next();
+    });
     const route = cache({ ttlMs: 60_000 });
     const url = await serving(counted, route, handler);
     const all = await texts(1_000, () => url);
@@ -123,7 +126,7 @@ describe('many who miss at once', () => {
       const timer = setTimeout(next, 60);
       res.on('close', () => clearTimeout(timer));
     });
-    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    const url = await serving(cache({ ttlMs: 60_000, waitMs: 60_000 }), handler);
     const first = request(url, { agent: false });
     first.on('error', () => undefined).end();
     await eventually(() => handler.calls() === 1);

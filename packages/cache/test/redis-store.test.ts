@@ -7,7 +7,7 @@ import { eventually } from '../../../test/support/eventually.js';
 import { redisClient } from '../../../test/support/redis-client.js';
 import { decode, encode } from '../src/entry-codec.js';
 import { cache, redisStore, type CacheStore, type RedisStoreOptions } from '../src/index.js';
-import { counting, fields, get, serving } from './support.js';
+import { clock, counting, fields, get, serving } from './support.js';
 import { entryOf, itKeepsTheStoreContract, keyOf, stampOf } from './store-contract.js';
 
 let redis: RedisServer;
@@ -122,6 +122,21 @@ describe('redisStore', () => {
       return proxy.counts.roundTrips === 0;
     });
     await proxy.stop();
+  });
+
+  it('a stale answer that a 304 renews is asked for once by many', async () => {
+    const { now, pass } = clock();
+    const handler = counting((req, res, next) => {
+      res.set({ 'cache-control': 'max-age=10', etag: '"a"' });
+      if (req.headers['if-none-match'] === undefined) return next();
+      setTimeout(() => res.status(304).end(), 50);
+    });
+    const url = await serving(cache({ store: of('shared'), now }), handler);
+    await get(`${url}/renewed`);
+    pass(11);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => get(`${url}/renewed`)));
+    expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(['answer 1']));
+    expect(handler.calls()).toBe(2);
   });
 
   it('local tiers hear of what others invalidate, remove and replace', async () => {
