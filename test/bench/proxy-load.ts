@@ -1,14 +1,22 @@
 /**
  * A process of its own that sends one request over and over on kept-alive connections, each as soon as the one
- * before is answered: `node proxy-load.js URL SECONDS CONNECTIONS METHOD BODY_BYTES`. Prints one line of JSON.
+ * before is answered: `node proxy-load.js URL SECONDS CONNECTIONS METHOD BODY_BYTES [REQUESTS]`, for so many seconds or, where
+ * that is sooner, so many requests. Prints one line of JSON.
  *
  * It reads and writes sockets and understands no more HTTP than it needs, so that the machine is left to the proxy:
  * a proxy answers as often as a client of Node can ask.
  */
 import { connect, type Socket } from 'node:net';
 
-const [target = '', seconds = '2', connections = '64', method = 'GET', bodyBytes = '0'] =
-  process.argv.slice(2);
+const [
+  target = '',
+  seconds = '2',
+  connections = '64',
+  method = 'GET',
+  bodyBytes = '0',
+  requests = 'Infinity',
+] = process.argv.slice(2);
+const most = Number(requests);
 const url = new URL(target);
 const request = Buffer.from(requestText());
 const counts = { requests: 0, errors: 0, bodyBytes: 0 };
@@ -79,6 +87,7 @@ class Client {
     this.left = undefined;
     counts.requests += 1;
     latenciesMs.push(performance.now() - this.askedAt);
+    if (counts.requests >= most) finish();
     if (!this.isOver) this.ask();
   }
 
@@ -88,9 +97,15 @@ class Client {
   }
 }
 
+let finish: () => void = () => undefined;
+const isOver = new Promise<void>((resolve) => {
+  finish = resolve;
+});
 const clients = Array.from({ length: Number(connections) }, () => new Client());
 const startedAt = performance.now();
-await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1_000));
+const timer = setTimeout(() => finish(), Number(seconds) * 1_000);
+await isOver;
+clearTimeout(timer);
 const tookSeconds = (performance.now() - startedAt) / 1_000;
 for (const client of clients) client.stop();
 

@@ -130,6 +130,12 @@ function cutOff(budgetMs: number, caller: AbortSignal | undefined): CutOff {
   };
 }
 
+/**
+ * A body is read as it comes, up to a bound of our own. Were undici 7 to wait for somebody who reads it, a server that
+ * closes meanwhile would end the process (nodejs/undici#5360).
+ */
+const NEVER_PAUSE = Number.MAX_SAFE_INTEGER;
+
 async function exchange(
   server: Server,
   request: PreparedRequest,
@@ -144,6 +150,7 @@ async function exchange(
     headers: authorization === undefined ? request.headers : { authorization, ...request.headers },
     body: request.body ?? null,
     signal,
+    highWaterMark: NEVER_PAUSE,
   });
   progress.status = statusCode;
   if (isFailure(statusCode)) {

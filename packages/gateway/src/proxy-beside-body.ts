@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CONNECTION, namedByConnection, PASS } from './proxy-header-names.js';
+import type { ProxySettings } from './proxy-options.js';
 
 /** Passes on 102 and 103 (RFC 8297); others mean nothing to this client. */
 export function sendInformational(
   req: IncomingMessage,
   res: ServerResponse,
+  { responseHeaders }: ProxySettings,
   status: number,
   raw: readonly Buffer[],
 ): void {
@@ -12,12 +15,21 @@ export function sendInformational(
   if (status === 102) res.writeProcessing();
   if (status !== 103) return;
   const link: string[] = [];
+  const others = new Map<string, string>();
+  let named: readonly string[] = [];
   for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index]?.toString('latin1').toLowerCase() === 'link')
-      link.push(raw[index + 1]?.toString('latin1') ?? '');
+    const { lowerCase, action } = responseHeaders.rule(raw[index]?.toString('latin1') ?? '');
+    const value = raw[index + 1]?.toString('latin1') ?? '';
+    if (lowerCase === 'link' && action === PASS) link.push(value);
+    else if (action === CONNECTION) named = [...named, ...(namedByConnection(value) ?? [])];
+    else if (action === PASS) {
+      const before = others.get(lowerCase);
+      others.set(lowerCase, before === undefined ? value : `${before}, ${value}`);
+    }
   }
+  for (const name of named) others.delete(name);
   try {
-    if (link.length > 0) res.writeEarlyHints({ link });
+    if (link.length > 0) res.writeEarlyHints({ ...Object.fromEntries(others), link });
   } catch {
     // A hint that Node does not like is left out.
   }

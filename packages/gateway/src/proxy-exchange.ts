@@ -1,16 +1,19 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { onceOver } from '@signalbox/context';
 import type { Request } from 'express';
 import type { Dispatcher } from 'undici';
 import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
+import { answerOn, flushCompression, onDrain, type Answering } from './proxy-client.js';
+import type { Connection, ConnectionReader } from './connection.js';
 import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
 import type { ProxySettings } from './proxy-options.js';
 import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
 import { Pace } from './proxy-pace.js';
+import { atTurnsEnd, corkConnection } from './proxy-turn.js';
 import { UploadBody } from './proxy-request-body.js';
 import type { ProxyRequest } from './proxy-request-headers.js';
 import { hasNoBody, takeBackHead, UnusableHeadError, writeHead } from './proxy-response-head.js';
@@ -33,18 +36,21 @@ const DONE = 2;
 /** No answer needs more of them, and an upstream could send them for ever. */
 const MAX_INFORMATIONAL = 16;
 
-const EXCHANGE: unique symbol = Symbol('signalbox.exchange');
-type LinkedResponse = ServerResponse & { [EXCHANGE]?: ProxyExchange };
+/** As much of an answer may wait for its client; with less, each piece of it would stop and start the upstream. */
+const MAX_UNSENT_BYTES = 131_072;
 
 /** One request on its way to the upstream and back: what undici calls, and what ends it from either side. */
-export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Caller {
+export class ProxyExchange
+  implements Dispatcher.DispatchHandler, Watched, Caller, Answering, ConnectionReader
+{
   next: Watched | undefined = undefined;
   previous: Watched | undefined = undefined;
+  connection: Connection | undefined = undefined;
 
   private readonly core: ProxyCore;
   private readonly target: Target;
   private readonly req: ProxyRequest;
-  private readonly res: LinkedResponse;
+  private readonly res: ServerResponse;
   private readonly passOn: (error?: unknown) => void;
   private readonly request: OutgoingRequest;
 
@@ -54,13 +60,13 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private call: ProxyCall | undefined = undefined;
   private readonly pace: Pace = new Pace();
   private abortUpstream: ((error?: Error) => void) | undefined = undefined;
-  private resumeUpstream: (() => void) | undefined = undefined;
   private judgement: Verdict = 'ok';
   private status: number | undefined = undefined;
   private contentLength: number | undefined = undefined;
   private isEventStream = false;
   private informational = 0;
   private waitsForDrain = false;
+  private corked: Socket | null = null;
 
   constructor(
     core: ProxyCore,
@@ -76,7 +82,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.res = res;
     this.passOn = next;
     this.request = request;
-    this.res[EXCHANGE] = this;
+    answerOn(res, this);
   }
 
   start(): void {
@@ -132,12 +138,12 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     else this.abortUpstream = abort;
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
-    const { res, req } = this;
+  onHeaders(status: number, raw: Buffer[], _resume: () => void, statusText: string): boolean {
+    const { res, req, core } = this;
     if (this.phase === DONE) return true;
     if (status < 200) {
       this.informational += 1;
-      if (this.informational <= MAX_INFORMATIONAL) sendInformational(req, res, status, raw);
+      if (this.informational <= MAX_INFORMATIONAL) sendInformational(req, res, core.settings, status, raw);
       else this.breakOff(unusableAnswer(this.at(), new UnusableHeadError('never comes to its final status')));
       return true;
     }
@@ -147,7 +153,6 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       return true;
     }
     this.status = status;
-    this.resumeUpstream = resume;
     if (!this.takeHead(status, raw, statusText)) return true;
     this.phase = ANSWERING;
     this.pace.restart(performance.now());
@@ -156,29 +161,31 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.call?.count(this.judgement);
     // What the client still sends belongs to this request, whether or not anybody reads it.
     if (this.request.body !== null && !req.complete) res.setHeader('Connection', 'close');
-    if (this.contentLength !== 0 && !hasNoBody(req.method, status)) process.nextTick(flushHead, this);
+    // What undici says of its end is not heard: it takes the length that a 304 may state for that of a body.
+    if (hasNoBody(req.method, status)) this.onComplete(null);
+    else if (this.contentLength !== 0) atTurnsEnd(this);
     return true;
   }
 
   private takeHead(status: number, raw: readonly Buffer[], statusText: string): boolean {
-    const { req, res } = this;
-    const { settings } = this.core;
+    const { req, res, core } = this;
     try {
-      const head = writeHead(req, res, settings, this.outside(), status, statusText, raw);
+      const head = writeHead(req, res, core.settings, this.outside(), status, statusText, raw);
       this.contentLength = head.contentLength;
       this.isEventStream = head.isEventStream;
-      if ((head.contentLength ?? 0) <= settings.maxResponseBytes) return true;
-      takeBackHead(res, settings, raw);
-      this.breakOff(tooLargeAnswer(this.at(), settings.maxResponseBytes));
+      if ((head.contentLength ?? 0) <= core.settings.maxResponseBytes) return true;
+      takeBackHead(res, core.settings, raw);
+      this.breakOff(tooLargeAnswer(this.at(), core.settings.maxResponseBytes));
     } catch (error) {
-      takeBackHead(res, settings, raw);
+      takeBackHead(res, core.settings, raw);
       this.breakOff(unusableAnswer(this.at(), error));
     }
     return false;
   }
 
-  /** Sends the head where the body takes its time; with the body's first bytes it would have gone anyway. */
-  flush(): void {
+  /** Sends what came in this turn: the head alone where the body takes its time. */
+  turnEnds(): void {
+    this.uncork();
     if (this.phase === ANSWERING && !this.res.headersSent) this.res.flushHeaders();
   }
 
@@ -197,21 +204,35 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       res.end(chunk);
       return true;
     }
+    if (!this.isEventStream) this.cork();
     const hasRoom = res.write(chunk);
     if (this.isEventStream) flushCompression(res);
-    if (hasRoom) return true;
+    if (hasRoom || res.writableLength < MAX_UNSENT_BYTES) return true;
     pace.pause();
+    this.connection?.stopReading();
     if (!this.waitsForDrain) {
       this.waitsForDrain = true;
-      res.on('drain', responseDrained);
+      onDrain(res);
     }
-    return false;
+    return true;
+  }
+
+  private cork(): void {
+    if (this.corked !== null) return;
+    this.corked = corkConnection(this.res);
+    if (this.corked !== null) atTurnsEnd(this);
+  }
+
+  private uncork(): void {
+    // The end of a response has done so already.
+    if (!this.res.writableEnded) this.corked?.uncork();
+    this.corked = null;
   }
 
   drained(): void {
     if (!this.pace.isPaused || this.phase === DONE) return;
     this.pace.resume();
-    this.resumeUpstream?.();
+    this.connection?.goOnReading();
   }
 
   onComplete(trailers: (string | Buffer)[] | null): void {
@@ -293,7 +314,8 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private tell(error: Error, isBegun: boolean): void {
     const { res } = this;
     if (res.writableEnded || res.destroyed) return;
-    // The head waits for the next tick; cut off without one, the client would take it for a lost connection.
+    // What came is sent; cut off without a head, the client would take it for a lost connection.
+    this.uncork();
     if (isBegun && !res.headersSent) res.flushHeaders();
     this.passOn(error);
     if (isBegun && !res.destroyed) res.destroy();
@@ -301,6 +323,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
 
   private finish(verdict: Verdict, outcome: CallOutcome): void {
     this.phase = DONE;
+    this.connection?.goOnReading();
     this.core.watch.remove(this);
     this.call?.end(verdict, outcome, this.status);
   }
@@ -320,28 +343,6 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private at(): At {
     return { upstream: this.target.settings.name, server: this.call?.server.address.origin ?? '' };
   }
-}
-
-function flushHead(exchange: ProxyExchange): void {
-  exchange.flush();
-}
-
-/** Lets the exchange hear when the client leaves: one listener for all responses. */
-export function watchClient(req: ProxyRequest, res: ServerResponse): void {
-  onceOver(req, res, responseClosed);
-}
-
-function responseClosed(this: ServerResponse): void {
-  (this as LinkedResponse)[EXCHANGE]?.abandon();
-}
-
-function responseDrained(this: ServerResponse): void {
-  (this as LinkedResponse)[EXCHANGE]?.drained();
-}
-
-/** `compression` keeps what it has until it is told. */
-function flushCompression(res: ServerResponse): void {
-  if ('flush' in res && typeof res.flush === 'function') res.flush();
 }
 
 function ignore(): void {

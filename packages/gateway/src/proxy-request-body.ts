@@ -4,7 +4,8 @@ import { ProxyRequestError } from './proxy-errors.js';
 import type { OutgoingHeaders, ProxyRequest } from './proxy-request-headers.js';
 
 /** Bodies up to here are read before anybody is asked: no slow client then holds a connection to the upstream. */
-const SMALL_BYTES = 65_536;
+const SMALL_BYTES = 131_072;
+const HIGH_WATER_BYTES = 65_536;
 
 /** Whether a body parser, or somebody else, has read the body. */
 export function isConsumed(req: ProxyRequest): boolean {
@@ -47,7 +48,7 @@ export class UploadBody extends Readable {
   private isAttached = false;
 
   constructor(req: ProxyRequest, maxBytes: number, onTooLarge: () => void) {
-    super({ highWaterMark: SMALL_BYTES });
+    super({ highWaterMark: HIGH_WATER_BYTES });
     this.req = req;
     this.maxBytes = maxBytes;
     this.onTooLarge = onTooLarge;

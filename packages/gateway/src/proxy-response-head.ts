@@ -104,10 +104,8 @@ export function writeHead(
   fields.add('via', 'Via', settings.via);
   if (named !== undefined) fields.remove(named);
   res.statusCode = status;
-  // An empty one would make Node put its own in its place.
-  if (statusText !== '' && statusText !== STATUS_CODES[status] && /^[\t\u0020-\u007e]*$/.test(statusText)) {
-    res.statusMessage = statusText;
-  }
+  // Without one, Node puts its own in its place.
+  if (statusText !== STATUS_CODES[status] && REASON.test(statusText)) res.statusMessage = statusText;
   if (hasNoBody(req.method, status)) head.contentLength = undefined;
   // Node refuses a Trailer where the body has a length.
   else if (trailer !== undefined && head.contentLength === undefined && req.httpVersion === '1.1')
@@ -115,6 +113,9 @@ export function writeHead(
   fields.commit();
   return head;
 }
+
+/** What was meant for people: no more of it than they would read. */
+const REASON = /^[\t\u0020-\u007e]{1,256}$/;
 
 /** RFC 9112 section 6.3. */
 export function hasNoBody(method: string | undefined, status: number): boolean {

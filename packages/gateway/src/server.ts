@@ -4,6 +4,7 @@ import { Pool } from 'undici';
 import { createBreaker, type Breaker, type BreakerStateName, type Verdict } from './breaker.js';
 import type { UpstreamSettings } from './options.js';
 import { createRotation, type RotationReport } from './rotation.js';
+import { Connection } from './connection.js';
 import type { ServerAddress } from './server-address.js';
 
 /** One server of an upstream: its connections, and what is known of its health. */
@@ -62,6 +63,7 @@ export function createServer(
       ...(connections?.lookup === undefined ? undefined : { lookup: connections.lookup }),
     },
     ...(connections === undefined ? undefined : { maxHeaderSize: connections.maxHeaderBytes }),
+    factory: (origin, options) => new Connection(origin, options),
     // The attempt's own timer bounds headers and body together.
     headersTimeout: 0,
     bodyTimeout: 0,

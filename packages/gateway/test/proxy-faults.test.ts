@@ -5,7 +5,15 @@ import { signals, type UpstreamRequest } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorType, proxied, rawConnection, rawExchange } from './proxy-support.js';
-import { goodServer, hangingServer, rawServer, sendJson, until, upstreamServer } from './upstream-server.js';
+import {
+  eventually,
+  goodServer,
+  hangingServer,
+  rawServer,
+  sendJson,
+  until,
+  upstreamServer,
+} from './upstream-server.js';
 
 /** An upstream that answers with these bytes, and closes or keeps its connection. */
 async function lyingServer(bytes: string | readonly string[], close = true): Promise<string> {
@@ -200,7 +208,7 @@ describe('several upstream servers', () => {
       isWell ? sendJson(res, { from: 'shaky' }) : res.writeHead(503).end(),
     );
     const good = await goodServer();
-    const options = { failures: 3, pauseMs: 100, maxPauseMs: 100 };
+    const options = { failures: 3, pauseMs: 1_000, maxPauseMs: 1_000 };
     const url = await proxied({
       to: [shaky.url, good.url],
       mode: 'preference',
@@ -211,7 +219,7 @@ describe('several upstream servers', () => {
     expect(shaky.seen).toHaveLength(3);
 
     isWell = true;
-    await until(() => shaky.seen.length > 3 || (void fetch(url).then((answer) => answer.text()), false));
+    await eventually(async () => (await (await fetch(url)).text()).includes('shaky'));
   });
 
   it('are asked in the background how they are', async () => {
@@ -225,18 +233,13 @@ describe('several upstream servers', () => {
 
     expect(await (await fetch(`${url}/x`)).text()).toContain('good');
     isWell = true;
-    let text = '';
-    await until(
-      () =>
-        text === 'sick' ||
-        (void fetch(`${url}/x`).then(async (answer) => void (text = await answer.text())), false),
-    );
+    await eventually(async () => (await (await fetch(`${url}/x`)).text()) === 'sick');
   });
 
   it('open their breaker, and are probed by one request', async () => {
     let isWell = false;
     const upstream = await upstreamServer((_req, res) => void res.writeHead(isWell ? 200 : 503).end());
-    const url = await proxied({ to: upstream.url, ejection: false, breaker: { failures: 3, openMs: 200 } });
+    const url = await proxied({ to: upstream.url, ejection: false, breaker: { failures: 3, openMs: 1_000 } });
     for (let count = 0; count < 3; count += 1) expect((await fetch(url)).status).toBe(503);
     const refused = await fetch(url);
 
@@ -245,8 +248,7 @@ describe('several upstream servers', () => {
     expect(upstream.seen).toHaveLength(3);
 
     isWell = true;
-    let status = 0;
-    await until(() => status === 200 || (void fetch(url).then((answer) => (status = answer.status)), false));
+    await eventually(async () => (await fetch(url)).status === 200);
     expect((await fetch(url)).status).toBe(200);
   });
 

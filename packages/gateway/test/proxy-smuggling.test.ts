@@ -52,6 +52,33 @@ const ATTACKS: readonly (readonly [string, string])[] = [
   ['a chunk size in C', 'Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n'],
   ['a chunk size that overflows', `Transfer-Encoding: chunked\r\n\r\n${'f'.repeat(17)}\r\n\r\n0\r\n\r\n`],
   ['a chunk longer than it says', 'Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n'],
+  ['a coding that is chunked and identity', 'Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n'],
+  ['a coding that is identity and chunked', 'Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n'],
+  ['chunked in a list with itself', 'Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n'],
+  ['chunked with a parameter', 'Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n'],
+  ['chunked in quotes', 'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n'],
+  ['nearly chunked', 'Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n'],
+  ['a coding before a colon with a tab', 'Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n'],
+  ['a coding that a tab breaks', 'Transfer-Encoding: chun\tked\r\n\r\n0\r\n\r\n'],
+  ['a coding that begins with a form feed', 'Transfer-Encoding: \fchunked\r\n\r\n0\r\n\r\n'],
+  ['an empty coding', 'Transfer-Encoding:\r\nContent-Length: 6\r\n\r\n0\r\n\r\n'],
+  ['a coding folded behind a tab', 'Transfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n'],
+  ['a folded length', 'Content-Length:\r\n 37\r\n\r\n'],
+  ['the same length twice', 'Content-Length: 37\r\nContent-Length: 37\r\n\r\n'],
+  ['a list of the same length', 'Content-Length: 37, 37\r\n\r\n'],
+  ['a length below zero', 'Content-Length: -1\r\n\r\n'],
+  ['a length that overflows', 'Content-Length: 18446744073709551616\r\n\r\n'],
+  ['line feeds alone', 'X: a\nTransfer-Encoding: chunked\n\n0\n\n'],
+  ['a line feed before a length', 'X: a\n Content-Length: 37\r\n\r\n'],
+  ['carriage returns alone', 'X: a\rTransfer-Encoding: chunked\r\r'],
+  ['a chunk that ends in a line feed', 'Transfer-Encoding: chunked\r\n\r\n1\r\na\n0\r\n\r\n'],
+  ['a chunk size that ends in a line feed', 'Transfer-Encoding: chunked\r\n\r\n0\n\n'],
+  ['a chunk size that a carriage return ends', 'Transfer-Encoding: chunked\r\n\r\n0\r\r\n'],
+  ['a chunk extension with a line feed', 'Transfer-Encoding: chunked\r\n\r\n0;a\n\r\n\r\n'],
+  ['a chunk size before a blank', 'Transfer-Encoding: chunked\r\n\r\n 0\r\n\r\n'],
+  ['a chunk size with an underscore', 'Transfer-Encoding: chunked\r\n\r\n0_0\r\n\r\n'],
+  ['a trailer that is a line feed', 'Transfer-Encoding: chunked\r\n\r\n0\r\nX: a\n\r\n\r\n'],
+  ['a field without a colon', 'Transfer-Encoding chunked\r\n\r\n0\r\n\r\n'],
   ['two hosts', 'Host: b\r\n\r\n'],
 ];
 
@@ -67,6 +94,18 @@ describe('requests that two parsers read differently', () => {
     expect(upstream.bytes()).not.toContain('/smuggled');
     expect(upstream.bytes().match(/ HTTP\/1\.1\r\n/g) ?? []).not.toHaveLength(2);
     expect(text).toMatch(/^HTTP\/1\.1 (400|501|502|413) /);
+  });
+
+  it('takes blanks and tabs around a coding for what they are', async () => {
+    const upstream = await recordingServer();
+    const url = await proxied({ to: upstream.url });
+    const text = await rawExchange(
+      url,
+      `POST /first HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding:\t chunked \t\r\n\r\n0\r\n\r\n${SMUGGLED}`,
+    );
+
+    expect(text).toMatch(/^HTTP\/1\.1 (200|400|501) /);
+    expect(upstream.bytes()).not.toContain('/smuggled');
   });
 
   it('refuses chunks of HTTP/1.0', async () => {

@@ -212,7 +212,8 @@ describe('proxy', () => {
 
   it('passes on early hints and other news before the answer', async () => {
     const upstream = await upstreamServer((_req, res) => {
-      res.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' }, () => res.end('page'));
+      const hints = { 'x-hint': 'seen', connection: 'x-hop', 'x-hop': 'unseen', 'set-cookie': 'a=b' };
+      res.writeEarlyHints({ link: '</style.css>; rel=preload; as=style', ...hints }, () => res.end('page'));
     });
     const req = request(await proxied({ to: upstream.url })).end();
     const hint = once(req, 'information');
@@ -220,8 +221,11 @@ describe('proxy', () => {
 
     expect((await hint)[0]).toMatchObject({
       statusCode: 103,
-      headers: { link: '</style.css>; rel=preload; as=style' },
+      headers: { link: '</style.css>; rel=preload; as=style', 'x-hint': 'seen' },
     });
+    for (const name of ['connection', 'x-hop', 'set-cookie']) {
+      expect((await hint)[0].headers[name]).toBeUndefined();
+    }
     expect((await answer)[0]).toMatchObject({ statusCode: 200 });
   });
 

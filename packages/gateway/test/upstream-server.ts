@@ -78,6 +78,11 @@ export async function rawServer(handle: (socket: Socket) => void): Promise<strin
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** Sends RST. Node's `resetAndDestroy` says goodbye before, as `end` does. */
+export function reset(socket: Socket): void {
+  Object.assign(socket, { resetAndClosing: true }).destroy();
+}
+
 /** A URL where nobody listens: the port was free a moment ago. */
 export async function closedPort(): Promise<string> {
   const server = createServer();
@@ -123,6 +128,15 @@ export function upstream(options: UpstreamOptions): Upstream {
 export async function until(condition: () => boolean): Promise<void> {
   for (let waited = 0; !condition(); waited += 10) {
     if (waited > 10_000) throw new Error(`never came true: ${String(condition)}`);
+    await sleep(10);
+  }
+}
+
+/** Asks again and again until the answer is yes, for at most ten seconds. */
+export async function eventually(ask: () => Promise<boolean>): Promise<void> {
+  const endsAt = performance.now() + 10_000;
+  while (!(await ask())) {
+    if (performance.now() > endsAt) throw new Error(`never came true: ${String(ask)}`);
     await sleep(10);
   }
 }

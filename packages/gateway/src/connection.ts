@@ -1,0 +1,83 @@
+import type { Socket } from 'node:net';
+import { Client, type Dispatcher } from 'undici';
+
+/** Who reads an answer: is told from which connection, before anything of it comes. */
+export interface ConnectionReader {
+  connection: Connection | undefined;
+}
+
+/** What a connection's socket looks at. */
+interface Hold {
+  socket: Socket | undefined;
+  isHeld: boolean;
+}
+
+/**
+ * A connection to a server, from which nothing more is read while its reader has enough, and whose reset is an error.
+ *
+ * undici can be told to wait, which stops its parser. When the server closes meanwhile, undici 7 ends the process by
+ * an assertion that nobody can catch (nodejs/undici#5360). A socket that seems to have nothing to read does
+ * as well, and the parser hears nothing of it.
+ */
+export class Connection extends Client {
+  private readonly hold: Hold;
+
+  constructor(origin: URL, { connect, ...options }: Client.Options) {
+    if (typeof connect !== 'function') throw new TypeError('Connection: "connect" must be a function');
+    const hold: Hold = { socket: undefined, isHeld: false };
+    super(origin, {
+      ...options,
+      connect(to, callback) {
+        connect(to, (...[error, socket]) => {
+          // undici leaves the second out where there is a first.
+          if (error !== null) callback(error, null);
+          else callback(null, holdable(socket, hold));
+        });
+      },
+    });
+    this.hold = hold;
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (isReader(handler)) handler.connection = this;
+    return super.dispatch(options, handler);
+  }
+
+  /** What the socket takes in until it is full is all that comes. */
+  stopReading(): void {
+    this.hold.isHeld = true;
+  }
+
+  /** Reads what has come, but not before the caller is done: it may be the parser's. */
+  goOnReading(): void {
+    if (!this.hold.isHeld) return;
+    this.hold.isHeld = false;
+    process.nextTick(readOn, this.hold);
+  }
+}
+
+function holdable(socket: Socket, hold: Hold): Socket {
+  const { read } = socket;
+  hold.socket = socket;
+  hold.isHeld = false;
+  // Here from the beginning: a property that comes and goes makes all the others slow.
+  socket.read = (size) => (hold.isHeld ? null : (read.call(socket, size) as unknown));
+  socket.on('error', nameReset);
+  return socket;
+}
+
+/**
+ * A body that lasts until the connection closes is cut when that is reset (RFC 9112 section 8). By the usual code,
+ * undici takes it for a whole one.
+ */
+function nameReset(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'ERR_CONNECTION_RESET';
+}
+
+function readOn({ socket, isHeld }: Hold): void {
+  if (!isHeld && socket !== undefined && !socket.destroyed) socket.emit('readable');
+}
+
+function isReader(handler: object): handler is ConnectionReader {
+  return 'connection' in handler;
+}
