@@ -4,7 +4,7 @@ import { dirname, extname } from 'node:path';
 import { formatAddress } from './bind.js';
 import { ClusterError, fileError } from './cluster-error.js';
 import type { CommandWords } from './command-words.js';
-import { command } from './control-socket.js';
+import { command } from './control-client.js';
 import type { ClusterSettings } from './options.js';
 import { resolveCommand } from './resolve-command.js';
 import { requireFree } from './start-cluster.js';

@@ -27,6 +27,6 @@ export function helpText(): string {
   );
   const codes = Object.entries(EXIT_CODES)
     .filter(([, code]) => code !== 0)
-    .map(([name, code]) => `${code} ${name.replaceAll('_', ' ')}`);
-  return `${INTRODUCTION}\n${options.join('\n')}\n${SIGNALS}\nExit codes: 0 done, ${codes.join(', ')}.\n`;
+    .map(([name, code]) => `  ${String(code).padEnd(4)}${name.replaceAll('_', ' ')}`);
+  return `${INTRODUCTION}\n${options.join('\n')}\n${SIGNALS}\nExit codes:\n  0   done\n${codes.join('\n')}\n`;
 }

@@ -1,10 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { checkConfig } from './check-config.js';
 import { ClusterError, EXIT_CODES } from './cluster-error.js';
-import { helpText } from './command-help.js';
 import { type CommandWords, readWords } from './command-words.js';
-import { reloadManager, showStatus, stopManager } from './manager-commands.js';
-import { startCommand } from './start-command.js';
 
 /** Does what a command line says. Sets the exit code, and prints a sentence when something is wrong. */
 export async function runCommandLine(argv: readonly string[]): Promise<void> {
@@ -19,20 +15,21 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** Each command loads what it needs: asking a manager for its status takes less than being one. */
 async function run(words: CommandWords, argv: readonly string[]): Promise<void> {
   switch (words.command) {
     case 'start':
-      return startCommand(words, argv);
+      return (await import('./start-command.js')).startCommand(words, argv);
     case 'stop':
-      return stopManager(words);
+      return (await import('./manager-commands.js')).stopManager(words);
     case 'reload':
-      return reloadManager(words);
+      return (await import('./manager-commands.js')).reloadManager(words);
     case 'status':
-      return showStatus(words);
+      return (await import('./manager-commands.js')).showStatus(words);
     case 'check-config':
-      return checkConfig(words);
+      return (await import('./check-config.js')).checkConfig(words);
     case 'help':
-      return void process.stdout.write(helpText());
+      return void process.stdout.write((await import('./command-help.js')).helpText());
     case 'version':
       return void process.stdout.write(`${version()}\n`);
   }

@@ -1,13 +1,9 @@
 import { once } from 'node:events';
-import { type Socket, connect, createServer } from 'node:net';
+import { type Socket, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { ListenError, requireFreeAddress } from '@signalbox/server';
-import { ClusterError, codeOf, fileError } from './cluster-error.js';
-
-/** What may be asked of a manager. */
-export type Command = 'status' | 'reload' | 'stop' | 'quit';
-
-type Reply = { ok: true; result: unknown } | { ok: false; error: string };
+import { ClusterError, fileError } from './cluster-error.js';
+import type { Command, Reply } from './control-client.js';
 
 export interface ControlSocket {
   close(): Promise<void>;
@@ -103,43 +99,4 @@ async function firstLine(socket: Socket, maxBytes: number): Promise<string> {
   });
   for await (const line of createInterface({ input: socket })) return line;
   throw new Error('no command came');
-}
-
-/**
- * Gives a manager a command.
- *
- * @throws {ClusterError} when none listens there, it may not be asked, or does not answer
- */
-export async function command(path: string, name: Command, withinMs: number): Promise<unknown> {
-  const socket = connect(path);
-  socket.setTimeout(withinMs, () => socket.destroy(new Error('timeout')));
-  try {
-    await once(socket, 'connect');
-    socket.write(`${JSON.stringify({ command: name })}\n`);
-    let text = '';
-    for await (const chunk of socket.setEncoding('utf8')) text += String(chunk);
-    const answer = JSON.parse(text) as Reply;
-    if (answer.ok) return answer.result;
-    throw new ClusterError('failed', answer.error);
-  } catch (error) {
-    if (error instanceof ClusterError) throw error;
-    throw unreachable(path, error, withinMs);
-  } finally {
-    socket.destroy();
-  }
-}
-
-function unreachable(path: string, error: unknown, withinMs: number): ClusterError {
-  const code = codeOf(error);
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new ClusterError('no_permission', `no permission to use the control socket ${path}`, {
-      cause: error,
-    });
-  }
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
-    return new ClusterError('not_running', `no manager listens on ${path}`, { cause: error });
-  }
-  const isLate = error instanceof Error && error.message === 'timeout';
-  if (isLate) return new ClusterError('timed_out', `the manager did not answer within ${withinMs} ms`);
-  return new ClusterError('failed', `the manager broke off the connection`, { cause: error });
 }

@@ -31,6 +31,6 @@ export function workerEnvironment(
 }
 
 /** Somebody may sit at a breakpoint. */
-export function isInspected({ nodeArgs }: ClusterSettings): boolean {
+function isInspected({ nodeArgs }: ClusterSettings): boolean {
   return [...process.execArgv, ...nodeArgs].some((arg) => arg.startsWith('--inspect'));
 }

@@ -1,7 +1,7 @@
 import type { WorkerProcess } from './worker-process.js';
 
 /** A worker that is frozen as a whole has nobody left who could report it; the manager gives it a little longer. */
-const THREAD_MAY_TAKE_MS = 3_000;
+const THREAD_MAY_TAKE_MS = 5_000;
 
 /**
  * Calls `onSilent` for each worker from which nothing is heard.

@@ -4,16 +4,14 @@ import { ClusterError } from './cluster-error.js';
 import { readFindingSettings } from './command-settings.js';
 import { type CommandWords, takeFlag } from './command-words.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
-import { type Command, command } from './control-socket.js';
-import { controlSocketOf } from './options.js';
-import { isRunning, readPid, runningOwner } from './pid-file.js';
+import { type Command, command } from './control-client.js';
+import { controlSocketOf, defaultPidFile, isRunning, readPid, runningOwner } from './pid-file.js';
 import type { ReloadOutcome } from './reload-outcome.js';
-import { defaultPidFile } from './resolve-command.js';
 import { type ClusterStatus, describeReload, formatStatus } from './status.js';
 
 const ANSWERS_WITHIN_MS = 5_000;
 /** New workers may take their time to start, and old ones to drain. */
-const RELOADS_WITHIN_MS = 180_000;
+const RELOADS_WITHIN_MS = 600_000;
 const STOPS_WITHIN_MS = 120_000;
 const LOOK_EVERY_MS = 50;
 

@@ -15,6 +15,7 @@ import type { Address, ServerLog } from '@signalbox/server';
 import { parseBind } from './bind.js';
 import { ClusterError, codeOf } from './cluster-error.js';
 import { type ClusterHooks, HOOKS } from './hooks.js';
+import { controlSocketOf } from './pid-file.js';
 import { grantedProcessors } from './processors.js';
 
 /** Options of `startCluster`. Only `entry` is needed. */
@@ -293,10 +294,6 @@ function controlSocket(owner: string, { controlSocket, pidFile }: ClusterOptions
     throw wrongOption(owner, 'controlSocket', wanted, socket);
   }
   return socket;
-}
-
-export function controlSocketOf(pidFile: string): string {
-  return `${pidFile}.sock`;
 }
 
 function texts(owner: string, option: string, value: readonly string[] = []): readonly string[] {

@@ -1,5 +1,16 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ClusterError, fileError } from './cluster-error.js';
+
+/** Where the command keeps it unless it is told otherwise. */
+export function defaultPidFile(): string {
+  return resolve('signalbox.pid');
+}
+
+/** Where the manager of a pid file takes commands unless it is told otherwise. */
+export function controlSocketOf(pidFile: string): string {
+  return `${pidFile}.sock`;
+}
 
 /**
  * Writes this process' id. A file that a dead process left behind is replaced.
@@ -22,9 +33,13 @@ export function claimPidFile(path: string): () => void {
   } catch (error) {
     throw fileError('write the pid file', path, error);
   }
-  return () => {
+  const release = (): void => {
+    process.off('exit', release);
     if (readPid(path) === process.pid) rmSync(path, { force: true });
   };
+  // Of a manager that crashes, too.
+  process.once('exit', release);
+  return release;
 }
 
 /** The process that a pid file names; `undefined` where there is no such file, or no such number in it. */

@@ -1,12 +1,13 @@
 import type { Address } from '@signalbox/server';
 import { signals } from '@signalbox/signals';
 import { backoffMs } from './backoff.js';
+import { formatAddress } from './bind.js';
 import { watchHeartbeats } from './heartbeat.js';
 import { callHook } from './hooks.js';
 import type { ClusterSettings } from './options.js';
 import { openOutput } from './output.js';
 import type { WorkerFailure } from './status.js';
-import { type WorkerEvents, type WorkerProcess, listensElsewhere, startWorker } from './worker-process.js';
+import { type WorkerEvents, type WorkerProcess, startWorker } from './worker-process.js';
 
 /** Why a worker shall be replaced, though nothing is wrong with it. */
 export type RecycleReason = 'requests' | 'memory' | 'age';
@@ -67,10 +68,19 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     },
     onBeat(worker) {
       const { maxMemoryBytes, maxAgeMs } = pool.settings;
+      // Again: when it said so it may not have been counted on yet.
+      if (worker.isTired) told.onTired(worker, 'requests');
       if (maxMemoryBytes !== 0 && worker.memoryBytes > maxMemoryBytes) told.onTired(worker, 'memory');
       if (maxAgeMs !== 0 && performance.now() - worker.startedMs > ageOf(worker, maxAgeMs)) {
         told.onTired(worker, 'age');
       }
+    },
+    onElsewhere(worker, place) {
+      const wanted = worker.address === undefined ? '' : ` in place of ${formatAddress(worker.address)}`;
+      log.warn(
+        named(worker),
+        `worker ${worker.id} listens on ${place}${wanted}; serve() of @signalbox/server listens where it is told to, other servers find HOST and PORT, or SOCKET, in their environment`,
+      );
     },
     onTired: (worker) => told.onTired(worker, 'requests'),
     onStuck: replaceStuck,
@@ -97,7 +107,13 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
       const why = worker.crash === undefined ? '' : `: ${worker.crash.split('\n', 1)[0]}`;
       callHook(settings.hooks, log, 'workerExit', { ...named(worker), ...exit, expected });
       publishState(worker, exit.code);
-      log.info({ ...named(worker), ...exit }, `worker ${worker.id} ${how}`);
+      if (worker.overdueMs === undefined)
+        log.info({ ...named(worker), ...exit }, `worker ${worker.id} ${how}`);
+      else
+        log.warn(
+          named(worker),
+          `worker ${worker.id} was killed: it had not ended within ${worker.overdueMs} ms`,
+        );
       lose(worker, `${how}${why}`);
     });
     return worker;
@@ -110,7 +126,7 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
   function addressFor({ address }: ClusterSettings): Address | undefined {
     if (address === undefined || 'socket' in address || address.port !== 0 || port === undefined)
       return address;
-    const sharing = [...members].find(({ listening }) => listening !== undefined);
+    const sharing = [...members].find(({ state }) => state === 'ready');
     return sharing === undefined ? { ...address, port } : sharing.address;
   }
 
@@ -118,13 +134,6 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     const tookMs = Math.round((worker.readyMs ?? 0) - worker.startedMs);
     log.info({ ...named(worker), tookMs }, `worker ${worker.id} is ready after ${tookMs} ms`);
     port ??= worker.listening?.port;
-    const elsewhere = listensElsewhere(worker);
-    if (elsewhere !== undefined) {
-      log.warn(
-        named(worker),
-        `worker ${worker.id} listens on ${elsewhere}; serve() of @signalbox/server listens where it is told to, others find HOST and PORT, or SOCKET, in their environment`,
-      );
-    }
     callHook(pool.settings.hooks, log, 'workerReady', named(worker));
   }
 
@@ -146,7 +155,9 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     lastFailure = { at: new Date().toISOString(), worker: worker.id, reason };
     const upMs = worker.readyMs === undefined ? 0 : performance.now() - worker.readyMs;
     quickFailures = upMs < pool.settings.minUptimeMs ? quickFailures + 1 : 1;
-    const delayMs = backoffMs(quickFailures, pool.settings.maxBackoffMs);
+    // All at once is once.
+    const rounds = Math.ceil(quickFailures / pool.wanted);
+    const delayMs = backoffMs(rounds, pool.settings.maxBackoffMs);
     const then =
       delayMs === 0 ? 'at once' : `in ${delayMs} ms, after ${quickFailures} quick failures in a row`;
     log.error({ ...named(worker), delayMs }, `worker ${worker.id} ${reason}; it is replaced ${then}`);

@@ -5,6 +5,7 @@ import { ClusterError, fileError } from './cluster-error.js';
 import { type CommandSettings, readCommandSettings, toClusterOptions } from './command-settings.js';
 import type { CommandWords } from './command-words.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
+import { defaultPidFile } from './pid-file.js';
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from './options.js';
 
 /** Everything that `start` and `check-config` need to know. */
@@ -70,10 +71,6 @@ function complete(
     outputFile,
     log: options.log ?? commandLog(outputFile, level),
   };
-}
-
-export function defaultPidFile(): string {
-  return resolve('signalbox.pid');
 }
 
 /** Several lines of a reload's settings would else open the file several times. */

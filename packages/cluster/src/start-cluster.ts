@@ -9,7 +9,8 @@ import {
   signalKeeper,
 } from '@signalbox/server';
 import { ClusterError } from './cluster-error.js';
-import { type Command, openControlSocket } from './control-socket.js';
+import type { Command } from './control-client.js';
+import { openControlSocket } from './control-socket.js';
 import { type ProcessManager, type RunningManager, openManager } from './manager.js';
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from './options.js';
 import { watchOrphans } from './orphans.js';
@@ -100,10 +101,13 @@ async function start(
   closers.push(watchOrphans(log));
   warnOfParent(settings.signals, log);
 
-  await startWorkers(manager, stopping);
+  const started = startWorkers(manager, stopping);
   if (settings.watch.length > 0) {
-    closers.push(watchFiles(settings.watch, log, () => void manager?.reload()));
+    // A change during the start counts, too.
+    const reload = (): void => void started.then(() => manager?.reload()).catch(() => undefined);
+    closers.push(watchFiles(settings.watch, log, reload));
   }
+  await started;
   return { ...manager, scale: checkedScale(manager), stop: stopping.stop };
 }
 

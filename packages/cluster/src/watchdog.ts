@@ -12,7 +12,7 @@ interface Watch {
 }
 
 /** Code that does not stop for the debugger is not JavaScript. */
-const STOPS_WITHIN_MS = 1_000;
+const STOPS_WITHIN_MS = 3_000;
 
 const MAX_FRAMES = 50;
 

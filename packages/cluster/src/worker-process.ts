@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Address } from '@signalbox/server';
 import { formatAddress } from './bind.js';
 import { workerEnvironment } from './environment.js';
 import type { WorkerExit } from './hooks.js';
 import { type FromManager, type FromWorker, REPORT_FD, type Report, isOurs } from './messages.js';
-import type { Address } from '@signalbox/server';
 import type { ClusterSettings } from './options.js';
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'stuck' | 'exited';
@@ -25,6 +25,8 @@ export interface Listening {
 export interface WorkerEvents {
   onState(worker: WorkerProcess): void;
   onBeat(worker: WorkerProcess): void;
+  /** It listens, but not where it was told to. */
+  onElsewhere(worker: WorkerProcess, place: string): void;
   /** It is as far as its orders go. */
   onTired(worker: WorkerProcess): void;
   onStuck(worker: WorkerProcess, stack: string | undefined): void;
@@ -47,6 +49,10 @@ export interface WorkerProcess {
   /** As it last said. */
   readonly memoryBytes: number;
   readonly requests: number;
+  /** It has answered as many requests as it was to. */
+  readonly isTired: boolean;
+  /** It was told to end, was given so long, and had to be killed. */
+  readonly overdueMs: number | undefined;
   /** Ticks of the manager since the last beat. */
   missedBeats: number;
   /** What it said before it crashed. */
@@ -104,10 +110,13 @@ export function startWorker(
   const startedMs = performance.now();
   let state: WorkerState = 'starting';
   let listening: Listening | undefined;
+  let otherPlace: string | undefined;
   let readyMs: number | undefined;
   let memoryBytes = 0;
   let requests = 0;
   let crash: string | undefined;
+  let isTired = false;
+  let overdueMs: number | undefined;
   let deadline: NodeJS.Timeout | undefined;
   let startError: Error | undefined;
 
@@ -120,7 +129,10 @@ export function startWorker(
   /** Kills it unless it is gone in time. */
   function expectEnd(withinMs: number): void {
     clearTimeout(deadline);
-    deadline = setTimeout(() => worker.kill(), withinMs);
+    deadline = setTimeout(() => {
+      overdueMs = withinMs;
+      worker.kill();
+    }, withinMs);
   }
 
   function signal(name: NodeJS.Signals): void {
@@ -128,7 +140,9 @@ export function startWorker(
   }
 
   const lateStart = setTimeout(() => {
-    startError = new Error(`did not listen within ${settings.readyTimeoutMs} ms`);
+    const but = otherPlace === undefined ? '' : `, but on ${otherPlace}`;
+    const where = address === undefined ? '' : ` on ${formatAddress(address)}`;
+    startError = new Error(`did not listen${where} within ${settings.readyTimeoutMs} ms${but}`);
     worker.kill();
   }, settings.readyTimeoutMs);
 
@@ -144,7 +158,10 @@ export function startWorker(
       expectEnd(settings.drainTimeoutMs);
       enter('draining');
     }
-    if (news.kind === 'tired') events.onTired(worker);
+    if (news.kind === 'tired') {
+      isTired = true;
+      events.onTired(worker);
+    }
     if (news.kind === 'ask') events.onAsk(worker, news.ask, news.what);
   });
   // The channel may be gone before the process is; `exit` says so too.
@@ -160,7 +177,15 @@ export function startWorker(
     return exit;
   });
   const ready = new Promise<void>((resolve, reject) => {
-    forked.once('listening', (where: Listening) => {
+    forked.on('listening', (where: Listening) => {
+      if (listening !== undefined) return;
+      // A program may listen elsewhere, too, and before: for metrics, say.
+      const elsewhere = placeOutside(address, where);
+      if (elsewhere !== undefined) {
+        otherPlace = elsewhere;
+        events.onElsewhere(worker, elsewhere);
+        return;
+      }
       clearTimeout(lateStart);
       listening = where;
       readyMs = performance.now();
@@ -198,6 +223,12 @@ export function startWorker(
       return requests;
     },
     address,
+    get isTired() {
+      return isTired;
+    },
+    get overdueMs() {
+      return overdueMs;
+    },
     missedBeats: 0,
     get crash() {
       return crash;
@@ -254,10 +285,11 @@ function describeEnd(exit: WorkerExit, startError: Error | undefined, crash: str
   return `${how} before it listened${why}`;
 }
 
-/** Whether it listens where it was told to. */
-export function listensElsewhere({ address, listening }: WorkerProcess): string | undefined {
-  if (address === undefined || listening === undefined) return undefined;
-  const place = listening.addressType === -1 ? `unix:${listening.address}` : String(listening.port);
-  const wanted = 'socket' in address ? `unix:${address.socket}` : String(address.port);
-  return place === wanted || wanted === '0' ? undefined : `${place} in place of ${formatAddress(address)}`;
+/** Where it listens, if that is not where it was told to. */
+function placeOutside(address: Address | undefined, found: Listening): string | undefined {
+  if (address === undefined) return undefined;
+  const place = found.addressType === -1 ? `unix:${found.address}` : `port ${found.port}`;
+  if ('socket' in address) return place === `unix:${address.socket}` ? undefined : place;
+  // Any port will do where 0 was asked for.
+  return found.addressType !== -1 && (address.port === 0 || address.port === found.port) ? undefined : place;
 }

@@ -34,8 +34,11 @@ function obey(given: WorkerOrders): void {
     if (order.kind === 'retire') retire(order.replaced);
     if (order.kind === 'quit') process.exit();
   });
-  signals.serverState.subscribe(({ state }) => {
-    if (state === 'draining') tell({ signalbox: 'cluster', kind: 'draining' });
+  let first: object | undefined;
+  signals.serverState.subscribe(({ server, state }) => {
+    if (state === 'ready') first ??= server;
+    // A program may open and close others, such as one for metrics.
+    if (state === 'draining' && server === first) tell({ signalbox: 'cluster', kind: 'draining' });
   });
 }
 

@@ -129,6 +129,16 @@ describe('signalbox stop', { timeout: 60_000 }, () => {
     expect((await cluster.program.exited).code).toBe(0);
   });
 
+  it('kills a worker that does not drain in time, and says so', async () => {
+    const cluster = await startCluster({ workers: 1, args: ['--drain-timeout', '1s'] });
+    const slow = fetch(`${cluster.url}/slow?ms=20000`);
+    const dropped = expect(slow).rejects.toThrow('fetch failed');
+    await becomesTrue(async () => requestsOf(await cluster.status()) > 0, 'the request is under way');
+    expect((await cluster.signalbox('stop')).code).toBe(0);
+    await dropped;
+    await cluster.said(/^worker 1 was killed: it had not ended within 1000 ms$/);
+  });
+
   it('drains when a service manager tells every process of the group', async () => {
     const cluster = await startCluster();
     const slow = fetch(`${cluster.url}/slow?ms=1500`);
@@ -262,6 +272,22 @@ describe('a command that cannot be carried out', { timeout: 60_000 }, () => {
     expect({ code, stderr }).toEqual({
       code: 9,
       stderr: 'signalbox: the program does not start: worker 1 did not listen within 1000 ms\n',
+    });
+  });
+
+  it('exits with 9 when the program listens elsewhere', async () => {
+    const place = newPlace();
+    const [bind, other] = [await freePort(), await freePort()];
+    place.write(
+      'own.mjs',
+      `import { createServer } from 'node:http'; createServer().listen(${other}, '127.0.0.1');`,
+    );
+    const options = ['-w', '1', '-b', `127.0.0.1:${bind}`, '--ready-timeout', '2s'];
+    const { code, stdout, stderr } = await place.signalbox('start', 'own.mjs', ...options);
+    expect(stdout).toContain(`worker 1 listens on port ${other} in place of 127.0.0.1:${bind}; serve() of`);
+    expect({ code, stderr }).toEqual({
+      code: 9,
+      stderr: `signalbox: the program does not start: worker 1 did not listen on 127.0.0.1:${bind} within 2000 ms, but on port ${other}\n`,
     });
   });
 });

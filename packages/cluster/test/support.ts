@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Exit, type Program, startProgram, temporaryFolder, waitUntil } from '@signalbox/testing';
 import { onTestFinished } from 'vitest';
-import { command } from '../src/control-socket.js';
+import { command } from '../src/control-client.js';
 import type { ClusterStatus } from '../src/index.js';
 
 /** The command, as it is published. */

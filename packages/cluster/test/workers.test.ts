@@ -167,7 +167,7 @@ describe('workers', { timeout: 90_000 }, () => {
   });
 
   it('have their metrics added up, which no kill and no reload makes fall', async () => {
-    const cluster = await startCluster({ workers: 2 });
+    const cluster = await startCluster({ workers: 2, env: { APP_METRICS: '1' } });
     for (let count = 0; count < 20; count += 1) await pidOf(cluster.url);
     await becomesTrue(async () => (await visits(cluster)) === 20, 'all are counted');
     process.kill(readyPids(await cluster.status())[0] ?? 0, 'SIGKILL');

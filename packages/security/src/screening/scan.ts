@@ -109,7 +109,7 @@ function commandBeginsLine(end: number): boolean {
 }
 
 /** What {@link placeMatters} says of the end of `union`, which matters to SQL without any mark. */
-export const UNION = -1;
+const UNION = -1;
 
 /**
  * Whom a place is worth a closer look to, 0 for nobody; notes the encodings on the way. The text begins at `start`.
