@@ -1,31 +1,49 @@
 /**
  * A process of its own that sends one request over and over on kept-alive connections, each as soon as the one
- * before is answered: `node proxy-load.js URL SECONDS CONNECTIONS METHOD BODY_BYTES [REQUESTS]`, for so many seconds or, where
- * that is sooner, so many requests. Prints one line of JSON.
+ * before is answered: `node proxy-load.js JSON`, JSON being a {@link ProxyLoad}. Prints a {@link ProxyLoadResult}.
  *
  * It reads and writes sockets and understands no more HTTP than it needs, so that the machine is left to the proxy:
  * a proxy answers as often as a client of Node can ask.
  */
 import { connect, type Socket } from 'node:net';
+import { processCpuMicroseconds } from './process-cpu.js';
 
-const [
-  target = '',
-  seconds = '2',
-  connections = '64',
-  method = 'GET',
-  bodyBytes = '0',
-  requests = 'Infinity',
-] = process.argv.slice(2);
-const most = Number(requests);
-const url = new URL(target);
+export interface ProxyLoad {
+  url: string;
+  method: string;
+  bodyBytes: number;
+  connections: number;
+  /** Requests that are not counted: V8 makes machine code meanwhile, and connections are made. */
+  first: number;
+  /** How long it counts afterwards. */
+  seconds: number;
+  /** The proxy's process. */
+  pid: number;
+}
+
+export interface ProxyLoadResult {
+  requests: number;
+  perSecond: number;
+  cpuMicroseconds: number;
+  p50Ms: number;
+  p99Ms: number;
+  errors: number;
+  statuses: string[];
+}
+
+const load = JSON.parse(process.argv[2] ?? '{}') as ProxyLoad;
+const url = new URL(load.url);
 const request = Buffer.from(requestText());
-const counts = { requests: 0, errors: 0, bodyBytes: 0 };
 const statuses = new Set<string>();
-const latenciesMs: number[] = [];
+let asked = 0;
+let errors = 0;
+let latenciesMs: number[] = [];
+let startedAt = 0;
+let cpuAtStart = 0;
 
 /** About what a browser's request looks like. */
 function requestText(): string {
-  const length = Number(bodyBytes);
+  const { method, bodyBytes } = load;
   const fields = [
     `${method} ${url.pathname} HTTP/1.1`,
     `Host: ${url.host}`,
@@ -34,9 +52,9 @@ function requestText(): string {
     'Accept-Language: en-GB,en;q=0.9',
     'Accept-Encoding: gzip, deflate, br',
     'Cookie: theme=dark; visitor=3f0c9a52b1',
-    ...(length > 0 ? ['Content-Type: application/octet-stream', `Content-Length: ${length}`] : []),
+    ...(bodyBytes > 0 ? ['Content-Type: application/octet-stream', `Content-Length: ${bodyBytes}`] : []),
   ];
-  return `${fields.join('\r\n')}\r\n\r\n${'x'.repeat(length)}`;
+  return `${fields.join('\r\n')}\r\n\r\n${'x'.repeat(bodyBytes)}`;
 }
 
 /** One client: at most one request under way. */
@@ -81,43 +99,43 @@ class Client {
       this.head = '';
     }
     this.left -= bytes;
-    counts.bodyBytes += bytes;
     if (this.left < 0) return this.fail();
     if (this.left > 0) return;
     this.left = undefined;
-    counts.requests += 1;
     latenciesMs.push(performance.now() - this.askedAt);
-    if (counts.requests >= most) finish();
+    asked += 1;
+    if (asked === load.first) beginToCount();
     if (!this.isOver) this.ask();
   }
 
   private fail(): void {
-    if (!this.isOver) counts.errors += 1;
+    if (!this.isOver) errors += 1;
     this.stop();
   }
 }
 
-let finish: () => void = () => undefined;
-const isOver = new Promise<void>((resolve) => {
-  finish = resolve;
-});
-const clients = Array.from({ length: Number(connections) }, () => new Client());
-const startedAt = performance.now();
-const timer = setTimeout(() => finish(), Number(seconds) * 1_000);
-await isOver;
-clearTimeout(timer);
-const tookSeconds = (performance.now() - startedAt) / 1_000;
-for (const client of clients) client.stop();
+function beginToCount(): void {
+  latenciesMs = [];
+  startedAt = performance.now();
+  cpuAtStart = processCpuMicroseconds(load.pid);
+  setTimeout(report, load.seconds * 1_000);
+}
 
-const sorted = latenciesMs.toSorted((a, b) => a - b);
-process.stdout.write(
-  `${JSON.stringify({
-    requests: counts.requests,
-    perSecond: counts.requests / tookSeconds,
-    bodyBytes: counts.bodyBytes,
-    p50Ms: sorted[Math.floor(sorted.length / 2)],
-    p99Ms: sorted[Math.floor(sorted.length * 0.99)],
-    errors: counts.errors,
+function report(): void {
+  const tookMs = performance.now() - startedAt;
+  const cpuMicroseconds = (processCpuMicroseconds(load.pid) - cpuAtStart) / latenciesMs.length;
+  for (const client of clients) client.stop();
+  const sorted = latenciesMs.toSorted((a, b) => a - b);
+  const result: ProxyLoadResult = {
+    requests: sorted.length,
+    perSecond: (sorted.length / tookMs) * 1_000,
+    cpuMicroseconds,
+    p50Ms: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN,
+    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN,
+    errors,
     statuses: [...statuses],
-  })}\n`,
-);
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+const clients = Array.from({ length: load.connections }, () => new Client());

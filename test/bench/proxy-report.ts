@@ -1,6 +1,7 @@
 /** One visit to one proxy with one kind of request. */
 export interface ProxySample {
-  round: number;
+  /** The same for visits that stood beside each other. */
+  turn: string;
   proxy: string;
   kind: string;
   perSecond: number;
@@ -12,8 +13,8 @@ export interface ProxySample {
 const PEER = 'httpxy';
 
 /**
- * Prints a table: medians of the rounds, and the median, lowest and highest of the ratios that each round gave. How
- * far apart those are tells how quiet the machine was.
+ * Prints a table: medians of all visits, and of the ratios in each turn the median and the quartiles. How far apart
+ * those are tells how quiet the machine was.
  */
 export function printProxyReport(title: string, samples: readonly ProxySample[]): void {
   const rows = [...new Set(samples.map(({ proxy }) => proxy))].map((proxy) => {
@@ -36,7 +37,7 @@ export function printProxyReport(title: string, samples: readonly ProxySample[])
   console.table(Object.fromEntries(rows));
 }
 
-/** Of each round, to the base in the same round. */
+/** Of each visit, to the base in the same turn. */
 function ratios(
   own: readonly ProxySample[],
   all: readonly ProxySample[],
@@ -44,17 +45,18 @@ function ratios(
   value: (sample: ProxySample) => number,
 ): string {
   const each = own.flatMap((sample) => {
-    const other = all.find(({ proxy, round }) => proxy === base && round === sample.round);
+    const other = all.find(({ proxy, turn }) => proxy === base && turn === sample.turn);
     return other === undefined ? [] : [value(sample) / value(other)];
   });
   if (each.length === 0) return '–';
-  const [low, high] = [Math.min(...each), Math.max(...each)];
-  return `${median(each).toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
+  return `${median(each).toFixed(2)} (${quantile(each, 0.25).toFixed(2)}–${quantile(each, 0.75).toFixed(2)})`;
 }
 
 function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+  return sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN;
 }

@@ -1,8 +1,9 @@
 /**
- * Reverse proxies beside each other. Every round starts every proxy anew and gives it each kind of request once, so
- * that a drift of the machine meets all of them. Medians of the rounds are printed; ratios are made within a round.
+ * Reverse proxies beside each other. Every round starts every proxy anew, and visits all of them in turn for half a
+ * second, again and again, so that whatever else the machine does meets all of them. Medians are printed; ratios are
+ * made between visits that stood beside each other.
  *
- * `npm run bench:proxy -- [--rounds 5] [--seconds 2] [--connections 64] [--node 20,22,24] [--only signalbox,httpxy]
+ * `npm run bench:proxy -- [--rounds 3] [--visits 8] [--connections 64] [--node 20,22,24] [--only signalbox,httpxy]
  *   [--kinds small,large,upload]`
  */
 import { execFile } from 'node:child_process';
@@ -10,14 +11,14 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { startProgram } from '../support/program.js';
 import { nodeBinary } from './node-binary.js';
-import { processCpuMicroseconds } from './process-cpu.js';
+import type { ProxyLoad, ProxyLoadResult } from './proxy-load.js';
 import { startNginxProxy, startOrigin, type RunningNginx } from './proxy-nginx.js';
 import { printProxyReport, type ProxySample } from './proxy-report.js';
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '3' },
+    visits: { type: 'string', default: '8' },
     connections: { type: 'string', default: '64' },
     node: { type: 'string', default: String(process.versions.node.split('.')[0]) },
     only: { type: 'string' },
@@ -46,30 +47,40 @@ const PROXIES = [
 /** The proxy has the first processor for itself; the load and the upstream share the second. */
 const PROXY_CPU = 0;
 const OTHER_CPU = 1;
+const VISIT_SECONDS = 0.5;
 /**
  * What V8 needs to have made machine code of what matters: by count, since on a busy machine a time says nothing.
- * Where that takes too long, it has to do.
  */
-const WARM_UP = { requests: { small: 30_000, large: 3_000, upload: 3_000 }, seconds: 20 };
+const WARM_UP: Record<Kind, number> = { small: 30_000, large: 3_000, upload: 3_000 };
+/** Connections that were not used for some seconds are gone, on both sides of a proxy. */
+const RECONNECT = 500;
 
 const run = promisify(execFile);
 const loadProgram = fileURLToPath(new URL('./proxy-load.js', import.meta.url));
 const contenderProgram = fileURLToPath(new URL('./proxy-contender.js', import.meta.url));
 
-interface Load {
-  requests: number;
-  perSecond: number;
-  p50Ms: number;
-  p99Ms: number;
-  errors: number;
-  statuses: string[];
-}
-
-async function load(url: string, kind: Kind, seconds: number, most = Infinity): Promise<Load> {
+async function visit(
+  name: string,
+  { url, pid }: RunningNginx,
+  kind: Kind,
+  turn: string,
+  first: number,
+): Promise<ProxySample> {
   const { path, method, bodyBytes } = KINDS[kind];
-  const args = [url + path, seconds, values.connections, method, bodyBytes, most].map(String);
-  const { stdout } = await run('taskset', ['-c', String(OTHER_CPU), process.execPath, loadProgram, ...args]);
-  return JSON.parse(stdout) as Load;
+  const load: ProxyLoad = {
+    url: url + path,
+    method,
+    bodyBytes,
+    connections: Number(values.connections),
+    first,
+    seconds: VISIT_SECONDS,
+    pid,
+  };
+  const args = ['-c', String(OTHER_CPU), process.execPath, loadProgram, JSON.stringify(load)];
+  const { stdout } = await run('taskset', args);
+  const result = JSON.parse(stdout) as ProxyLoadResult;
+  if (result.errors > 0 || result.statuses.join() !== '200') throw new Error(`${name}, ${kind}: ${stdout}`);
+  return { turn, proxy: name, kind, ...result };
 }
 
 async function startProxy(name: string, node: string, upstream: string): Promise<RunningNginx> {
@@ -81,18 +92,6 @@ async function startProxy(name: string, node: string, upstream: string): Promise
   });
   const [, url = ''] = await program.waitFor(/listening on (http:\/\/\S+)/);
   return { url, pid: program.pid, stop: async () => void (await program.stop()) };
-}
-
-async function measure(name: string, proxy: RunningNginx, kind: Kind): Promise<Omit<ProxySample, 'round'>> {
-  await load(proxy.url, kind, WARM_UP.seconds, WARM_UP.requests[kind]);
-  const before = processCpuMicroseconds(proxy.pid);
-  const result = await load(proxy.url, kind, Number(values.seconds));
-  const cpu = processCpuMicroseconds(proxy.pid) - before;
-  if (result.errors > 0 || result.statuses.join() !== '200') {
-    throw new Error(`${name}, ${kind}: ${JSON.stringify(result)}`);
-  }
-  const { perSecond, p50Ms, p99Ms } = result;
-  return { proxy: name, kind, perSecond, cpuMicroseconds: cpu / result.requests, p50Ms, p99Ms };
 }
 
 async function bench(line: string, origin: RunningNginx): Promise<void> {
@@ -107,7 +106,12 @@ async function bench(line: string, origin: RunningNginx): Promise<void> {
     try {
       for (const name of names) proxies.push([name, await startProxy(name, node, origin.url)]);
       for (const kind of kinds) {
-        for (const [name, proxy] of proxies) samples.push({ round, ...(await measure(name, proxy, kind)) });
+        for (const [name, proxy] of proxies) await visit(name, proxy, kind, '', WARM_UP[kind]);
+        for (let count = 0; count < Number(values.visits); count += 1) {
+          const order = count % 2 === 0 ? proxies : proxies.toReversed();
+          for (const [name, proxy] of order)
+            samples.push(await visit(name, proxy, kind, `${round}.${count}`, RECONNECT));
+        }
       }
     } finally {
       await Promise.all(proxies.map(([, proxy]) => proxy.stop()));

@@ -23,7 +23,7 @@ export function holdSockets(port: number, count: number): { report(): SocketRepo
 
   async function hold(index: number): Promise<void> {
     away.set(index, performance.now());
-    while (!isOver) {
+    for (;;) {
       const how = await visit(index);
       if (isOver) return;
       ends[how] = (ends[how] ?? 0) + 1;

@@ -16,7 +16,8 @@ export async function serveApp(settings: Settings): Promise<void> {
     // A module that fails is tried again while the rest serves; one that takes its time is waited for.
     await ready;
     const behindProxy = settings.TRUST_PROXY !== 'off';
-    const { url, server } = await serve(app, {
+    const { url } = await serve(app, {
+      attach,
       ...(settings.SOCKET === undefined
         ? { host: settings.HOST, port: settings.PORT }
         : { socket: settings.SOCKET }),
@@ -26,7 +27,6 @@ export async function serveApp(settings: Settings): Promise<void> {
       resources,
       log: logger,
     });
-    attach(server);
     if (settings.PUBLIC_URL === undefined && settings.SOCKET === undefined) publicUrl = url;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

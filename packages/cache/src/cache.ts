@@ -85,8 +85,10 @@ export function cache(options: CacheOptions = {}): Cache {
       if (isUnsafe(req)) watchUnsafe(engine, req, res);
       return bypass(req, res, next, 'fwd=method');
     }
-    const { key, found } = req[ASKED] ?? ask(req);
-    req[ASKED] = undefined;
+    const asked = req[ASKED];
+    // Only where it is there: another property would cost the request its shape.
+    if (asked !== undefined) req[ASKED] = undefined;
+    const { key, found } = asked ?? ask(req);
     if (typeof key === 'string') {
       if (key === 'override') engine.tally.overrides += 1;
       return bypass(req, res, next, 'fwd=bypass');

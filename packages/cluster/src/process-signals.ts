@@ -2,14 +2,25 @@ import type { ServerLog } from '@signalbox/server';
 import type { RunningManager } from './manager.js';
 import type { Stopping } from './stopping.js';
 
+/** Whether the process is about to exit, since a signal said so. */
+export interface Ending {
+  bySignal: boolean;
+}
+
 /**
  * Has the process obey the signals that Gunicorn obeys (USR1, by which it opens log files again, is Node's own for the
  * debugger: USR2 does that here). It exits when the manager has stopped.
  *
  * @returns a function that takes the listeners away
  */
-export function obeySignals(manager: RunningManager, stopping: Stopping, log: ServerLog): () => void {
+export function obeySignals(
+  manager: RunningManager,
+  stopping: Stopping,
+  ending: Ending,
+  log: ServerLog,
+): () => void {
   async function end(quick: boolean): Promise<void> {
+    ending.bySignal = true;
     await stopping.stop({ quick });
     process.exit();
   }

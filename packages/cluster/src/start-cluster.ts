@@ -15,7 +15,7 @@ import { type ProcessManager, type RunningManager, openManager } from './manager
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from './options.js';
 import { watchOrphans } from './orphans.js';
 import { claimPidFile } from './pid-file.js';
-import { obeySignals } from './process-signals.js';
+import { type Ending, obeySignals } from './process-signals.js';
 import { systemdNotifier } from './sd-notify.js';
 import { type Stopping, openStopping } from './stopping.js';
 import { watchFiles } from './watch-files.js';
@@ -97,11 +97,12 @@ async function start(
     const metrics = clusterMetrics();
     closers.push(() => metrics.close());
   }
-  if (settings.signals) closers.push(obeySignals(manager, stopping, log));
+  const ending: Ending = { bySignal: false };
+  if (settings.signals) closers.push(obeySignals(manager, stopping, ending, log));
   closers.push(watchOrphans(log));
   warnOfParent(settings.signals, log);
 
-  const started = startWorkers(manager, stopping);
+  const started = startWorkers(manager, stopping, ending);
   if (settings.watch.length > 0) {
     // A change during the start counts, too.
     const reload = (): void => void started.then(() => manager?.reload()).catch(() => undefined);
@@ -120,11 +121,13 @@ function fitted(settings: ClusterSettings, changed: ClusterSettings): ClusterSet
   return { ...changed, address, pidFile, controlSocket, outputFile, watch, metrics, signals, log };
 }
 
-async function startWorkers(manager: RunningManager, stopping: Stopping): Promise<void> {
+async function startWorkers(manager: RunningManager, stopping: Stopping, ending: Ending): Promise<void> {
   try {
     await manager.start();
   } catch (error) {
     if (stopping.isStopping) {
+      // Whoever stopped it has what they wanted, and the process exits as it would have later.
+      if (ending.bySignal) return new Promise(() => undefined);
       throw new ClusterError('stopped', 'the manager was told to stop before its workers were ready');
     }
     await manager.stop({ quick: true });

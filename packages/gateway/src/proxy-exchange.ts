@@ -35,7 +35,6 @@ const DONE = 2;
 
 /** No answer needs more of them, and an upstream could send them for ever. */
 const MAX_INFORMATIONAL = 16;
-
 /** As much of an answer may wait for its client; with less, each piece of it would stop and start the upstream. */
 const MAX_UNSENT_BYTES = 131_072;
 

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -106,7 +107,9 @@ describe('a log file', () => {
     expect(linesOf(path)).toEqual([2]);
 
     await logger.close();
-    expect(signals.logsMoved.hasSubscribers).toBe(false);
+    renameSync(path, `${path}.moved`);
+    signals.logsMoved.publish({ toldBy: 'SIGUSR2' });
+    expect(existsSync(path)).toBe(false);
   });
 
   it('takes lines after close(), which may be called twice', async () => {

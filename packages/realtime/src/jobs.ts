@@ -85,7 +85,9 @@ export interface Jobs<Inputs extends object> extends JobFollowing {
  * });
  * const { id } = await searches.start('search', { q: 'signal boxes' }, { owner: 'u_1' });
  */
-export function jobs<Inputs extends object>(options: JobsOptions<Inputs>): Jobs<Inputs> {
+export function jobs<Inputs extends object = Record<string, unknown>>(
+  options: JobsOptions<Inputs>,
+): Jobs<Inputs> {
   const settings = resolveJobOptions(options as JobsOptions<Record<string, unknown>>);
   const { kinds, store } = settings;
   const runner = createRunner(settings);
