@@ -25,6 +25,7 @@ export function probesOf(settings: Settings, { instances, redis, database }: Dep
     service: 'signalbox-orchestrator',
     version: VERSION,
     environment: settings.NODE_ENV,
+    deployment: { messageQueue: redis && 'redis' },
     access: settings.ADMIN_ALLOW,
     checks: [
       check('event-loop', eventLoopDelayCheck()),
