@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { TooManyRequestsError } from '@signalbox/errors';
 import type { Logger } from '@signalbox/logging';
-import type { Zones } from '@signalbox/rate-limit';
+import { RateLimitExceededError, type Zones } from '@signalbox/rate-limit';
 import { eventTypes, realtime, type Realtime, type SocketPrincipal } from '@signalbox/realtime';
 import type { RedisLink } from '@signalbox/redis';
 import { requestClasses } from '@signalbox/server';
@@ -11,7 +10,7 @@ import type { HistoryKeeper } from './accounts/history-keeper.js';
 import type { Asker, Identity } from './identity.js';
 import { Query } from './modules/search/query.js';
 import type { SearchJobs } from './search/search-jobs.js';
-import type { Settings } from './settings.js';
+import { rates, type Settings } from './settings.js';
 
 /** What sockets are told besides the events of searches. */
 export interface Told {
@@ -33,6 +32,8 @@ export interface LiveParts {
 /** Who is at a socket: as over HTTP. */
 interface Visitor extends SocketPrincipal {
   readonly asker: Asker;
+  /** As the limits know it: searches count alike, whichever way they come. */
+  readonly address: string;
 }
 
 /** What everybody may listen to. */
@@ -64,11 +65,9 @@ export function liveSockets(server: Server, parts: LiveParts): Realtime<Told> {
     events: {
       search: {
         schema: z.strictObject({ q: Query.shape.q }),
-        async handler({ q }, { principal: { asker }, follow }) {
-          const { allowed, retryAfterSeconds } = await limits.take('search', `socket:${asker.id}`);
-          if (!allowed) {
-            throw new TooManyRequestsError('Too many searches', { code: 'rate_limited', retryAfterSeconds });
-          }
+        async handler({ q }, { principal: { asker, address }, follow }) {
+          const { allowed, retryAfterSeconds = 1 } = await limits.take('search', address);
+          if (!allowed) throw tooManySearches(settings, retryAfterSeconds);
           keeper.searched(asker, q);
           const { id } = await jobs.start('search', { q }, { owner: asker.id, about: { query: q } });
           await follow(id);
@@ -76,6 +75,16 @@ export function liveSockets(server: Server, parts: LiveParts): Realtime<Told> {
         },
       },
     },
+  });
+}
+
+/** As over HTTP. */
+function tooManySearches(settings: Settings, retryAfterSeconds: number): RateLimitExceededError {
+  const { limit, windowMs } = rates(settings).search;
+  return new RateLimitExceededError({
+    zone: 'search',
+    message: 'Too many searches',
+    details: { zone: 'search', limit, windowSeconds: windowMs / 1_000, retryAfterSeconds },
   });
 }
 
@@ -102,6 +111,12 @@ function visitors(app: Express, { who, asker, signInOf }: Identity) {
     });
     if (asking.auth === undefined) return undefined;
     const found = asker(asking);
-    return { subject: found.id, roles: found.roles, asker: found, ...signInOf(asking) };
+    return {
+      subject: found.id,
+      roles: found.roles,
+      asker: found,
+      address: asking.ip ?? '',
+      ...signInOf(asking),
+    };
   };
 }
