@@ -16,6 +16,8 @@ import type { SearchJobs } from './search/search-jobs.js';
 
 export interface ApiParts {
   answers: Cache;
+  /** `Cache-Control` of what is second best. */
+  whenDegraded: string;
   identity: Identity;
   keeper: HistoryKeeper;
   limits: Zones<'search'>;
@@ -33,7 +35,16 @@ export interface Api {
 }
 
 /** Both versions. What v2 does not have it has from v1. */
-export function api({ answers, identity, keeper, limits, jobs, search, logger }: ApiParts): Api {
+export function api({
+  answers,
+  whenDegraded,
+  identity,
+  keeper,
+  limits,
+  jobs,
+  search,
+  logger,
+}: ApiParts): Api {
   const v1 = Router().use(
     v1IsDeprecated(),
     accountRouter(identity, keeper),
@@ -42,7 +53,7 @@ export function api({ answers, identity, keeper, limits, jobs, search, logger }:
   const v2 = Router();
   const searchIn = (version: Router, name: string, format: Format): Modules => {
     const load = async (): Promise<Router> =>
-      searchRouter(format, { search: await search(), answers, identity, keeper });
+      searchRouter(format, { search: await search(), answers, whenDegraded, identity, keeper });
     return modules(version, [module(name, '/search', load)], { log: logger });
   };
   const loaded = [searchIn(v1, 'search-v1', V1), searchIn(v2, 'search', V2)];

@@ -29,7 +29,7 @@ import { PROXY_PATH, searxngProxy } from './modules/proxy.js';
 import { page } from './page.js';
 import { probesOf } from './probes.js';
 import { allLimits, derivedSecret, pageHeaders } from './protection.js';
-import { answerCache } from './search/answer-cache.js';
+import { answerCache, degradedControl } from './search/answer-cache.js';
 import { searchJobs } from './search/search-jobs.js';
 import { sources } from './search/sources.js';
 import type { Settings } from './settings.js';
@@ -158,6 +158,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
 
   const { routes, modules: searching } = api({
     answers,
+    whenDegraded: degradedControl(settings),
     identity: who,
     keeper,
     limits,

@@ -28,6 +28,11 @@ export function answerCache(settings: Settings, redis: RedisLink | undefined): C
   });
 }
 
+/** `Cache-Control` of the second best, which is kept shortly if at all: the first choice may be back any moment. */
+export function degradedControl({ CACHE_TTL }: Settings): string {
+  return CACHE_TTL === 0 ? 'no-store' : 'max-age=10, stale-if-error=0';
+}
+
 /** Which source an answer came from, for the tag that it can be forgotten by. */
 export function markSource(res: Response, source: string): void {
   res.locals['source'] = source;

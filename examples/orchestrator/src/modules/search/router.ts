@@ -14,15 +14,17 @@ import { Query, type Asked } from './query.js';
 export interface SearchParts {
   search: SearchChain;
   answers: Cache;
+  /** `Cache-Control` of what is second best. */
+  whenDegraded: string;
   identity: Identity;
   keeper: HistoryKeeper;
 }
 
-/** So long the second best is kept: the first choice may be back any moment. */
-const DEGRADED_FOR = 'max-age=10, stale-if-error=0';
-
 /** One page of what the first good source found, made anew or kept, as one version of the API tells it. */
-export function searchRouter(format: Format, { search, answers, identity, keeper }: SearchParts): Router {
+export function searchRouter(
+  format: Format,
+  { search, answers, whenDegraded, identity, keeper }: SearchParts,
+): Router {
   const router = Router();
   const describe = {
     summary: 'Search',
@@ -53,7 +55,7 @@ export function searchRouter(format: Format, { search, answers, identity, keeper
       );
       // An older answer of the first choice is better than a new one of the second: it is sent instead of this.
       if (found.degraded && answers.standsBy(req)) return void res.status(503).end();
-      if (found.degraded) res.set('Cache-Control', DEGRADED_FOR);
+      if (found.degraded) res.set('Cache-Control', whenDegraded);
       markSource(res, found.source);
       setPageHeaders(res, query, found.value.total);
       res.json(format.body(found, query));
