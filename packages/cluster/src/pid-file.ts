@@ -44,12 +44,8 @@ export function claimPidFile(path: string): () => void {
 
 /** The process that a pid file names; `undefined` where there is no such file, or no such number in it. */
 export function readPid(path: string): number | undefined {
-  try {
-    const text = readFileSync(path, 'utf8').trim();
-    return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
-  } catch {
-    return undefined;
-  }
+  const text = read(path)?.trim() ?? '';
+  return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
 }
 
 /** As {@link readPid}, where that process runs and has not merely been given the same number later. */
@@ -62,27 +58,37 @@ export function runningOwner(path: string): number | undefined {
   return startedMs !== undefined && startedMs > writtenMs + 1_000 ? undefined : pid;
 }
 
+/** A process that has ended, and whose exit code nobody has collected yet, does not run. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     // EPERM: it is there, and somebody else's.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
+  return statFields(pid)?.[0] !== 'Z';
 }
 
 /** When a process began, as a time of day; `undefined` where there is no /proc to tell. */
 function processStartMs(pid: number): number | undefined {
+  const bootSeconds = Number(/^btime (\d+)$/m.exec(read('/proc/stat') ?? '')?.[1]);
+  // Field 22 of the line, in hundredths of a second.
+  const startMs = (bootSeconds + Number(statFields(pid)?.[19]) / 100) * 1_000;
+  return Number.isFinite(startMs) ? startMs : undefined;
+}
+
+/** What /proc says of a process (proc(5)), from the third field on: the second, its name, may hold anything. */
+function statFields(pid: number): string[] | undefined {
+  return read(`/proc/${pid}/stat`)
+    ?.replace(/^.*\) /s, '')
+    .split(' ');
+}
+
+function read(path: string): string | undefined {
   try {
-    // The name of the program stands in brackets and may hold anything; field 22 is the start (proc(5)).
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
-    const startMs = (bootSeconds + Number(fields[19]) / 100) * 1_000;
-    return Number.isFinite(startMs) ? startMs : undefined;
+    return readFileSync(path, 'utf8');
   } catch {
+    // No Linux, or the process is gone.
     return undefined;
   }
 }

@@ -25,7 +25,8 @@ export function recycler(pool: Pool, log: ServerLog): Recycler {
   const underWay = new Map<WorkerProcess, Promise<void>>();
   /** Whose replacement failed a moment ago. */
   const resting = new Set<WorkerProcess>();
-  const atOnce = grantedProcessors();
+  // Those that serve meanwhile need processors, too.
+  const atOnce = Math.ceil(grantedProcessors() / 2);
   let failures = 0;
   let isPaused = false;
 

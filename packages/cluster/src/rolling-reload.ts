@@ -36,7 +36,8 @@ export async function rollingReload(
     if (after.workers !== before.workers) pool.wanted = after.workers;
     pool.settings = after;
     pool.generation = generation + 1;
-    await startInTurns(pool.wanted, grantedProcessors(), start);
+    // Those that serve meanwhile need processors, too.
+    await startInTurns(pool.wanted, Math.ceil(grantedProcessors() / 2), start);
     await staysUp(candidates, after.settleMs);
   } catch (error) {
     if (pool.settings.workers !== before.workers) pool.wanted = before.workers;

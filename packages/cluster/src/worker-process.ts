@@ -102,6 +102,8 @@ export function startWorker(
     exec: settings.entry,
     args: [...settings.args],
     execArgv: [...process.execArgv, ...settings.nodeArgs, '--import', PRELOAD],
+    // Socket.IO's adapter for workers sends bytes, too.
+    serialization: 'advanced',
     // The last two are the channel of node:cluster and the pipe for reports.
     stdio: ['ignore', output, output, 'ipc', 'pipe'],
   });

@@ -77,6 +77,18 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect(status.failures).toBe(0);
   });
 
+  it('does not have workers wait for a load balancer, which stopping does', async () => {
+    const env = { APP_DRAIN: '{"readinessDelayMs":3000}' };
+    const cluster = await startCluster({ workers: 1, env });
+    const { stdout } = await cluster.signalbox('reload');
+    const [, readyMs, goneMs] = /ready after (\d+) ms, the old ones gone after (\d+) ms/.exec(stdout) ?? [];
+    expect(Number(goneMs) - Number(readyMs)).toBeLessThan(3_000);
+
+    const start = performance.now();
+    await cluster.signalbox('stop');
+    expect(performance.now() - start).toBeGreaterThan(3_000);
+  });
+
   it('is done once more for all who ask while one is under way', async () => {
     const cluster = await startCluster({ workers: 1 });
     const replies = await Promise.all([1, 2, 3].map(() => cluster.signalbox('reload')));

@@ -66,15 +66,6 @@ describe('workers', { timeout: 90_000 }, () => {
     expect((await cluster.status()).lastFailure?.reason).toBe('was stuck and killed');
   });
 
-  it('are replaced when they are stopped as a whole', async () => {
-    const cluster = await startCluster({ workers: 1, args: ['--stuck-after', '2s'] });
-    const [frozen = 0] = readyPids(await cluster.status());
-    process.kill(frozen, 'SIGSTOP');
-    const line = await cluster.said(/the event loop of worker 1 is blocked/);
-    expect(line.msg).toContain('in native code or stopped as a whole');
-    await becomesTrue(async () => readyOthers(await cluster.status(), frozen) === 1, 'it is replaced');
-  });
-
   it('are replaced after their share of requests, one only when another is ready', async () => {
     const cluster = await startCluster({
       workers: 2,

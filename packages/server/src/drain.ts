@@ -14,6 +14,8 @@ export interface DrainTask {
   readonly budgets: DrainBudgets;
   readonly resources: readonly Resource[];
   readonly reason: string;
+  /** Whether another worker has taken this one's place, so that sockets may go there at once. */
+  readonly isReplaced: boolean;
   /** Called when all but the resources of the phase `logs` is done. */
   readonly beforeLogs: (report: DrainReport) => void;
 }
@@ -24,7 +26,7 @@ export interface DrainTask {
  * sockets, then closes the resources. Never throws, and takes no longer than its budgets.
  */
 export async function drain(task: DrainTask): Promise<DrainReport> {
-  const { server, traffic, budgets, resources, reason } = task;
+  const { traffic, budgets, resources, reason } = task;
   const start = performance.now();
   const phases: DrainedPhase[] = [];
   const closed: ClosedResource[] = [];
@@ -38,8 +40,20 @@ export async function drain(task: DrainTask): Promise<DrainReport> {
 
   await timed('readiness', budgets.readinessDelayMs, () => sleep(budgets.readinessDelayMs));
   const requestsInFlight = countRequests(traffic);
-  const lateRequests = await timed('http', budgets.httpMs, () => drainHttp(server, traffic, budgets));
-  const ended = await timed('sockets', budgets.socketsMs, () => drainSockets(task, closed));
+  let closing: Promise<ClosedResource[]> | undefined;
+  const closeSockets = (): void => {
+    closing ??= closeResources(resources, 'sockets', budgets.socketsMs);
+  };
+  const lateRequests = await timed('http', budgets.httpMs, () =>
+    // Where another worker serves already, sockets need not wait for the last answer to go there.
+    drainHttp(task, task.isReplaced ? closeSockets : undefined),
+  );
+  const ended = await timed('sockets', budgets.socketsMs, async () => {
+    closeSockets();
+    const cut = await drainSockets(task);
+    closed.push(...((await closing) ?? []));
+    return cut;
+  });
   for (const phase of ['jobs', 'pools'] as const) {
     const budgetMs = budgets[`${phase}Ms`];
     closed.push(...(await timed(phase, budgetMs, () => closeResources(resources, phase, budgetMs))));
@@ -65,13 +79,13 @@ export async function drain(task: DrainTask): Promise<DrainReport> {
 
 /** @returns how many requests had to be abandoned */
 async function drainHttp(
-  server: Server,
-  traffic: Traffic,
-  { httpMs, lingerMs }: DrainBudgets,
+  { server, traffic, budgets: { httpMs, lingerMs } }: DrainTask,
+  onceClosed: (() => void) | undefined,
 ): Promise<number> {
   const end = performance.now() + httpMs;
   await stopListening(server, Math.min(QUIET_WITHIN_MS, httpMs / 4));
   traffic.sayClose();
+  onceClosed?.();
 
   const lingerEnd = Math.min(performance.now() + lingerMs, end);
   const answered = await until(() => {
@@ -120,11 +134,10 @@ async function stopListening(server: Server, withinMs: number): Promise<void> {
  * Ends what has no end of its own. Resources such as Socket.IO come first, so that they can tell their clients;
  * what is still open near the end of the budget is cut. The rest of the budget is for resources that wait for that.
  */
-async function drainSockets(
-  { traffic, budgets: { socketsMs }, resources }: DrainTask,
-  closed: ClosedResource[],
-): Promise<{ requests: number; streams: number; sockets: number }> {
-  const closing = closeResources(resources, 'sockets', socketsMs);
+async function drainSockets({
+  traffic,
+  budgets: { socketsMs },
+}: DrainTask): Promise<{ requests: number; streams: number; sockets: number }> {
   const graceMs = Math.min(500, socketsMs / 10);
   await until(() => {
     traffic.closeIdle();
@@ -135,8 +148,6 @@ async function drainSockets(
   const streams = traffic.responses.size - requests;
   const sockets = countOtherConnections(traffic);
   for (const socket of traffic.connections) socket.destroy();
-
-  closed.push(...(await closing));
   return { requests, streams, sockets };
 }
 

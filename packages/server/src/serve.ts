@@ -97,7 +97,8 @@ function run(server: Server, traffic: Traffic, settings: ServeSettings): Running
   let closed = false;
 
   async function shutDown({ reason = 'close', withinMs }: CloseOptions): Promise<DrainReport> {
-    const plan = isReplaced() ? whileOthersServe(budgets) : budgets;
+    const replaced = isReplaced();
+    const plan = replaced ? whileOthersServe(budgets) : budgets;
     state = 'draining';
     publishState(server, 'draining');
     draining.abort();
@@ -106,6 +107,7 @@ function run(server: Server, traffic: Traffic, settings: ServeSettings): Running
       traffic,
       resources,
       reason,
+      isReplaced: replaced,
       budgets: withinMs === undefined ? plan : shrinkBudgets(plan, withinMs),
       beforeLogs: (soFar) => logReport(log, soFar),
     });
