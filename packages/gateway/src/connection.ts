@@ -57,11 +57,11 @@ export class Connection extends Client {
 }
 
 function holdable(socket: Socket, hold: Hold): Socket {
-  const { read } = socket;
+  const read = socket.read.bind(socket);
   hold.socket = socket;
   hold.isHeld = false;
   // Here from the beginning: a property that comes and goes makes all the others slow.
-  socket.read = (size) => (hold.isHeld ? null : (read.call(socket, size) as unknown));
+  socket.read = (size) => (hold.isHeld ? null : (read(size) as unknown));
   socket.on('error', nameReset);
   return socket;
 }
