@@ -76,14 +76,19 @@ export function fieldOf(fields: readonly Field[], name: string): string | undefi
   return undefined;
 }
 
-/** A list of variants: which header fields of a request decide, and what their keys are made with. */
-export function variantList(
-  path: string,
-  vary: readonly string[],
-  epoch: string,
-  keptUntil: number,
-  stamp: number,
-): Entry {
+/**
+ * A list of variants: which header fields of a request decide, and what their keys are made with. It is as old as the
+ * answer that it is made for: what was removed meanwhile does not come back with it.
+ */
+export function variantList(list: {
+  path: string;
+  names: readonly string[];
+  epoch: string;
+  keptUntil: number;
+  stamp: number;
+  tookMs: number;
+}): Entry {
+  const { path, names, epoch, keptUntil, stamp, tookMs } = list;
   return new Entry(
     {
       status: 1,
@@ -100,9 +105,9 @@ export function variantList(
       lastModified: undefined,
       tags: [],
       stamp,
-      tookMs: 0,
+      tookMs,
       route: undefined,
-      vary,
+      vary: names,
       epoch,
     },
     EMPTY,

@@ -7,11 +7,13 @@ interface Message {
   stamp?: unknown;
   marks?: unknown;
   drop?: unknown;
+  from?: unknown;
   hello?: unknown;
 }
 
 export interface MessageHandlers {
   marked(marks: readonly Mark[], stamp: number): void;
+  /** By another process. */
   dropped(name: string): void;
   /** Messages may have been missed. */
   missed(): void;
@@ -54,7 +56,7 @@ export function messages(link: RedisLink, channel: string, handlers: MessageHand
       isLive = true;
       clearTimeout(timer);
     }
-    if (typeof message.drop === 'string') handlers.dropped(message.drop);
+    if (typeof message.drop === 'string' && message.from !== self) handlers.dropped(message.drop);
     const stamp = Number(message.stamp);
     if (Array.isArray(message.marks) && Number.isSafeInteger(stamp)) {
       handlers.marked(
@@ -74,7 +76,7 @@ export function messages(link: RedisLink, channel: string, handlers: MessageHand
     get isLive() {
       return isLive;
     },
-    tellDropped: (name) => link.command('publish', channel, JSON.stringify({ drop: name })),
+    tellDropped: (name) => link.command('publish', channel, JSON.stringify({ drop: name, from: self })),
     close() {
       clearTimeout(timer);
       end();

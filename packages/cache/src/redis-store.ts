@@ -87,6 +87,8 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     dropped(name) {
       shelf.delete(name);
       removals.add(name);
+      // Redis may have been told to keep it after it was told to forget it.
+      if (removals.wasJustKept(name)) void send(link.command('unlink', name));
     },
     missed() {
       // Something may have been invalidated meanwhile that is still kept here.
@@ -191,6 +193,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       const ttlMs = Math.ceil(entry.head.keptUntil - Date.now());
       if (ttlMs <= 0 || removals.isLate(name, entry.head.tookMs) || !ledger.isCurrent(entry)) return;
       keepLocally(name, entry);
+      removals.noteKept(name);
       return send(link.command('set', name, encode(name, entry), 'PX', ttlMs));
     },
 

@@ -1,10 +1,14 @@
 import { LRUCache } from 'lru-cache';
 
+/** Longer than a message about a removal takes. */
+const ON_ITS_WAY_MS = 1_000;
+
 /**
  * Remembers what was removed just now: an answer that was asked for before that may arrive later, and is old.
  */
 export class Removals {
   private readonly removed = new LRUCache<string, number>({ max: 10_000 });
+  private readonly kept = new LRUCache<string, number>({ max: 1_000 });
 
   add(name: string): void {
     this.removed.set(name, performance.now());
@@ -14,5 +18,15 @@ export class Removals {
   isLate(name: string, tookMs: number): boolean {
     const at = this.removed.get(name);
     return at !== undefined && at >= performance.now() - tookMs - 1;
+  }
+
+  noteKept(name: string): void {
+    this.kept.set(name, performance.now());
+  }
+
+  /** Whether it was kept here while it was not known yet that another process removed it. */
+  wasJustKept(name: string): boolean {
+    const at = this.kept.get(name);
+    return at !== undefined && at >= performance.now() - ON_ITS_WAY_MS;
   }
 }

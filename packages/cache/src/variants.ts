@@ -56,7 +56,7 @@ export function keep(
   entry: Entry,
   vary: readonly string[],
 ): void | Promise<void> {
-  const { path, keptUntil, stamp } = entry.head;
+  const { path, keptUntil, stamp, tookMs } = entry.head;
   if (vary.length === 0 && list === undefined) return store.write(key, entry);
   const isKnown = list !== undefined && vary.every((name) => list.head.vary.includes(name));
   // What differed by fewer fields is not found any more. An epoch makes sure that it is not found later either.
@@ -65,7 +65,10 @@ export function keep(
   const isListed = isKnown && list.head.keptUntil >= keptUntil;
   const listWritten = isListed
     ? undefined
-    : store.write(key, variantList(path, names, epoch, keptUntil + LIST_OUTLIVES_MS, stamp));
+    : store.write(
+        key,
+        variantList({ path, names, epoch, keptUntil: keptUntil + LIST_OUTLIVES_MS, stamp, tookMs }),
+      );
   const written = store.write(key.variant(epoch, variantOf(req, names)), entry);
   return listWritten instanceof Promise ? listWritten.then(() => written) : written;
 }

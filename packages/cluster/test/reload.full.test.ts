@@ -33,7 +33,9 @@ describe('under constant load', { timeout: 600_000 }, () => {
     }
     await visitors.stop();
     expect(visitors.failures()).toEqual({});
-    expect(visitors.socketEnds).toEqual({ closed: 20 * SOCKETS });
+    // In order, each once at least: one may come to the other old worker, just before that drains.
+    expect(Object.keys(visitors.socketEnds)).toEqual(['closed']);
+    expect(visitors.socketEnds['closed']).toBeGreaterThanOrEqual(20 * SOCKETS);
     expect(Math.max(...drainedMs)).toBeLessThan(5_000);
     expect(visitors.answered).toBeGreaterThan(20 * RATE);
   });

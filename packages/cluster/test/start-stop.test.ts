@@ -65,7 +65,12 @@ describe('signalbox start', { timeout: 60_000 }, () => {
     await once(spawn(process.execPath, [place.path('leave.mjs')]), 'exit');
     expect(existsSync(socket)).toBe(true);
 
-    const cluster = await startCluster({ place, bind: `unix:${socket}`, args: ['--socket-mode', '660'] });
+    const cluster = await startCluster({
+      place,
+      workers: 2,
+      bind: `unix:${socket}`,
+      args: ['--socket-mode', '660'],
+    });
     expect(cluster.url).toBe(`unix:${socket}`);
     expect(statSync(socket).mode & 0o777).toBe(0o660);
     expect(await askSocket(socket)).toContain('"version":"first"');
@@ -118,7 +123,7 @@ describe('signalbox stop', { timeout: 60_000 }, () => {
   });
 
   it.each(['SIGINT', 'SIGQUIT', 'stop --quick'])('drops what is under way on %s', async (how) => {
-    const cluster = await startCluster({ workers: 2 });
+    const cluster = await startCluster();
     const slow = fetch(`${cluster.url}/slow?ms=20000`);
     const dropped = expect(slow).rejects.toThrow('fetch failed');
     await becomesTrue(async () => requestsOf(await cluster.status()) > 0, 'the request is under way');
@@ -140,7 +145,7 @@ describe('signalbox stop', { timeout: 60_000 }, () => {
   });
 
   it('drains when a service manager tells every process of the group', async () => {
-    const cluster = await startCluster();
+    const cluster = await startCluster({ workers: 2 });
     const slow = fetch(`${cluster.url}/slow?ms=1500`);
     await becomesTrue(async () => requestsOf(await cluster.status()) > 0, 'the request is under way');
     cluster.program.signalAll('SIGTERM');

@@ -99,7 +99,7 @@ export interface StartOptions {
 
 /** Starts a manager in the foreground and waits until its workers serve. It ends with the test. */
 export async function startCluster(options: StartOptions = {}): Promise<RunningCluster> {
-  const { app = 'app.mjs', workers = 2, bind = '127.0.0.1:0', args = [], env, place = newPlace() } = options;
+  const { app = 'app.mjs', workers = 1, bind = '127.0.0.1:0', args = [], env, place = newPlace() } = options;
   const program = await place.spawn(
     ['start', fixture(app), '--workers', String(workers), '--bind', bind, ...args],
     env,
