@@ -8,7 +8,7 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
   it('replaces all workers and fails no request, over kept-alive and new connections', async () => {
     const cluster = await startCluster({ workers: 2 });
     const before = readyPids(await cluster.status());
-    const visitors = await visit(cluster.url, { ratePerSecond: 100, sockets: 20 });
+    const visitors = await visit(cluster.url, { ratePerSecond: 60, sockets: 20 });
     await becomesTrue(() => visitors.answered > 50 && visitors.openSockets === 20, 'the visitors are there');
 
     for (const generation of [2, 3]) {
