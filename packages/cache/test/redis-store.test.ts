@@ -165,11 +165,10 @@ describe('redisStore', () => {
     const late = await opened({ local: false }, proxy.port);
     const key = keyOf();
     await eventually(async () => (await listeners()) > before);
-    const stamp = await stampOf(late);
     // What is said to it comes later; what it says does not.
     await proxy.delay(300);
     await of('shared').remove(key);
-    void late.write(key, entryOf('old', { tookMs: 1_000, stamp }));
+    void late.write(key, entryOf('old', { tookMs: 1_000, stamp: late.stamp }));
     await eventually(async () => (await of('shared').read(key)) !== undefined);
     await eventually(async () => (await of('shared').read(key)) === undefined);
     await proxy.stop();
