@@ -61,7 +61,7 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     );
 
     cluster.write('behaviour.json', { version: 'mended' });
-    expect((await cluster.signalbox('reload')).code).toBe(0);
+    expect(await cluster.reload()).toMatchObject({ outcome: 'done' });
     expect(await versionOf(cluster.url)).toBe('mended');
   });
 
@@ -69,9 +69,9 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     const cluster = await startCluster({ workers: 1 });
     const before = readyPids(await cluster.status());
     cluster.write('behaviour.json', { failAfterMs: 50 });
-    const { code, stderr } = await cluster.signalbox('reload');
-    expect(code).toBe(8);
-    expect(stderr).toContain('Error: this version does not stay');
+    const { outcome, reason } = await cluster.reload();
+    expect(outcome).toBe('rolled_back');
+    expect(reason).toContain('Error: this version does not stay');
     const status = await cluster.status();
     expect(readyPids(status)).toEqual(before);
     expect(status.failures).toBe(0);
@@ -80,21 +80,22 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
   it('does not have workers wait for a load balancer, which stopping does', async () => {
     const env = { APP_DRAIN: '{"readinessDelayMs":3000}' };
     const cluster = await startCluster({ workers: 1, env });
-    const { stdout } = await cluster.signalbox('reload');
-    const [, readyMs, goneMs] = /ready after (\d+) ms, the old ones gone after (\d+) ms/.exec(stdout) ?? [];
-    expect(Number(goneMs) - Number(readyMs)).toBeLessThan(3_000);
+    const { readyMs, durationMs = Number.NaN } = await cluster.reload();
+    expect(durationMs - readyMs).toBeLessThan(3_000);
 
     const start = performance.now();
-    await cluster.signalbox('stop');
+    cluster.program.signal('SIGTERM');
+    await cluster.program.exited;
     expect(performance.now() - start).toBeGreaterThan(3_000);
   });
 
   it('is done once more for all who ask while one is under way', async () => {
     const cluster = await startCluster({ workers: 1 });
-    const replies = await Promise.all([1, 2, 3].map(() => cluster.signalbox('reload')));
-    expect(replies.map(({ code }) => code)).toEqual([0, 0, 0]);
-    // The second and the third share one, unless the first was over before they came.
-    expect([2, 3, 4]).toContain((await cluster.status()).generation);
+    const outcomes = await Promise.all([1, 2, 3].map(() => cluster.reload()));
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['done', 'done', 'done']);
+    // The second and the third share one.
+    expect(outcomes[2]).toEqual(outcomes[1]);
+    expect(await cluster.status()).toMatchObject({ generation: 3 });
   });
 
   it('can be asked for by the program itself, which sees the workers, too', async () => {
@@ -117,13 +118,13 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect(await fromFile()).toBe('first');
 
     place.write('signalbox.config.json', { env: { FROM_FILE: 'second' } });
-    expect((await cluster.signalbox('reload')).code).toBe(0);
+    expect(await cluster.reload()).toMatchObject({ outcome: 'done' });
     expect(await fromFile()).toBe('second');
 
     place.write('signalbox.config.json', { wrkers: 3 });
-    const { code, stderr } = await cluster.signalbox('reload');
-    expect(code).toBe(8);
-    expect(stderr).toContain('"wrkers" is not an option; did you mean "workers"?');
+    const { outcome, reason } = await cluster.reload();
+    expect(outcome).toBe('rolled_back');
+    expect(reason).toContain('"wrkers" is not an option; did you mean "workers"?');
     expect(await fromFile()).toBe('second');
   });
 

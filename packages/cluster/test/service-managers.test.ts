@@ -22,14 +22,14 @@ describe('under systemd', { timeout: 60_000 }, () => {
     await systemd.waitFor(/^READY=1 STATUS=1 of 1 workers ready/m);
     await systemd.waitFor(/^WATCHDOG=1/m);
 
-    await cluster.signalbox('reload');
+    await cluster.reload();
     await systemd.waitFor(/^RELOADING=1 MONOTONIC_USEC=\d+ STATUS=.*$/m);
     await systemd.waitFor(/^READY=1 STATUS=1 of 1 workers ready; last reload: done/m);
     cluster.write('behaviour.json', { failAtStart: true });
-    await cluster.signalbox('reload');
+    await cluster.reload();
     await systemd.waitFor(/^READY=1 STATUS=1 of 1 workers ready; last reload: rolled back/m);
 
-    await cluster.signalbox('stop');
+    cluster.program.signal('SIGTERM');
     await systemd.waitFor(/^STOPPING=1/m);
     const told = systemd.stdout().match(/^(READY|RELOADING|STOPPING)/gm);
     expect(told).toEqual(['READY', 'RELOADING', 'READY', 'RELOADING', 'READY', 'STOPPING']);

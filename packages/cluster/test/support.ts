@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Exit, type Program, startProgram, temporaryFolder, waitUntil } from '@signalbox/testing';
 import { onTestFinished } from 'vitest';
 import { command } from '../src/control-client.js';
-import type { ClusterStatus } from '../src/index.js';
+import type { ClusterStatus, ReloadOutcome } from '../src/index.js';
 
 /** The command, as it is published. */
 const SIGNALBOX = fileURLToPath(new URL('../bin/signalbox.js', import.meta.url));
@@ -30,6 +30,8 @@ export interface Place {
   /** Starts a command that stays. */
   spawn(args: readonly string[], env?: Record<string, string | undefined>): Promise<Program>;
   status(): Promise<ClusterStatus>;
+  /** As `signalbox reload` asks, but without a process for each time. */
+  reload(): Promise<ReloadOutcome>;
 }
 
 export function newPlace(owner?: { uid: number; gid: number }): Place {
@@ -58,8 +60,10 @@ export function newPlace(owner?: { uid: number; gid: number }): Place {
       return { ...exit, stdout: program.stdout(), stderr: program.stderr() };
     },
     spawn,
+    async reload() {
+      return (await command(`${path('signalbox.pid')}.sock`, 'reload', 60_000)) as ReloadOutcome;
+    },
     async status() {
-      // As `signalbox status` asks, but without a process for each time.
       return (await command(`${path('signalbox.pid')}.sock`, 'status', 10_000)) as ClusterStatus;
     },
   };

@@ -49,7 +49,7 @@ describe('workers', { timeout: 90_000 }, () => {
 
     // A new version is not made to wait for it.
     cluster.write('behaviour.json', { version: 'mended' });
-    expect((await cluster.signalbox('reload')).code).toBe(0);
+    expect(await cluster.reload()).toMatchObject({ outcome: 'done' });
     expect(await cluster.status()).toMatchObject({ workersReady: 1 });
   });
 
@@ -165,7 +165,7 @@ describe('workers', { timeout: 90_000 }, () => {
     await becomesTrue(async () => (await cluster.status()).workersReady === 2, 'it is replaced');
     expect(await visits(cluster)).toBe(20);
     for (let count = 0; count < 5; count += 1) await pidOf(cluster.url);
-    expect((await cluster.signalbox('reload')).code).toBe(0);
+    expect(await cluster.reload()).toMatchObject({ outcome: 'done' });
     expect(await visits(cluster)).toBe(25);
   });
 });
@@ -191,8 +191,8 @@ describe('hooks', { timeout: 60_000 }, () => {
     const cluster = await startCluster({ place, workers: 1 });
     expect(await (await fetch(`${cluster.url}/env`)).json()).toMatchObject({ FROM_HOOK: 'yes' });
     await cluster.said(/the hook whenReady failed/);
-    await cluster.signalbox('reload');
-    await cluster.signalbox('stop');
+    await cluster.reload();
+    await cluster.program.stop(20_000);
     expect(textOf(place.path('hooks'))).toBe(
       'preFork workerReady1 whenReady preReload preFork workerReady2 workerExit1 postReloaddone preStop workerExit2 stopped ',
     );
