@@ -268,7 +268,11 @@ $('alert-close').addEventListener('click', () => {
   $('alert').hidden = true;
 });
 $('retry').addEventListener('click', () => void show());
-window.addEventListener('popstate', () => void show());
+window.addEventListener('popstate', () => {
+  const resetToken = takeResetToken();
+  if (resetToken === undefined) void show();
+  else dialog.reset(resetToken);
+});
 
 function showUser(who) {
   if (who?.id !== user?.id) {
@@ -307,15 +311,15 @@ $('sign-out').addEventListener('click', async () => {
   location.assign('/');
 });
 
-/** The link of a letter: its token leaves the address bar, and the history with it. */
-function openResetLink() {
+/** The token of a letter's link, which leaves the address bar, and the history with it. */
+function takeResetToken() {
   const token = /^#reset=([\w-]+)$/.exec(location.hash)?.[1];
-  if (token === undefined) return;
-  history.replaceState(null, '', '/');
-  dialog.reset(token);
+  if (token !== undefined) history.replaceState(null, '', '/');
+  return token;
 }
 
 async function start() {
+  const resetToken = takeResetToken();
   try {
     showUser(await whoAmI());
   } catch {
@@ -323,7 +327,7 @@ async function start() {
     showUser(null);
   }
   await show();
-  openResetLink();
+  if (resetToken !== undefined) dialog.reset(resetToken);
 }
 
 async function showHealth() {
