@@ -1,8 +1,8 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { guestOf } from '../support/identity.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { freePort } from '../support/ports.js';
@@ -82,38 +82,24 @@ const faults: Record<string, RequestListener> = {
 };
 
 describe('an instance that fails', () => {
-  let backup: Server;
-  let backupUrl: string;
-  const alive: RunningOrchestrator[] = [];
-
-  beforeAll(async () => {
-    backup = createServer(good);
-    backupUrl = await listen(backup);
-  });
-  afterAll(async () => {
-    await Promise.all(alive.map(({ program }) => program.stop()));
-    backup.close();
-  });
-
   async function inFrontOf(...urls: string[]): Promise<RunningOrchestrator> {
     const orchestrator = await startOrchestrator({ SEARXNG_URLS: urls.join(','), CACHE_TTL: '0' });
-    alive.push(orchestrator);
+    onTestFinished(() => orchestrator.program.stop());
     return orchestrator;
   }
 
   it.each(Object.entries(faults))(
     '%s: the next one is asked, then the engine in the process',
     async (_what, fault) => {
-      const brokenUrl = await listen(createServer(fault));
-
-      const { url, program } = await inFrontOf(brokenUrl, backupUrl);
+      const backup = createServer(good);
+      const { url, program } = await inFrontOf(await listen(createServer(fault)), await listen(backup));
       const next = await searched(url);
       expect(next).toMatchObject({ status: 200, meta: { source: 'searxng-2', degraded: true } });
       expect(next.titles).toContain('Good 0');
       expect(next.meta.attempts[0]).toMatchObject({ source: 'searxng-1' });
 
-      const alone = await inFrontOf(brokenUrl);
-      expect(await searched(alone.url)).toMatchObject({
+      backup.off('request', good).on('request', fault);
+      expect(await searched(url)).toMatchObject({
         status: 200,
         meta: { source: 'embedded', degraded: true },
       });
@@ -129,7 +115,7 @@ describe('an instance that fails', () => {
       SEARXNG_URLS: `http://127.0.0.1:${await freePort()}`,
       EMBEDDED_FALLBACK: 'off',
     });
-    alive.push(orchestrator);
+    onTestFinished(() => orchestrator.program.stop());
 
     const headers = await guestOf(orchestrator.url);
     const response = await fetch(`${orchestrator.url}/api/v1/search?q=express`, { headers });

@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { plainText } from './plain-text.js';
 
@@ -28,53 +29,77 @@ export interface DocumentSources {
   from: string;
 }
 
-/**
- * The documents that are on this machine anyway: the Markdown files of this project, and the READMEs of the installed
- * packages.
- */
-export async function findDocuments({ docsFolder, from }: DocumentSources): Promise<Document[]> {
-  const [pages, readmes] = await Promise.all([findPages(docsFolder), findReadmes(from)]);
-  return [...pages, ...readmes];
+/** The files of the documents that are on this machine anyway. */
+export interface DocumentFiles {
+  docsFolder: string;
+  /** Markdown files of this project, by their paths in the folder. */
+  pages: string[];
+  /** Installed packages: name → folder. */
+  packages: Map<string, string>;
 }
 
-async function findPages(folder: string): Promise<Document[]> {
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
+export async function findDocumentFiles({ docsFolder, from }: DocumentSources): Promise<DocumentFiles> {
+  const [names, packages] = await Promise.all([
+    readdir(docsFolder, { recursive: true }).catch(() => []),
+    packageFolders(from),
+  ]);
   const pages = names.filter((name) => name.endsWith('.md') && !/(^|[/\\])(node_modules|\.)/.test(name));
-  return inBatches(pages, async (name) => {
-    const path = name.replaceAll('\\', '/');
-    const markdown = await readFile(join(folder, name), 'utf8');
-    const title = /^#\s+(.+)$/m.exec(markdown)?.[1] ?? path;
-    return {
-      id: `docs/${path}`,
-      title: plainText(title),
-      url: `/${path}`,
-      summary: '',
-      text: plainText(markdown.slice(0, MAX_CHARACTERS)),
-    };
-  });
+  return { docsFolder, pages, packages };
 }
 
-async function findReadmes(from: string): Promise<Document[]> {
-  const folders = await packageFolders(from);
-  return inBatches([...folders], async ([name, folder]) => {
-    const files = await readdir(folder).catch(() => []);
-    const readme = files.find((file) => /^readme(\.md|\.markdown)?$/i.test(file));
-    if (readme === undefined) return undefined;
-
-    const [markdown, manifest] = await Promise.all([
-      readFile(join(folder, readme), 'utf8'),
-      readFile(join(folder, 'package.json'), 'utf8').then(parseManifest),
-    ]);
-    const url = webAddress(manifest);
-    if (url === undefined) return undefined;
-    return {
-      id: name,
-      title: name,
-      url,
-      summary: manifest.description ?? '',
-      text: plainText(markdown.slice(0, MAX_CHARACTERS)),
-    };
+/** Another one when a file has come, gone or changed. */
+export async function fingerprintOf({ docsFolder, pages, packages }: DocumentFiles): Promise<string> {
+  const paths = [
+    ...pages.map((name) => join(docsFolder, name)),
+    ...[...packages.values()].map((folder) => join(folder, 'package.json')),
+  ];
+  const states = await inBatches(paths, async (path) => {
+    // Not the time of the last change: package managers set that to what the author's archive says, or to 1985.
+    const { ino, size, ctimeMs } = await stat(path);
+    return `${path} ${ino} ${size} ${ctimeMs}`;
   });
+  return createHash('sha256').update(states.join('\n')).digest('base64url');
+}
+
+export async function readDocuments({ docsFolder, pages, packages }: DocumentFiles): Promise<Document[]> {
+  const [own, readmes] = await Promise.all([
+    inBatches(pages, (name) => readPage(docsFolder, name)),
+    inBatches([...packages], ([name, folder]) => readReadme(name, folder)),
+  ]);
+  return [...own, ...readmes];
+}
+
+async function readPage(folder: string, name: string): Promise<Document> {
+  const path = name.replaceAll('\\', '/');
+  const markdown = await readFile(join(folder, name), 'utf8');
+  const title = /^#\s+(.+)$/m.exec(markdown)?.[1] ?? path;
+  return {
+    id: `docs/${path}`,
+    title: plainText(title),
+    url: `/${path}`,
+    summary: '',
+    text: plainText(markdown.slice(0, MAX_CHARACTERS)),
+  };
+}
+
+async function readReadme(name: string, folder: string): Promise<Document | undefined> {
+  const files = await readdir(folder).catch(() => []);
+  const readme = files.find((file) => /^readme(\.md|\.markdown)?$/i.test(file));
+  if (readme === undefined) return undefined;
+
+  const [markdown, manifest] = await Promise.all([
+    readFile(join(folder, readme), 'utf8'),
+    readFile(join(folder, 'package.json'), 'utf8').then(parseManifest),
+  ]);
+  const url = webAddress(manifest);
+  if (url === undefined) return undefined;
+  return {
+    id: name,
+    title: name,
+    url,
+    summary: manifest.description ?? '',
+    text: plainText(markdown.slice(0, MAX_CHARACTERS)),
+  };
 }
 
 /** Package name → folder, from every node_modules on the way up, pnpm's hidden one included. */
@@ -141,16 +166,16 @@ function webAddress({ homepage, source, directory }: Manifest): string | undefin
 }
 
 /** A batch at a time, so that a large tree does not run out of file handles. What cannot be read is left out. */
-async function inBatches<Item>(
+async function inBatches<Item, Read>(
   items: readonly Item[],
-  read: (item: Item) => Promise<Document | undefined>,
-): Promise<Document[]> {
-  const documents: Document[] = [];
+  read: (item: Item) => Promise<Read | undefined>,
+): Promise<Read[]> {
+  const all: Read[] = [];
   for (let start = 0; start < items.length; start += AT_ONCE) {
     const batch = await Promise.allSettled(items.slice(start, start + AT_ONCE).map(read));
     for (const result of batch) {
-      if (result.status === 'fulfilled' && result.value !== undefined) documents.push(result.value);
+      if (result.status === 'fulfilled' && result.value !== undefined) all.push(result.value);
     }
   }
-  return documents;
+  return all;
 }

@@ -1,6 +1,7 @@
 import type { SearchResults } from '@signalbox/gateway';
-import MiniSearch from 'minisearch';
-import { findDocuments, type Document, type DocumentSources } from './documents.js';
+import type MiniSearch from 'minisearch';
+import { documentIndex } from './document-index.js';
+import type { Document, DocumentSources } from './documents.js';
 import { passage } from './passage.js';
 
 /** A search engine in this process, answering in SearXNG's shape. */
@@ -14,23 +15,12 @@ const MAX_RESULTS = 200;
 const ENOUGH = 10;
 const MAX_SUGGESTIONS = 5;
 
-/** Reads the documents on this machine and builds the index; takes well under a second. */
-export async function embeddedEngine(sources: DocumentSources): Promise<EmbeddedEngine> {
-  const documents = await findDocuments(sources);
-  const index = new MiniSearch<Document>({
-    fields: ['title', 'summary', 'text'],
-    storeFields: ['title', 'url', 'summary', 'text'],
-    searchOptions: {
-      boost: { title: 4, summary: 2 },
-      prefix: (term) => term.length > 2,
-      fuzzy: (term) => (term.length > 4 ? 0.2 : false),
-      weights: { fuzzy: 0.2, prefix: 0.4 },
-    },
-  });
-  index.addAll(documents);
+/** The documents that are on this machine anyway: Markdown files of this project, READMEs of installed packages. */
+export async function embeddedEngine(sources: DocumentSources, keptIn: string): Promise<EmbeddedEngine> {
+  const index = await documentIndex(sources, keptIn);
 
   return {
-    size: documents.length,
+    size: index.documentCount,
     search(query) {
       // Documents with every word first; where those are few, the ones with any of them.
       const strict = index.search(query, { combineWith: 'AND' });

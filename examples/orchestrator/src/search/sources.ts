@@ -1,5 +1,6 @@
 import type { Searxng } from '@signalbox/gateway';
 import type { Logger } from '@signalbox/logging';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { embeddedEngine } from './embedded-engine.js';
 import { searchChain, type SearchChain } from './search-chain.js';
@@ -30,7 +31,10 @@ async function make(parts: SourceParts): Promise<SearchChain> {
   if (!hasEmbedded) return searchChain({ instances, embedded: undefined });
   // The packages that are installed where this one is.
   const from = fileURLToPath(new URL('../..', import.meta.url));
-  const embedded = await embeddedEngine({ docsFolder, docsUrl, from });
+  const embedded = await embeddedEngine(
+    { docsFolder, docsUrl, from },
+    join(from, 'node_modules/.cache/signalbox/documents.json'),
+  );
   logger.info({ documents: embedded.size }, 'the embedded engine is ready');
   return searchChain({ instances, embedded });
 }
