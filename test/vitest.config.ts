@@ -22,5 +22,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     maxWorkers: 2,
     pool: 'forks',
+    // Files share a process, as packages share one in an app: loading everything anew for each takes longer than its tests.
+    isolate: false,
   },
 });

@@ -43,23 +43,6 @@ describe('what is told', () => {
     ]);
   });
 
-  it('is a process warning where nobody listens', async () => {
-    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
-    await mount(
-      [
-        module(
-          'a',
-          '/a',
-          failing(1, () => hello('x')),
-        ),
-      ],
-      { log: undefined },
-    );
-    expect((await warned).message).toMatch(
-      /^Module "a" failed to load; the next try is in .*: Error: no database\n/,
-    );
-  });
-
   it('explains the failure that Node keeps', async () => {
     const messages: string[] = [];
     const log = { ...silent, error: (_details: object, message: string) => void messages.push(message) };

@@ -112,3 +112,19 @@ describe('a process that boots', () => {
     expect(output).toContain('no keys');
   });
 });
+
+describe('a module that fails', () => {
+  it('is a process warning where nobody listens', async () => {
+    const { code, output } = await run(
+      `${PRELUDE}
+      modules(app, [module('a', '/a', () => Promise.reject(new Error('no database')))]);
+      process.once('warning', ({ message }) => {
+        console.log(message);
+        process.exit();
+      });`,
+      packageFolder,
+    );
+    expect(code).toBe(0);
+    expect(output).toMatch(/^Module "a" failed to load; the next try is in .*: Error: no database\n/m);
+  });
+});

@@ -85,7 +85,9 @@ describe('two processes', () => {
     'lose no search: after %s in the middle of it the other goes on, each event once and in order',
     async (signal) => {
       // A database of their own: the two others would go on with their jobs, too.
-      const env = { REDIS_URL: `${redis.url}/${signal === 'SIGKILL' ? 1 : 2}`, STAGE_MS: '300' };
+      // A job that Redis did not take in time is told of here all the same, and dies with its process.
+      const patient = { STAGE_MS: '300', REDIS_DEADLINE_MS: '5000' };
+      const env = { REDIS_URL: `${redis.url}/${signal === 'SIGKILL' ? 1 : 2}`, ...patient };
       const [one, two] = await Promise.all([startNode(env), startNode(env)]);
       const first = await enter(one.url, as('ada'));
       const events = everything(first);

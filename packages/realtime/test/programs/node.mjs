@@ -5,8 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRedis } from '@signalbox/redis';
 import { jobs, realtime } from '../../dist/index.js';
 
-const { REDIS_URL, PORT = '0', HOST = '127.0.0.1', TRANSPORTS = 'sticky', STAGE_MS = '100' } = process.env;
-const redis = REDIS_URL === undefined ? undefined : connectRedis(REDIS_URL);
+const {
+  REDIS_URL,
+  PORT = '0',
+  HOST = '127.0.0.1',
+  TRANSPORTS = 'sticky',
+  STAGE_MS = '100',
+  REDIS_DEADLINE_MS = '100',
+} = process.env;
+const redis =
+  REDIS_URL === undefined ? undefined : connectRedis(REDIS_URL, { deadlineMs: Number(REDIS_DEADLINE_MS) });
 
 const STAGES = ['asking', 'reading', 'ranking', 'showing'];
 
