@@ -10,6 +10,7 @@ import type { Screening } from '@signalbox/security';
 import { describeRoute, validate } from '@signalbox/validation';
 import type { UsageReport } from '@signalbox/versioning';
 import express, { Router, type Express } from 'express';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Identity } from '../identity.js';
 
@@ -88,6 +89,9 @@ function overviewOf(view: AdminView) {
   };
 }
 
+/** Less than the time that a request has. */
+const DECIDED_WITHIN_MS = 20_000;
+
 function addWorkers(router: Router): void {
   router.get(
     '/workers',
@@ -102,12 +106,21 @@ function addWorkers(router: Router): void {
     describeRoute({
       summary: 'Replace all workers, one after the other, without losing a request',
       tags,
-      responses: { 200: { description: 'What became of it' }, 409: { description: 'There is no manager' } },
+      responses: {
+        200: { description: 'What became of it' },
+        202: { description: 'The new workers are still starting; GET /admin/workers will say' },
+        409: { description: 'There is no manager' },
+      },
     }),
     async (_req, res) => {
       const manager = processManager();
       if (manager === undefined) throw new ConflictError('One process serves: restart it');
-      res.json(await manager.reload());
+      const outcome = await Promise.race([
+        manager.reload(),
+        wait(DECIDED_WITHIN_MS, undefined, { ref: false }),
+      ]);
+      if (outcome === undefined) res.status(202).json({ outcome: 'under_way' });
+      else res.json(outcome);
     },
   );
 }

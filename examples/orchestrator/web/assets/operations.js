@@ -60,11 +60,12 @@ export function operationsView() {
     say('The workers are being replaced, one after the other…');
     try {
       const { outcome, reason, readyMs } = await ask('POST', '/admin/workers/reload');
-      say(
-        outcome === 'done'
-          ? `New workers serve since ${(readyMs / 1_000).toFixed(1)} seconds after the click; the old ones finish.`
-          : `The workers from before go on: ${reason ?? outcome}`,
-      );
+      if (outcome === 'done') {
+        say(
+          `New workers serve since ${(readyMs / 1_000).toFixed(1)} seconds after the click; the old ones finish.`,
+        );
+      } else if (outcome === 'under_way') say('The new workers are still starting: the list shows them.');
+      else say(`The workers from before go on: ${reason ?? outcome}`);
     } catch (error) {
       say(error.message);
     }
