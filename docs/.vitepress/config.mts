@@ -32,6 +32,7 @@ export default defineConfig({
           { text: 'One package at a time', link: '/guide/adopting' },
           { text: "The request's way", link: '/guide/request' },
           { text: 'When something fails', link: '/guide/failure' },
+          { text: 'Runbooks', link: '/guide/runbooks/' },
           { text: 'Screening', link: '/guide/screening' },
           { text: 'Versions of the API', link: '/guide/api-versions' },
           { text: 'The cache beside others', link: '/guide/cache-conformance' },

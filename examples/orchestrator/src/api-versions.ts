@@ -8,11 +8,14 @@ import {
 import type { RedisLink } from '@signalbox/redis';
 import type { Request, RequestHandler } from 'express';
 
+/** When each version that is deprecated ends. */
+export const API_SUNSETS = { v1: '2027-11-22' };
+
 /** Says with every answer of v1 that v2 is there. */
 export function v1IsDeprecated(): RequestHandler {
   return deprecated({
     since: '2026-11-22',
-    sunset: '2027-11-22',
+    sunset: API_SUNSETS.v1,
     successor: '/api/v2',
     link: '/docs/guide/api-versions.md',
     consumer: consumerOf,

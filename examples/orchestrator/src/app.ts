@@ -14,9 +14,11 @@ import { shedLoad, type Resource } from '@signalbox/server';
 import { openapiRoute } from '@signalbox/validation';
 import compression from 'compression';
 import express, { type Express } from 'express';
+import { alerting } from './alerting.js';
 import { api } from './api.js';
 import { apiUsage } from './api-versions.js';
 import { background } from './background.js';
+import { ANSWER_DEADLINE_MS } from './deadlines.js';
 import { historyKeeper } from './accounts/history-keeper.js';
 import { identity } from './identity.js';
 import { liveSockets, type Told } from './live.js';
@@ -28,7 +30,8 @@ import { docsRouter } from './modules/docs.js';
 import { PROXY_PATH, searxngProxy } from './modules/proxy.js';
 import { page } from './page.js';
 import { probesOf } from './probes.js';
-import { allLimits, derivedSecret, pageHeaders } from './protection.js';
+import { derivedSecret } from './derived-secrets.js';
+import { allLimits, pageHeaders } from './protection.js';
 import { answerCache, degradedControl } from './search/answer-cache.js';
 import { searchJobs } from './search/search-jobs.js';
 import { sources } from './search/sources.js';
@@ -53,9 +56,11 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   const redis = settings.REDIS_URL === undefined ? undefined : connectRedis(settings.REDIS_URL);
   const instances = settings.SEARXNG_URLS.length > 0 ? searxng({ urls: settings.SEARXNG_URLS }) : undefined;
   const passThrough = settings.SEARXNG_URLS.length > 0 ? searxngProxy(settings.SEARXNG_URLS) : undefined;
+  const measured = metrics();
+  // Before what it watches: it hears of changes.
+  const watcher = alerting(settings, { registry: measured.registry, redis, logger });
   const answers = answerCache(settings, redis);
   const usage = apiUsage(redis);
-  const measured = metrics();
   const endSignals = logSignals(logger);
   const limits = allLimits(settings, redis);
   const who = identity(settings, { redis, logger });
@@ -113,7 +118,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   if (PUBLIC_URL?.startsWith('https:') && TRUST_PROXY !== 'off')
     app.use(httpsOnly({ publicUrl: PUBLIC_URL }));
   app.use(shedLoad({ priority: ({ path }) => (/^\/(api|proxy)\//.test(path) ? 'search' : undefined) }));
-  app.use(deadline(30_000));
+  app.use(deadline(ANSWER_DEADLINE_MS));
   app.use(compression());
   app.use(page(here('../web')));
   app.use('/docs', docsRouter(here('../../../docs')));
@@ -146,6 +151,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       screen,
       answers,
       usage,
+      watcher,
       redis,
       instances,
       passThrough,
@@ -215,6 +221,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       { name: 'limits', phase: 'pools', close: () => limits.close() },
       { name: 'answers', phase: 'pools', close: () => answers.close() },
       { name: 'usage', phase: 'pools', close: () => usage.close() },
+      { name: 'alerts', phase: 'pools', close: () => watcher.close() },
       { name: 'redis', phase: 'pools', close: () => redis?.close() },
       { name: 'searxng', phase: 'pools', close: () => instances?.close() },
       { name: 'proxy', phase: 'pools', close: () => passThrough?.close() },

@@ -42,7 +42,7 @@ import { passwordResets, type PasswordResets } from './accounts/password-resets.
 import { sealed } from './accounts/sealed.js';
 import { secondFactors, type SecondFactors } from './accounts/second-factors.js';
 import { users, type Users } from './accounts/users.js';
-import { derivedSecrets } from './protection.js';
+import { derivedSecrets } from './derived-secrets.js';
 import type { Role } from './roles.js';
 import type { Settings } from './settings.js';
 

@@ -1,11 +1,22 @@
+import { alerts, workerState } from '@signalbox/alerts';
 import { fileURLToPath } from 'node:url';
 import { startCluster } from '@signalbox/cluster';
 import { createLogger } from '@signalbox/logging';
+import { alertChannels, runbooksOf } from './alert-channels.js';
 import type { Settings } from './settings.js';
 
 /** Runs the app in several processes. Each reads the settings itself; what was made up for them has to be the same. */
 export async function manage(settings: Settings): Promise<void> {
   const { HOST, PORT, SOCKET, WORKERS, SECRET_KEYS, LOG_LEVEL } = settings;
+  const logger = createLogger({ level: LOG_LEVEL, name: 'manager' });
+  // How workers end nobody else knows.
+  const watcher = alerts({
+    service: 'orchestrator-manager',
+    environment: settings.NODE_ENV,
+    channels: alertChannels(settings, logger),
+    rules: [workerState()],
+    runbooks: runbooksOf(settings),
+  });
   try {
     await startCluster({
       entry: fileURLToPath(new URL('./main.js', import.meta.url)),
@@ -13,7 +24,8 @@ export async function manage(settings: Settings): Promise<void> {
       env: { SECRET_KEYS: SECRET_KEYS.join(','), SECRET_KEYS_FILE: undefined },
       workers: WORKERS,
       bind: SOCKET === undefined ? `${HOST}:${PORT}` : `unix:${SOCKET}`,
-      log: createLogger({ level: LOG_LEVEL, name: 'manager' }),
+      log: logger,
+      hooks: { preStop: () => watcher.close() },
     });
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

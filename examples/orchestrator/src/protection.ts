@@ -1,8 +1,8 @@
-import { hkdfSync } from 'node:crypto';
 import { byAddress, byPrincipal, memoryStore, redisStore, zones, type Zones } from '@signalbox/rate-limit';
 import type { RedisLink } from '@signalbox/redis';
 import { securityHeaders } from '@signalbox/security';
 import type { Request, RequestHandler } from 'express';
+import { derivedSecret } from './derived-secrets.js';
 import { rates, type Settings, type ZoneName } from './settings.js';
 
 /** helmet's headers, with a policy that lets the page load its own files and nothing else. */
@@ -42,19 +42,6 @@ export function allLimits(settings: Settings, redis: RedisLink | undefined): Zon
     requestWasSuccessful: (_req, { statusCode }) => statusCode !== 401 && statusCode !== 422,
     secret: derivedSecret(settings, 'limits').toString('hex'),
   });
-}
-
-/** Processes that share their secrets derive the same; no secret serves two purposes. */
-export function derivedSecret(settings: Settings, purpose: string): Buffer {
-  return derivedSecrets(settings, purpose)[0];
-}
-
-/** Of all secrets, newest first: what was made under an older one is still good. */
-export function derivedSecrets({ SECRET_KEYS }: Settings, purpose: string): [Buffer, ...Buffer[]] {
-  const [newest = '', ...older] = SECRET_KEYS;
-  const derive = (secret: string): Buffer =>
-    Buffer.from(hkdfSync('sha256', secret, '', `signalbox:${purpose}`, 32));
-  return [derive(newest), ...older.map(derive)];
 }
 
 /** Each key by itself: whose programs are many needs many keys. */

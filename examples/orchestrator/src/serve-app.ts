@@ -1,6 +1,7 @@
 import { createLogger, type Logger } from '@signalbox/logging';
 import { crashHandlers, serve } from '@signalbox/server';
 import { orchestrator, type Orchestrator } from './app.js';
+import { DRAIN_TOTAL_MS, READINESS_DELAY_MS } from './deadlines.js';
 import type { Settings } from './settings.js';
 
 /** Serves the app in this process, until it is told to stop. */
@@ -23,7 +24,7 @@ export async function serveApp(settings: Settings): Promise<void> {
         : { socket: settings.SOCKET }),
       behindProxy,
       // Whoever balances the load needs a moment to see that this process is not ready any more.
-      drain: { readinessDelayMs: behindProxy ? 2_000 : 0 },
+      drain: { totalMs: DRAIN_TOTAL_MS, readinessDelayMs: behindProxy ? READINESS_DELAY_MS : 0 },
       resources,
       log: logger,
     });

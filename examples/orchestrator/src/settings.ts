@@ -1,3 +1,4 @@
+import { slack } from '@signalbox/alerts';
 import {
   cidrs,
   configOrExit,
@@ -92,6 +93,26 @@ export const SETTINGS = z
       .optional()
       .describe('Where letters are handed in; none: they are logged in development, and not sent'),
     MAIL_FROM: text().default('Signalbox <noreply@localhost>').describe('Who letters come from'),
+    ALERT_SLACK_URL: secret({ minBytes: 12 })
+      .superRefine((address, context) => {
+        const message = complaint(() => slack({ url: address }));
+        if (message !== undefined) context.addIssue({ code: 'custom', message });
+      })
+      .optional()
+      .describe('Incoming webhook of Slack that is told of what is wrong'),
+    ALERT_SMTP_URL: url({ protocols: ['smtp', 'smtps'] })
+      .optional()
+      .describe('Where mails about what is wrong are handed in; none: at SMTP_URL'),
+    ALERT_EMAIL_TO: list().default([]).describe('Who gets mails about what is wrong'),
+    ALERT_PAGERDUTY_KEY: secret({ minBytes: 12 })
+      .optional()
+      .describe('Routing key of a PagerDuty service that is told of what is critical'),
+    ALERT_WEBHOOK_URL: url({ protocols: ['http', 'https'] })
+      .optional()
+      .describe('Where what is wrong is posted as signed JSON'),
+    ALERT_WEBHOOK_SECRET: secret()
+      .optional()
+      .describe('Signs what is posted there; none: derived from SECRET_KEYS'),
     SCREENING: z
       .enum(['off', 'report', 'enforce'])
       .default('report')
@@ -114,6 +135,11 @@ export const SETTINGS = z
       path: ['ADMIN_PASSWORD'],
       message: 'must be set together with ADMIN_EMAIL',
     },
+  )
+  .refine(
+    ({ ALERT_EMAIL_TO, ALERT_SMTP_URL, SMTP_URL }) =>
+      ALERT_EMAIL_TO.length > 0 ? (ALERT_SMTP_URL ?? SMTP_URL) !== undefined : ALERT_SMTP_URL === undefined,
+    { path: ['ALERT_EMAIL_TO'], message: 'must be set together with ALERT_SMTP_URL or SMTP_URL' },
   )
   .refine(({ SEARXNG_URLS, EMBEDDED_FALLBACK }) => EMBEDDED_FALLBACK || SEARXNG_URLS.length > 0, {
     path: ['EMBEDDED_FALLBACK'],

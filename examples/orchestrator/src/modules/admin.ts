@@ -1,3 +1,4 @@
+import type { Alerts } from '@signalbox/alerts';
 import type { Cache, CacheReport } from '@signalbox/cache';
 import { routes, type Modules } from '@signalbox/compose';
 import { processManager } from '@signalbox/cluster';
@@ -21,6 +22,7 @@ export interface AdminView {
   screen: Screening;
   answers: Cache;
   usage: UsageReport;
+  watcher: Alerts;
   redis: RedisLink | undefined;
   instances: Searxng | undefined;
   passThrough: Proxy | undefined;
@@ -66,6 +68,7 @@ export function adminRouter(view: AdminView): Router {
     async (_req, res) => void res.json(await view.usage.report()),
   );
   addWorkers(router);
+  addAlerts(router, view);
   addInvalidation(router, view);
   addSignOut(router, view);
   return router;
@@ -122,6 +125,27 @@ function addWorkers(router: Router): void {
       if (outcome === undefined) res.status(202).json({ outcome: 'under_way' });
       else res.json(outcome);
     },
+  );
+}
+
+function addAlerts(router: Router, { watcher }: AdminView): void {
+  router.get(
+    '/alerts',
+    describeRoute({
+      summary: 'What is wrong, and how those who are told fare',
+      tags,
+      responses: { 200: {} },
+    }),
+    (_req, res) => void res.json(watcher.report()),
+  );
+  router.post(
+    '/alerts/test',
+    describeRoute({
+      summary: 'Send a test message to all channels',
+      tags,
+      responses: { 200: { description: 'How each of them fared' } },
+    }),
+    async (_req, res) => void res.json({ channels: await watcher.test() }),
   );
 }
 

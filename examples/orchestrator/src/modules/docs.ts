@@ -5,7 +5,9 @@ import { Router } from 'express';
 export function docsRouter(folder: string): Router {
   const router = Router();
   router.get('/{*path}', (req, res, next) => {
-    const path = [req.params.path ?? []].flat().join('/');
+    const asked = [req.params.path ?? []].flat().join('/');
+    // Links of alerts name a page without the ending of its file.
+    const path = asked.endsWith('.md') ? asked : `${asked}.md`;
     if (!/^[\w-]+(\/[\w-]+)*\.md$/.test(path) || path.includes('node_modules')) return next();
     res.sendFile(
       path,

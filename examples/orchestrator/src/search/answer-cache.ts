@@ -1,7 +1,7 @@
 import { cache, memoryStore, redisStore, type Cache } from '@signalbox/cache';
 import type { RedisLink } from '@signalbox/redis';
 import type { Response } from 'express';
-import { derivedSecret } from '../protection.js';
+import { derivedSecret } from '../derived-secrets.js';
 import type { Settings } from '../settings.js';
 
 /** For so long at most an old answer is better than the wait for a new one, which is made meanwhile. */

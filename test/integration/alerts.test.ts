@@ -1,0 +1,103 @@
+import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { verifyWebhook } from '@signalbox/alerts';
+import { listen } from '@signalbox/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { adminOf, ADMIN_SETTINGS, guestOf, type SignedIn } from '../support/identity.js';
+import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+
+const SECRET = 'a secret for what is posted to the receiver';
+
+interface Received {
+  path: string;
+  body: string;
+  isSigned: boolean;
+}
+
+const received: Received[] = [];
+let running: RunningOrchestrator;
+let admin: SignedIn;
+
+beforeAll(async () => {
+  const receiver = await listen(
+    createServer(async (req, res) => {
+      const body = await text(req);
+      const { 'x-signalbox-timestamp': timestamp, 'x-signalbox-signature': signature } = req.headers;
+      const isSigned = verifyWebhook({
+        body,
+        timestamp: String(timestamp),
+        signature: String(signature),
+        secret: SECRET,
+      });
+      received.push({ path: req.url ?? '', body, isSigned });
+      res.end('ok');
+    }),
+  );
+  running = await startOrchestrator({
+    ...ADMIN_SETTINGS,
+    ALERT_SLACK_URL: `${receiver}/slack`,
+    ALERT_WEBHOOK_URL: `${receiver}/webhook`,
+    ALERT_WEBHOOK_SECRET: SECRET,
+    // Nobody listens there.
+    ALERT_SMTP_URL: 'smtp://127.0.0.1:9',
+    ALERT_EMAIL_TO: 'ada@example.com',
+  });
+  admin = await adminOf(running.url);
+});
+afterAll(() => running.program.stop());
+
+describe('alerts', () => {
+  it('are tried by an admin, who is told how each channel fared', async () => {
+    const tested = await fetch(`${running.url}/admin/alerts/test`, { method: 'POST', headers: admin.bearer });
+    expect(tested.status).toBe(200);
+    const { channels } = (await tested.json()) as { channels: { channel: string; outcome: string }[] };
+    expect(channels.map(({ channel, outcome }) => [channel, outcome])).toEqual([
+      ['log', 'sent'],
+      ['slack', 'sent'],
+      ['email', 'failed'],
+      ['webhook', 'sent'],
+    ]);
+    expect(received.map(({ path, isSigned }) => [path, isSigned]).toSorted()).toEqual([
+      ['/slack', false],
+      ['/webhook', true],
+    ]);
+    expect(received.find(({ path }) => path === '/webhook')?.body).toContain('"service":"orchestrator"');
+    await eventually(() => running.log().some((line) => line['alert'] === 'test'));
+  });
+
+  it('are shown with the state of their channels to admins, and to nobody else', async () => {
+    const url = `${running.url}/admin/alerts`;
+    expect(await (await fetch(url, { headers: admin.bearer })).json()).toMatchObject({
+      incidents: [],
+      channels: [{ channel: 'log' }, { channel: 'slack' }, { channel: 'email' }, { channel: 'webhook' }],
+      rules: expect.arrayContaining([expect.objectContaining({ rule: 'error-rate' })]) as unknown,
+    });
+    expect((await fetch(url, { headers: await guestOf(running.url) })).status).toBe(403);
+  });
+
+  it('have a page each that says what to do', async () => {
+    const { rules } = (await (
+      await fetch(`${running.url}/admin/alerts`, { headers: admin.bearer })
+    ).json()) as { rules: { rule: string }[] };
+    for (const name of [...rules.map(({ rule }) => rule), 'certificate', 'backup-age']) {
+      const page = await fetch(`${running.url}/docs/guide/runbooks/${name}`);
+      expect([name, page.status]).toEqual([name, 200]);
+      expect(await page.text()).toMatch(new RegExp(`^# ${name}\n`));
+    }
+  });
+
+  it.each([
+    ['mail without a server', { ALERT_EMAIL_TO: 'ada@example.com' }, 'ALERT_EMAIL_TO must be set together'],
+    [
+      'Slack without TLS',
+      { ALERT_SLACK_URL: 'http://slack.example/x' },
+      'ALERT_SLACK_URL must be an https URL',
+    ],
+  ])('are not set up by halves: %s', async (_what, settings, complaint) => {
+    const program = await runOrchestrator(settings);
+    expect(await program.exited).toMatchObject({ code: 78 });
+    expect(program.output()).toContain(complaint);
+    expect(program.output()).not.toContain('slack.example');
+  });
+});
