@@ -98,9 +98,19 @@ describe('operations', () => {
     const text = (id: string) => page.locator(id).innerText();
     await expect.poll(() => text('#cache-figures')).toMatch(/Hit rate\s+\d+(\.\d)?%/);
     expect(await text('#upstreams')).toMatch(/searxng/);
+    // The instance failed a moment ago.
+    await expect.poll(() => text('#verdict')).toMatch(/^All is well$|is not well|fails/);
+    // The second reading, two seconds later, is the first that can be drawn.
+    await expect
+      .poll(() => text('#plots'), { timeout: 10_000 })
+      .toMatch(/Requests\s+[\d.]+ a second[\s\S]*Memory\s+\d+/);
+    await page.getByRole('button', { name: 'Send a test message' }).click();
+    await page.getByText('log: sent').waitFor();
     expect(await text('#parts')).toMatch(/Postgres[\s\S]*Redis[\s\S]*search/);
     expect(await text('#limits')).toMatch(/login/);
     await expect.poll(() => text('#deprecations')).toContain(`${somebody.id}: /api/v1/search`);
+    for (let count = 0; count < 20; count += 1) await ask();
+    await expect.poll(() => text('#plots'), { timeout: 10_000 }).toMatch(/Answers that were kept\s+\d/);
     await screenshot('operations');
 
     await page.getByLabel('Which').fill('no path');

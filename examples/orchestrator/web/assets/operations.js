@@ -1,11 +1,13 @@
 import { duration } from './api.js';
 import { badge, rowOf } from './elements.js';
+import { figuresOf, readMetrics } from './figures.js';
 import { onSubmit } from './forms.js';
 import { ask } from './identity.js';
+import { plots } from './plots.js';
 
 const $ = (id) => document.getElementById(id);
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 2_000;
 const FEW_CALLS = 20;
 
 const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
@@ -16,6 +18,9 @@ const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionD
 export function operationsView() {
   let timer;
   let isComplaint = false;
+  /** The last reading of the metrics, and when it was. */
+  let last;
+  const drawn = plots($('plots'));
 
   function say(words) {
     $('operations-said').textContent = words;
@@ -24,11 +29,16 @@ export function operationsView() {
   async function refresh() {
     if (document.hidden) return;
     try {
-      const [overview, { rows, complete }, workers] = await Promise.all([
+      const [overview, { rows, complete }, workers, alerts, status, metrics] = await Promise.all([
         ask('GET', '/admin/overview'),
         ask('GET', '/admin/deprecations'),
         ask('GET', '/admin/workers'),
+        ask('GET', '/admin/alerts'),
+        ask('GET', '/status'),
+        fetch('/metrics').then((answer) => answer.text()),
       ]);
+      showVerdict(status, alerts, drawPlots(readMetrics(metrics)));
+      $('alerts').replaceChildren(...alertRows(alerts));
       showCache(overview.cache);
       $('upstreams').replaceChildren(...upstreamRows(overview.upstreams));
       $('parts').replaceChildren(...partRows(overview));
@@ -47,6 +57,28 @@ export function operationsView() {
       );
     }
   }
+
+  /** Draws what happened since the last reading, and gives what is not well. */
+  function drawPlots(metrics) {
+    const before = last;
+    last = { metrics, at: performance.now() };
+    // Of the time before the first reading nothing is known but how much it was.
+    if (before === undefined || last.at - before.at > 10 * EVERY_MS) return [];
+    return drawn.add(figuresOf(before.metrics, metrics, (last.at - before.at) / 1_000));
+  }
+
+  $('alerts-test').addEventListener('click', async () => {
+    try {
+      const { channels } = await ask('POST', '/admin/alerts/test');
+      say(
+        channels
+          .map(({ channel, outcome, error }) => `${channel}: ${outcome}${error ? ` (${error})` : ''}`)
+          .join(', '),
+      );
+    } catch (error) {
+      say(error.message);
+    }
+  });
 
   onSubmit($('forget'), async ({ by, what }) => {
     await ask('POST', '/admin/cache/invalidate', { [by]: what.trim() });
@@ -87,6 +119,52 @@ export function operationsView() {
       $('operations').hidden = true;
     },
   };
+}
+
+/** In one line, whether somebody has to do something. */
+function showVerdict({ status, degraded }, { incidents }, figures) {
+  const open = incidents.filter(({ isQuiet }) => !isQuiet);
+  const states = [
+    { healthy: 'good', degraded: 'warn' }[status] ?? 'bad',
+    ...open.map(severityState),
+    ...figures.map(({ state }) => state),
+  ];
+  const words = [
+    ...open.map(({ title }) => title),
+    ...degraded.map(({ feature }) => `${feature} is not well`),
+    ...figures.map(({ text }) => text),
+  ];
+  const worst = ['bad', 'warn'].find((each) => states.includes(each)) ?? 'good';
+  $('verdict').dataset.state = worst;
+  $('verdict').textContent = worst === 'good' ? 'All is well' : words.join(' · ') || status;
+}
+
+function severityState({ severity }) {
+  return { critical: 'bad', warning: 'warn' }[severity] ?? 'good';
+}
+
+function alertRows({ incidents, channels }) {
+  const rows = incidents.map((incident) => {
+    const { title, details, openedAt, isQuiet } = incident;
+    const row = rowOf(title, [`since ${dates.format(new Date(openedAt))}`, ...details].join(' · '));
+    row.append(badge(isQuiet ? 'gone' : incident.severity, isQuiet ? 'good' : severityState(incident)));
+    return row;
+  });
+  if (incidents.length === 0) rows.push(rowOf('Nothing', 'There is nothing that anybody has to be told'));
+  rows.push(
+    ...channels.map(({ channel, severity, queued, sentLastHour, error }) => {
+      const words = [
+        `told of ${severity === 'info' ? 'all' : `${severity}s and worse`}`,
+        `${whole.format(sentLastHour)} in the last hour`,
+        ...(queued > 0 ? [`${whole.format(queued)} waiting`] : []),
+        ...(error === undefined ? [] : [error]),
+      ];
+      const row = rowOf(`To ${channel}`, words.join(' · '));
+      row.append(error === undefined ? badge('well') : badge('failing', 'bad'));
+      return row;
+    }),
+  );
+  return rows;
 }
 
 function showCache({ hitRate, hit, stale, coalesced, miss, bypass, entries, bytes }) {
