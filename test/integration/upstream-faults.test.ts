@@ -84,7 +84,7 @@ const faults: Record<string, RequestListener> = {
 describe('an instance that fails', () => {
   async function inFrontOf(...urls: string[]): Promise<RunningOrchestrator> {
     const orchestrator = await startOrchestrator({ SEARXNG_URLS: urls.join(','), CACHE_TTL: '0' });
-    onTestFinished(() => orchestrator.program.stop());
+    onTestFinished(async () => void (await orchestrator.program.stop()));
     return orchestrator;
   }
 
@@ -115,7 +115,7 @@ describe('an instance that fails', () => {
       SEARXNG_URLS: `http://127.0.0.1:${await freePort()}`,
       EMBEDDED_FALLBACK: 'off',
     });
-    onTestFinished(() => orchestrator.program.stop());
+    onTestFinished(async () => void (await orchestrator.program.stop()));
 
     const headers = await guestOf(orchestrator.url);
     const response = await fetch(`${orchestrator.url}/api/v1/search?q=express`, { headers });

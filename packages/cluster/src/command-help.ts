@@ -9,6 +9,7 @@ const INTRODUCTION = `Usage: signalbox <command> [options]
   status [--json]
   check-config <program> [options]
   help, version
+  <other> …             runs the signalbox-<other> of node_modules/.bin, such as doctor and emit
 
 stop, reload and status find the manager by --pid-file or the file of settings.
 Options of start, each also a variable SIGNALBOX_<NAME> and in signalbox.config.js:

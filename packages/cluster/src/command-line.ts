@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { ClusterError, EXIT_CODES } from './cluster-error.js';
 import { type CommandWords, readWords } from './command-words.js';
+import { findOtherCommand, runOtherCommand } from './other-command.js';
 
 /** Does what a command line says. Sets the exit code, and prints a sentence when something is wrong. */
 export async function runCommandLine(argv: readonly string[]): Promise<void> {
   try {
-    await run(readWords(argv), argv);
+    const other = findOtherCommand(argv[0], process.cwd());
+    await (other === undefined ? run(readWords(argv), argv) : runOtherCommand(other, argv.slice(1)));
   } catch (error) {
     // Anything else is a bug, of which the stack tells more.
     const isExpected = error instanceof ClusterError;

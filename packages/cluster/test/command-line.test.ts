@@ -1,10 +1,13 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startProgram } from '@signalbox/testing';
 import { describe, expect, it } from 'vitest';
 import { ClusterError } from '../src/cluster-error.js';
 import { readWords } from '../src/command-words.js';
+import { findOtherCommand } from '../src/other-command.js';
 import type { ClusterSettings } from '../src/options.js';
 import { resolveCommand } from '../src/resolve-command.js';
-import { fixture, newPlace, startCluster } from './support.js';
+import { fixture, newPlace, SIGNALBOX, startCluster } from './support.js';
 
 describe('a wrong command line', { timeout: 60_000 }, () => {
   const APP = fixture('app.mjs');
@@ -144,6 +147,59 @@ describe('signalbox check-config', { timeout: 60_000 }, () => {
     const own = await cluster.signalbox('check-config', fixture('app.mjs'), '-b', host);
     expect(own).toMatchObject({ code: 0, stderr: '' });
     expect(own.stdout).toMatch(/^the settings are right; a manager runs already\n/);
+  });
+});
+
+describe('a command of another package', { timeout: 60_000 }, () => {
+  /** A program in node_modules/.bin of that folder. */
+  const install = (folder: string, name: string, source: string, mode = 0o755): void => {
+    mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true });
+    writeFileSync(join(folder, 'node_modules/.bin', name), `#!${process.execPath}\n${source}`, { mode });
+  };
+
+  it('is run from node_modules/.bin of a folder above, with its arguments as they are', async () => {
+    const place = newPlace();
+    install(
+      place.folder,
+      'signalbox-greet',
+      'console.log(JSON.stringify(process.argv.slice(2))); process.exit(42)',
+    );
+    mkdirSync(place.path('inside/deeper'), { recursive: true });
+    const program = await startProgram(
+      process.execPath,
+      [SIGNALBOX, 'greet', '--name', '$HOME; ls', '--help', '--', '*'],
+      { cwd: place.path('inside/deeper') },
+    );
+    expect(await program.exited).toEqual({ code: 42, signal: null });
+    expect(program.stdout()).toBe('["--name","$HOME; ls","--help","--","*"]\n');
+  });
+
+  it('gets the SIGTERM that the command gets, and decides how it ends', async () => {
+    const place = newPlace();
+    const source =
+      "process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1e6); console.log('waiting')";
+    install(place.folder, 'signalbox-wait', source);
+    const program = await place.spawn(['wait']);
+    await program.waitFor(/waiting/);
+    program.signal('SIGTERM');
+    expect(await program.exited).toEqual({ code: 7, signal: null });
+  });
+
+  it('says which package it comes with where it is not installed', () => {
+    const { folder } = newPlace();
+    expect(() => findOtherCommand('doctor', folder)).toThrow(
+      'doctor is not installed here: npm install --save-dev @signalbox/doctor',
+    );
+    install(folder, 'signalbox-doctor', '', 0o644);
+    expect(() => findOtherCommand('doctor', folder)).toThrow(/^no permission to run .*signalbox-doctor$/);
+  });
+
+  it('never takes the place of a command of ours, and has a plain name', () => {
+    const { folder } = newPlace();
+    for (const name of ['start', '..-x', '-x']) install(folder, `signalbox-${name}`, '');
+    expect(
+      ['start', '../x', '..-x', '-x', '', 'strat', undefined].map((word) => findOtherCommand(word, folder)),
+    ).toEqual(Array.from({ length: 7 }));
   });
 });
 

@@ -7,7 +7,7 @@ import { command } from '../src/control-client.js';
 import type { ClusterStatus, ReloadOutcome } from '../src/index.js';
 
 /** The command, as it is published. */
-const SIGNALBOX = fileURLToPath(new URL('../bin/signalbox.js', import.meta.url));
+export const SIGNALBOX = fileURLToPath(new URL('../bin/signalbox.js', import.meta.url));
 
 export function fixture(name: string): string {
   return isAbsolute(name) ? name : fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));

@@ -1,0 +1,3 @@
+import session from 'cookie-session';
+
+export const sessions = session({ secret: 'a-secret-in-the-source' });

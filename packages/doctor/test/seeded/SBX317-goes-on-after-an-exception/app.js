@@ -1,0 +1,3 @@
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${error.message}\n`);
+});

@@ -1,0 +1,3 @@
+import jwt from 'jsonwebtoken';
+
+export const read = (token, key) => jwt.verify(token, key);

@@ -1,0 +1,1 @@
+export const all = (redis) => redis.keys('session:*');

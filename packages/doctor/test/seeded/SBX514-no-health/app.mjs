@@ -1,0 +1,3 @@
+import { soundApp } from '../sound-app.mjs';
+
+export const app = soundApp({ health: false });

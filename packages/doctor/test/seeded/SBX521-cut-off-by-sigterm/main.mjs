@@ -1,0 +1,4 @@
+import { soundApp } from '../sound-app.mjs';
+
+const place = soundApp();
+place.listen(process.env.PORT);
