@@ -33,6 +33,7 @@ export default defineConfig({
           { text: "The request's way", link: '/guide/request' },
           { text: 'When something fails', link: '/guide/failure' },
           { text: 'Runbooks', link: '/guide/runbooks/' },
+          { text: 'Backup', link: '/guide/backup' },
           { text: 'Screening', link: '/guide/screening' },
           { text: 'Versions of the API', link: '/guide/api-versions' },
           { text: 'The cache beside others', link: '/guide/cache-conformance' },

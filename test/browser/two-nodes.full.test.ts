@@ -86,9 +86,9 @@ async function oneForEach(): Promise<string[]> {
   for (let index = 1; found.filter(Boolean).length < 2 && index < 60; index += 1) {
     const url = await nginxFrom(`127.0.${index}.1`);
     const headers = await guestOf(url);
-    const before = nodes.map(({ log }) => log().length);
+    const before = nodes.map((node) => node.log().length);
     await fetch(`${url}/api/v2/me`, { headers });
-    const at = nodes.findIndex(({ log }, node) => log().length > (before[node] ?? 0));
+    const at = nodes.findIndex((node, index) => node.log().length > (before[index] ?? 0));
     if (at !== -1) found[at] ??= url;
   }
   return found;

@@ -24,7 +24,7 @@ export function figuresOf(before, after, seconds) {
   const rise = (name, matches = () => true) =>
     Math.max(0, sumOf(after, name, matches) - sumOf(before, name, matches));
   const requests = rise('http_requests_total', isTraffic);
-  const failed = rise('http_requests_total', (labels) => isTraffic(labels) && /^5/.test(labels.status));
+  const failed = rise('http_requests_total', (labels) => isTraffic(labels) && labels.status.startsWith('5'));
   const lookups = rise('signalbox_cache_lookups_total');
   const hits = rise('signalbox_cache_lookups_total', ({ outcome }) =>
     /^(hit|stale|coalesced)$/.test(outcome),
@@ -64,7 +64,7 @@ function quantile(share, before, after) {
       bounds.set(bound, (bounds.get(bound) ?? 0) + sign * value);
     }
   }
-  const buckets = [...bounds].sort(([one], [other]) => one - other);
+  const buckets = [...bounds].toSorted(([one], [other]) => one - other);
   const total = buckets.at(-1)?.[1] ?? 0;
   if (total <= 0) return null;
   let [lower, below] = [0, 0];

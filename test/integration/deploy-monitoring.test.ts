@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/keeper.js';
+import { requireProgram } from '../support/system-packages.js';
+
+const FOLDER = fileURLToPath(
+  new URL('../../examples/orchestrator/deploy/monitoring/prometheus/', import.meta.url),
+);
+
+/** What promtool prints; rejects with it where promtool finds fault. */
+async function promtool(...args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(await requireProgram('promtool'), args);
+  return stdout;
+}
+
+describe('Prometheus', () => {
+  it('takes its configuration, and every file of rules', async () => {
+    const folder = temporaryFolder('prometheus');
+    cpSync(FOLDER, folder.path, { recursive: true });
+    mkdirSync(join(folder.path, 'secrets'));
+    writeFileSync(join(folder.path, 'secrets/metrics-token'), 'a token');
+
+    const found = await promtool('check', 'config', join(folder.path, 'prometheus.yml'));
+
+    expect(found).toContain(`${readdirSync(join(FOLDER, 'rules')).length} rule files found`);
+    folder.remove();
+  });
+
+  it.each(readdirSync(join(FOLDER, 'tests')))(
+    'is told by the rules of %s what it should be',
+    async (file) => {
+      expect(await promtool('test', 'rules', join(FOLDER, 'tests', file))).toContain('SUCCESS');
+    },
+  );
+});

@@ -1,0 +1,42 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/keeper.js';
+import { freePort } from '../support/ports.js';
+import { runScript } from './deploy-script.js';
+
+describe('start-production.sh', () => {
+  it('says what it takes', async () => {
+    const { code, output } = await runScript(['--help']);
+    expect(code).toBe(0);
+    for (const word of ['single', 'cluster', 'daemon', '--workers', '--bind', '--env-file']) {
+      expect(output).toContain(word);
+    }
+  });
+
+  it.each([
+    [['twice'], 'there is no mode "twice"'],
+    [['single', '--wrokers', '2'], 'there is no option "--wrokers"'],
+    [['cluster', '--workers'], '--workers needs a value'],
+    [['cluster', '--workers', '02'], '--workers must be a whole number from 1, got "02"'],
+    [['single', '--workers', '2'], '--workers is for cluster and daemon'],
+  ])('refuses %j with a sentence and exit code 2', async (args, sentence) => {
+    expect(await runScript(args)).toEqual({ code: 2, output: expect.stringContaining(sentence) });
+  });
+
+  it('starts nothing where a setting is missing or wrong, and says all that is', async () => {
+    const { path: cwd } = temporaryFolder('production');
+    writeFileSync(
+      join(cwd, 'settings'),
+      `# as an operator writes it\nRATE_API=often\nPORT=${await freePort()}\n`,
+    );
+    const { code, output } = await runScript(
+      ['single', '--env-file', 'settings', '--pid-file', 'run/pid'],
+      {},
+      cwd,
+    );
+    expect(code).toBe(1);
+    for (const word of ['SECRET_KEYS', 'RATE_API', 'not started']) expect(output).toContain(word);
+    expect(output).not.toContain('Starting');
+  });
+});

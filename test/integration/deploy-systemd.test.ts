@@ -1,0 +1,70 @@
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { MACHINE } from '../../examples/orchestrator/deploy/machine.js';
+import { SETTINGS } from '../../examples/orchestrator/src/settings.js';
+import { temporaryFolder } from '../support/keeper.js';
+import { environmentOf, lastOf, readUnit, SYSTEMD, systemdAnalyze } from './deploy-unit.js';
+
+const app = readUnit('signalbox.service');
+const services = ['signalbox.service', 'signalbox-port.service'];
+
+describe('the units', () => {
+  it('are what systemd takes, to the last line', async () => {
+    const { path: folder } = temporaryFolder('units');
+    cpSync(SYSTEMD, folder, { recursive: true });
+    for (const name of services) {
+      const text = readFileSync(join(folder, name), 'utf8');
+      // Where Node is, and the project, is another matter; that it is a program is not.
+      writeFileSync(join(folder, name), text.replaceAll('/usr/bin/node', process.execPath));
+    }
+    const files = readdirSync(folder).filter((name) => /\.(?:service|socket)$/.test(name));
+    const { code, output } = await systemdAnalyze(
+      'verify',
+      '--man=no',
+      ...files.map((file) => join(folder, file)),
+    );
+    expect([code, output]).toEqual([0, '']);
+  });
+
+  it.each(services)('%s is exposed by 2.0 at most', async (name) => {
+    // The threshold is given in tenths.
+    const { code, output } = await systemdAnalyze(
+      'security',
+      '--offline=true',
+      '--threshold=20',
+      `${SYSTEMD}${name}`,
+    );
+    const [, exposure] = /Overall exposure level for \S+ (\d+\.\d)/.exec(output) ?? [];
+    expect(code).toBe(0);
+    expect(Number(exposure)).toBeLessThanOrEqual(2);
+  });
+
+  it('have the manager tell systemd that it is ready and alive, and wait for a drain', () => {
+    expect(['Type', 'NotifyAccess', 'KillMode'].map((name) => lastOf(app, name))).toEqual([
+      'notify',
+      'all',
+      'mixed',
+    ]);
+    expect(lastOf(app, 'WatchdogSec')).toBe('30s');
+    expect(lastOf(app, 'TimeoutStopSec')).toBe(`${MACHINE.managerStopSeconds}s`);
+    expect(lastOf(app, 'TimeoutStartSec')).toBe(`${MACHINE.managerStartSeconds}s`);
+  });
+
+  it('listen where the app does', () => {
+    expect(environmentOf(app)['PORT']).toBe(String(MACHINE.port));
+    expect(lastOf(readUnit('signalbox.socket'), 'ListenStream')).toBe(`127.0.0.1:${MACHINE.port}`);
+    const [, socket = ''] =
+      /--bind unix:(\S+)/.exec(lastOf(readUnit('signalbox.service.d/socket.conf'), 'ExecStart')) ?? [];
+    expect(lastOf(readUnit('signalbox-port.service'), 'ExecStart')).toMatch(new RegExp(` ${socket}$`));
+    expect(socket).toMatch(new RegExp(`^/run/${lastOf(app, 'RuntimeDirectory')}/`));
+  });
+
+  it('set what the app knows', () => {
+    const names = Object.keys(environmentOf(app))
+      .filter((name) => !name.startsWith('SIGNALBOX_'))
+      .map((name) => name.replace(/_FILE$/, ''));
+    const known = Object.keys(SETTINGS.shape);
+    expect(names.filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
