@@ -87,20 +87,22 @@ describe('compose.yaml', () => {
       'nginx 443:443',
     ]);
     expect(networks['inside']).toEqual({ internal: true });
-    for (const name of ['postgres', 'redis']) expect(services[name]?.networks).toEqual(['inside']);
+    for (const name of ['postgres', 'redis', 'redis-cache'])
+      expect(services[name]?.networks).toEqual(['inside']);
   });
 
   it('starts by default what serves, and the rest by profile', () => {
     const byDefault = all.filter(([, { profiles }]) => profiles === undefined).map(([name]) => name);
-    expect(byDefault).toEqual(['app', 'postgres', 'redis', 'searxng', 'nginx']);
+    expect(byDefault).toEqual(['app', 'postgres', 'redis', 'redis-cache', 'searxng', 'nginx']);
     const profiles = new Set(all.flatMap(([, service]) => service.profiles ?? []));
     expect(profiles).toEqual(new Set(['prometheus', 'grafana', 'loki', 'elk']));
   });
 
   it('waits for the drain of the app, and tells it what it takes', () => {
-    const { app, redis } = services;
+    const { app, redis, 'redis-cache': cache } = services;
     expect(app?.stop_grace_period).toBe(`${MACHINE.containerStopSeconds}s`);
     expect(redis?.command).toEqual(expect.arrayContaining(['--maxmemory-policy', 'noeviction']));
+    expect(cache?.command).toEqual(expect.arrayContaining(['--maxmemory-policy', 'allkeys-lru']));
     const { path } = temporaryFolder('secrets');
     const values = Object.entries(app?.environment ?? {}).map(([name, value]) => [
       name,

@@ -3,6 +3,7 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
 import {
   accountOf,
@@ -26,7 +27,7 @@ let redis: RedisServer;
 let faults: FaultProxy;
 let first: RunningOrchestrator;
 let second: RunningOrchestrator;
-/** Without Redis, and with answers that are soon stale. */
+/** With a Redis for answers alone, which are soon stale. */
 let brief: RunningOrchestrator;
 let ada: SignedIn;
 let admin: SignedIn;
@@ -61,7 +62,7 @@ beforeAll(async () => {
   [first, second, brief] = await Promise.all([
     startOrchestrator({ ...settings, REDIS_URL: `redis://127.0.0.1:${faults.port}`, CACHE_TTL: '1h' }),
     startOrchestrator({ ...settings, REDIS_URL: redis.url, CACHE_TTL: '1h' }),
-    startOrchestrator({ CACHE_TTL: '1s', SEARXNG_URLS: url }),
+    startOrchestrator({ CACHE_REDIS_URL: `${redis.url}/5`, CACHE_TTL: '1s', SEARXNG_URLS: url }),
   ]);
   [ada, admin, guest] = await Promise.all([accountOf(first.url), adminOf(first.url), guestOf(first.url)]);
 });
@@ -97,6 +98,9 @@ describe('a search that was made before', () => {
     const made = await search('whoever');
     expect(status(made)).toBe('signalbox; fwd=uri-miss; stored');
     expect(made.headers.get('cache-control')).toBe('private');
+
+    // It is sent before Redis has it.
+    await eventually(async () => status(await search('whoever', guest, second)).startsWith('signalbox; hit'));
 
     const kept = await Promise.all([
       search('whoever', ada.bearer),
@@ -257,6 +261,7 @@ describe('while the instance is down', () => {
   it('what was found before is sent rather than what the embedded engine finds, and that is kept shortly', async () => {
     const who = await guestOf(brief.url);
     expect(((await (await search('old', who, brief)).json()) as Answer).source).toBe('searxng');
+    expect(await redis.command('-n', '5', 'dbsize')).not.toBe('0');
     isDown = true;
     // Once it is stale it is sent and made anew, and when that has failed long enough it is sent instead.
     await expect

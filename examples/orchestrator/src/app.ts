@@ -59,12 +59,16 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   const measured = metrics();
   // Before what it watches: it hears of changes.
   const watcher = alerting(settings, { registry: measured.registry, redis, logger });
-  const answers = answerCache(settings, redis);
+  const answersRedis =
+    settings.CACHE_REDIS_URL === undefined
+      ? undefined
+      : connectRedis(settings.CACHE_REDIS_URL, { name: 'redis-cache' });
+  const answers = answerCache(settings, answersRedis ?? redis);
   const usage = apiUsage(redis);
   const endSignals = logSignals(logger);
   const limits = allLimits(settings, redis);
   const who = identity(settings, { redis, logger });
-  const probes = probesOf(settings, { instances, redis, database: who.database });
+  const probes = probesOf(settings, { instances, redis, answersRedis, database: who.database });
   const forgery = csrf({
     secrets: settings.SECRET_KEYS,
     publicUrl,
@@ -222,7 +226,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       { name: 'answers', phase: 'pools', close: () => answers.close() },
       { name: 'usage', phase: 'pools', close: () => usage.close() },
       { name: 'alerts', phase: 'pools', close: () => watcher.close() },
-      { name: 'redis', phase: 'pools', close: () => redis?.close() },
+      { name: 'redis', phase: 'pools', close: () => Promise.all([redis?.close(), answersRedis?.close()]) },
       { name: 'searxng', phase: 'pools', close: () => instances?.close() },
       { name: 'proxy', phase: 'pools', close: () => passThrough?.close() },
       { name: 'metrics', phase: 'logs', close: () => measured.close() },

@@ -17,10 +17,14 @@ import { VERSION } from './version.js';
 export interface Dependencies {
   instances: Searxng | undefined;
   redis: RedisLink | undefined;
+  answersRedis: RedisLink | undefined;
   database: Database;
 }
 
-export function probesOf(settings: Settings, { instances, redis, database }: Dependencies): Health {
+export function probesOf(
+  settings: Settings,
+  { instances, redis, answersRedis, database }: Dependencies,
+): Health {
   return health({
     service: 'signalbox-orchestrator',
     version: VERSION,
@@ -32,6 +36,7 @@ export function probesOf(settings: Settings, { instances, redis, database }: Dep
       check('memory', memoryCheck()),
       check('postgres', postgresCheck(database)),
       ...(redis ? [check('redis', redisCheck(redis))] : []),
+      ...(answersRedis ? [check('redis-cache', redisCheck(answersRedis))] : []),
       ...(instances ? [check('searxng', async (signal) => void (await instances.check({ signal })))] : []),
     ],
   });

@@ -33,6 +33,8 @@ function complaint(take: () => unknown): string | undefined {
   }
 }
 
+const REDIS_PROTOCOLS = ['redis', 'rediss', 'redis+sentinel', 'redis+cluster', 'unix'];
+
 /** Everything that can be set, by the name of its environment variable. */
 export const SETTINGS = z
   .object({
@@ -47,9 +49,12 @@ export const SETTINGS = z
     JWT_PRIVATE_KEYS: list()
       .default([])
       .describe('PEM files of private keys, newest first: RS, ES or EdDSA instead of HS256'),
-    REDIS_URL: url({ protocols: ['redis', 'rediss', 'redis+sentinel', 'redis+cluster', 'unix'] })
+    REDIS_URL: url({ protocols: REDIS_PROTOCOLS })
       .optional()
       .describe('Redis for what processes share; none: each keeps its own in memory'),
+    CACHE_REDIS_URL: url({ protocols: REDIS_PROTOCOLS })
+      .optional()
+      .describe('Redis for what searches found, which may throw away what is used least; none: REDIS_URL'),
     DATABASE_URL: url({ protocols: ['postgres', 'postgresql'] })
       .optional()
       .describe('Postgres for the accounts; none: an embedded one, which forgets them with the process'),

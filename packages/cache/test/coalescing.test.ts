@@ -36,14 +36,15 @@ describe('one who missed just before another process kept it', () => {
     const redis = await startRedis();
     onTestFinished(() => redis.stop());
     const handler = counting((_req, _res, next) => next());
-    const open = (): CacheStore => {
+    const open = async (): Promise<CacheStore> => {
       // Its deadline is not what the test is about: a busy machine shall not fail it.
       const link = connectRedis(redis.url, { deadlineMs: 5_000 });
       onTestFinished(() => link.close());
+      await eventually(() => link.state === 'up');
       return redisStore(link, { local: false });
     };
-    const early = cache({ store: open(), ttlMs: 60_000 });
-    const store = open();
+    const early = cache({ store: await open(), ttlMs: 60_000 });
+    const store = await open();
     const hasMissed = gate();
     const mayGoOn = gate();
     const read: CacheStore['read'] = async (key) => {

@@ -16,7 +16,7 @@ const kinds: { kind: string; open: (port: number, stage: Stage) => RedisLink }[]
   {
     kind: "a user's client of ioredis 5 with timeouts",
     open: (port, stage) =>
-      redisLink(stage.ending(new Redis5(port, { commandTimeout: 50, socketTimeout: 50 }))),
+      redisLink(stage.ending(new Redis5(port, { commandTimeout: 300, socketTimeout: 300 }))),
   },
 ];
 

@@ -49,7 +49,7 @@ export function checkCompose(
 function isAppService(service: Service): boolean {
   const image = asText(service['image']);
   if (service['build'] !== undefined || /(?:^|\/)node(?::|@|$)/.test(image)) return true;
-  return /\bnode\b|\bnpm\b|\bsignalbox\b/.test(wordsOf(service['command']).join(' '));
+  return /(?:^|[\s/])(?:node|npm|signalbox)(?:\s|$)/.test(wordsOf(service['command']).join(' '));
 }
 
 function setupOf(service: Service, where: string, file: TextFile, folder: Folder): Setup {

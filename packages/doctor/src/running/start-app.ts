@@ -8,7 +8,8 @@ import { inSeconds } from '../folder/duration.js';
 import { asRecord } from '../folder/read-folder.js';
 import { type Child, startChild } from './child.js';
 
-const INSPECTOR = new URL('../../bin/inspect-app.js', import.meta.url);
+/** Compiled: a program of somebody else's loads it. */
+const INSPECTOR = new URL('../../dist/running/inspect-app.js', import.meta.url);
 
 type Told = Readonly<Record<string, unknown>>;
 
