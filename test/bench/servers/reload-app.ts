@@ -13,11 +13,14 @@ app.get('/', (_req, res) => {
 });
 
 const open = new Set<Duplex>();
+let isLeaving = false;
 
 function takeUpgrades(server: Server): void {
   server.on('upgrade', (_req, socket) => {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: bench\r\nConnection: Upgrade\r\n\r\n');
     open.add(socket);
+    // One that was on its way when the others were sent away.
+    if (isLeaving) socket.end();
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk) => socket.write(chunk));
     socket.on('close', () => open.delete(socket));
@@ -26,6 +29,7 @@ function takeUpgrades(server: Server): void {
 
 /** In slices, so that not all come back at once. */
 function endUpgraded(): void {
+  isLeaving = true;
   for (const socket of open) setTimeout(() => socket.end(), Math.random() * 500);
 }
 
