@@ -1,16 +1,20 @@
 /**
- * What a hit costs: a search of 10 KB behind the whole public stack, made anew each time, from the cache, from the local
- * tier of the cache in Redis, and as a constant buffer, beside each other.
+ * What a hit costs: a search of 10 KB behind the whole public stack, asked of an instance of SearXNG as the orchestrator does
+ * it, made anew in the process each time, from the cache, from the local tier of the cache in Redis, and as a constant
+ * buffer, beside each other.
  *
  * `node test/dist/bench/cache-hit.js [--rounds 5] [--visits 5] [--seconds 1] [--connections 64] [--node 20,22,24]`
  */
 import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { startContender, type Contender, type RunningContender } from './contenders.js';
 import { nodeBinary } from './node-binary.js';
 import { processCpuMicroseconds } from './process-cpu.js';
 import { startBenchRedis } from './redis.js';
+import { searchResults } from './servers/search-results.js';
 
 const { values } = parseArgs({
   options: {
@@ -22,9 +26,11 @@ const { values } = parseArgs({
   },
 });
 
+/** A search that asks an instance, and one that takes nothing but the making of its JSON. */
+const ASKED = 'asked';
 const UNCACHED = 'uncached';
 const CONSTANT = 'constant';
-const SERVERS: readonly Contender[] = [UNCACHED, 'cached', 'tier', CONSTANT].map((name) => ({
+const SERVERS: readonly Contender[] = [ASKED, UNCACHED, 'cached', 'tier', CONSTANT].map((name) => ({
   name,
   program: `./servers/search-${name}.js`,
   routes: [],
@@ -101,6 +107,7 @@ async function bench(line: string, redisUrl: string): Promise<void> {
         name,
         {
           'CPU µs': of((visits) => cpu(visits, name)),
+          'req/s: it ÷ asked': of((visits) => perSecond(visits, name) / perSecond(visits, ASKED)),
           'CPU: uncached ÷ it': of((visits) => cpu(visits, UNCACHED) / cpu(visits, name)),
           'CPU: it ÷ constant': of((visits) => cpu(visits, name) / cpu(visits, CONSTANT)),
           'req/s': of((visits) => perSecond(visits, name)),
@@ -120,9 +127,21 @@ function shown(figures: readonly number[]): string {
   return `${at(0.5)} (${at(0.25)}–${at(0.75)})`;
 }
 
+/** Answers at once, in this process, which has nothing else to do while a server is visited. */
+const instance = createServer((_req, res) => {
+  const results = searchResults('tea').items.map(({ id, title, description }) => {
+    const content = `${description} ${description}`;
+    return { url: `https://results.example/${id}`, title, content, engine: 'one', engines: ['one', 'two'] };
+  });
+  res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ query: 'tea', results }));
+});
+await new Promise<void>((resolve) => instance.listen(0, '127.0.0.1', resolve));
+process.env['INSTANCE_URL'] = `http://127.0.0.1:${(instance.address() as AddressInfo).port}`;
+
 const redis = await startBenchRedis([0]);
 try {
   for (const line of values.node.split(',')) await bench(line.trim(), redis.urlAt(0));
 } finally {
   await redis.stop();
+  instance.close();
 }
