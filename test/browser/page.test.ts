@@ -165,7 +165,7 @@ describe('the page', () => {
   });
 
   it('says in words that a limit is reached, for how long, and when it is over', async () => {
-    const limited = await startOrchestrator({ RATE_SEARCH: '2/4s' });
+    const limited = await startOrchestrator({ RATE_SEARCH: '2/6s' });
     try {
       const { page, errors, screenshot, close } = await browser.visitAsGuest(`${limited.url}/?q=one`);
       await page.locator('.result').first().waitFor();
@@ -175,7 +175,7 @@ describe('the page', () => {
       }
       await page.getByRole('heading', { name: 'Too many searches' }).waitFor();
       const notice = page.getByRole('alert');
-      expect(await notice.textContent()).toContain('The limit of 2 searches in 4 seconds is reached.');
+      expect(await notice.textContent()).toContain('The limit of 2 searches in 6 seconds is reached.');
       expect(await notice.textContent()).toMatch(/You can search again in \d seconds?\./);
       expect(await page.getByRole('button', { name: 'Try again' }).isDisabled()).toBe(true);
       await screenshot('limit');
@@ -190,7 +190,7 @@ describe('the page', () => {
     } finally {
       await limited.program.stop();
     }
-  });
+  }, 40_000);
 });
 
 /** Links, buttons and fields without a name for a screen reader. */

@@ -5,7 +5,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { appendFileSync } from 'node:fs';
 import { type IncomingMessage, Server } from 'node:http';
 import { Server as NetServer } from 'node:net';
-import { asList, asRecord } from '../folder/read-folder.js';
+import { asList, asRecord, asText } from '../folder/read-folder.js';
 
 const file = process.env['SIGNALBOX_DOCTOR_FILE'];
 const mark = process.env['SIGNALBOX_DOCTOR_MARK'];
@@ -29,9 +29,10 @@ function call(object: Value, name: string, ...args: readonly unknown[]): unknown
 
 function layersOf(app: Value): Value[] {
   return asList(part(part(app, 'router'), 'stack')).map((each) => {
-    const { route, name, handle } = each as { route?: unknown; name?: unknown; handle?: unknown };
+    const handle = part(each, 'handle');
     const { name: own = '', length = 0 } = typeof handle === 'function' ? handle : {};
-    return { name: route ? 'route' : String(name ?? own), arity: length };
+    const name = part(each, 'name');
+    return { name: part(each, 'route') ? 'route' : asText(name) || own, arity: length };
   });
 }
 
@@ -56,7 +57,7 @@ function lookAt({ request, server }: Finished): Value {
     poweredBy: call(app, 'enabled', 'x-powered-by') === true,
     layers: layersOf(app),
     session: session && {
-      store: String(part(part(part(request, 'sessionStore'), 'constructor'), 'name') ?? ''),
+      store: asText(part(part(part(request, 'sessionStore'), 'constructor'), 'name')),
       secure: asRecord(part(session, 'cookie'))?.['secure'] === true,
     },
     server: {

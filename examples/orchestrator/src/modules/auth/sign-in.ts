@@ -120,12 +120,17 @@ export function signInRouter(
     describeRoute({
       summary: 'Who is signed in, if anybody',
       tags,
-      responses: { 200: { schema: z.object({ user: UserAnswer.nullable() }) } },
+      responses: {
+        200: { schema: z.object({ user: UserAnswer.nullable() }) },
+        503: { description: 'It cannot be known now: nobody is signed out by that' },
+      },
     }),
-    (req, res) => {
-      const user = req.auth === undefined ? null : answerOf(identity.asker(req));
-      res.set('Cache-Control', 'no-store').json({ user });
-    },
+    (req, res, next) =>
+      identity.required(req, res, (error?: unknown) => {
+        if (error !== undefined && !(error instanceof UnauthorizedError)) return next(error);
+        const user = req.auth === undefined ? null : answerOf(identity.asker(req));
+        res.set('Cache-Control', 'no-store').json({ user });
+      }),
   );
 
   router.post(
