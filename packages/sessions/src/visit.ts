@@ -2,7 +2,7 @@ import { facts } from '@signalbox/context';
 import { wrongOption } from '@signalbox/options';
 import type { Outage } from '@signalbox/redis';
 import type { NextFunction, Request, Response } from 'express';
-import expressSession, { type Session } from 'express-session';
+import type { Session } from 'express-session';
 import { putCookie } from './cookies.js';
 import { SessionStoreUnavailableError } from './errors.js';
 import type { ExpressStore } from './express-store.js';
@@ -47,6 +47,15 @@ const SESSION: PropertyDescriptor & ThisType<Request> = {
     currentVisit(this)?.assign(value);
   },
 };
+
+/**
+ * Whether express-session made it: by what it can do, since an app may have two copies of express-session, of which
+ * connect-redis has the other one.
+ */
+function isSession(value: unknown): value is Session {
+  if (typeof value !== 'object' || value === null) return false;
+  return ['regenerate', 'save', 'touch'].every((name) => typeof Reflect.get(value, name) === 'function');
+}
 
 /** One request and its session. A class, and no closures: there is one for each request. */
 export class Visit implements CurrentVisit, HoldOwner {
@@ -181,7 +190,7 @@ export class Visit implements CurrentVisit, HoldOwner {
   /** express-session sets `req.session`. */
   assign(value: unknown): void {
     if (value === undefined || value === null) return this.leave();
-    if (!(value instanceof expressSession.Session)) {
+    if (!isSession(value)) {
       throw new TypeError('sessions: "req.session" cannot be replaced; see req.session.regenerate()');
     }
     this.current = value;
