@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { listen, testClock } from '@signalbox/testing';
-import express from 'express';
+import express, { type Request } from 'express';
+import type { Session } from 'express-session';
 import { describe, expect, it } from 'vitest';
 import { memoryStore, sessions, type SessionsOptions } from '../src/index.js';
 import { appWith, listening, SECRET, send, withErrors, type TestApp } from './support.js';
@@ -436,5 +438,30 @@ describe('idOf()', () => {
     expect(untouched.cookie).toBe(undefined);
     const again = await send('POST', `${url}/in/alice`, { cookie });
     expect(again.body['id']).not.toBe(body['id']);
+  });
+});
+
+describe('the session of another copy of express-session', () => {
+  it('is as good: connect-redis may have found its own', async () => {
+    const load = createRequire(import.meta.url);
+    const path = load.resolve('express-session/session/session.js');
+    const ours = load(path) as unknown;
+    delete load.cache[path];
+    const Theirs = load(path) as new (req: Request, data: object) => Session;
+    expect(Theirs).not.toBe(ours);
+
+    const { url } = await serve({}, ({ app }) => {
+      app.post('/copied', (req, res) => {
+        req.session = new Theirs(req, {
+          cookie: req.session.cookie,
+          userId: req.session.userId,
+          count: 7,
+        }) as typeof req.session;
+        res.json({ count: req.session.count });
+      });
+    });
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    expect((await send('POST', `${url}/copied`, { cookie })).body).toEqual({ count: 7 });
+    expect((await send('GET', `${url}/read`, { cookie })).body).toEqual({ count: 7 });
   });
 });
