@@ -137,4 +137,13 @@ describe('operations', () => {
     expect(context.pages()).toHaveLength(1);
     await close();
   });
+
+  it('do not say that all is well once nobody answers', async () => {
+    const { page, close } = await visitAs(await adminOf(running.url));
+    await page.getByRole('link', { name: 'Operations' }).click();
+    await page.locator('#limits li').first().waitFor();
+    await running.program.kill();
+    await page.getByText('It cannot be seen how it stands').waitFor();
+    await close();
+  });
 });

@@ -6,7 +6,7 @@ import { freePort, listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { launchBrowser, type TestBrowser } from '../support/browser.js';
 import { guestOf } from '../support/identity.js';
-import { startNginx, type NginxServer } from '../support/nginx.js';
+import { balancer, startNginx, type NginxServer } from '../support/nginx.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
@@ -38,26 +38,8 @@ beforeAll(async () => {
     TRUST_PROXY: 'loopback',
   };
   nodes = [await startOrchestrator(settings), await startOrchestrator(settings)];
-  nginx = await startNginx(
-    ({ port }) => `
-      map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-      upstream nodes {
-        ip_hash;
-        ${nodes.map(({ url }) => `server ${new URL(url).host} max_fails=1 fail_timeout=30s;`).join('\n')}
-      }
-      server {
-        listen 127.0.0.1:${port};
-        location / {
-          proxy_pass http://nodes;
-          proxy_http_version 1.1;
-          proxy_set_header Host $http_host;
-          proxy_set_header X-Forwarded-For $remote_addr;
-          proxy_set_header X-Forwarded-Proto $scheme;
-          proxy_set_header Upgrade $http_upgrade;
-          proxy_set_header Connection $connection_upgrade;
-        }
-      }`,
-  );
+  const urls = nodes.map(({ url }) => url);
+  nginx = await startNginx(({ port }) => balancer(urls, port, { failSeconds: 30 }));
 }, 120_000);
 afterAll(async () => {
   await browser.close();

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { io } from 'socket.io-client';
 import { expect, it, onTestFinished } from 'vitest';
-import { startNginx } from '../support/nginx.js';
+import { balancer, startNginx } from '../support/nginx.js';
 import { startProgram } from '../support/program.js';
 import { startRedis } from '../support/redis.js';
 
@@ -44,20 +44,7 @@ it('serves it as two processes behind nginx', async () => {
     startSuiteServer('--redis', redis.url),
     startSuiteServer('--redis', redis.url),
   ]);
-  const nginx = await startNginx(
-    ({ port }) => `
-      upstream nodes { ip_hash; ${urls.map((url) => `server ${new URL(url).host};`).join(' ')} }
-      server {
-        listen 127.0.0.1:${port};
-        location / {
-          proxy_pass http://nodes;
-          proxy_http_version 1.1;
-          proxy_set_header Host $http_host;
-          proxy_set_header Upgrade $http_upgrade;
-          proxy_set_header Connection "upgrade";
-        }
-      }`,
-  );
+  const nginx = await startNginx(({ port }) => balancer(urls, port));
   onTestFinished(() => nginx.stop());
   await expectToEcho(nginx.url);
 });

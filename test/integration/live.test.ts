@@ -13,7 +13,7 @@ import {
   signInOf,
   type Credentials,
 } from '../support/identity.js';
-import { startNginx, type NginxServer } from '../support/nginx.js';
+import { balancer, startNginx, type NginxServer } from '../support/nginx.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 
@@ -48,24 +48,8 @@ beforeAll(async () => {
     TRUST_PROXY: 'loopback',
   };
   nodes = await Promise.all([startOrchestrator(settings), startOrchestrator(settings)]);
-  nginx = await startNginx(
-    ({ port }) => `
-      upstream nodes {
-        ip_hash;
-        ${nodes.map(({ url }) => `server ${new URL(url).host} max_fails=1 fail_timeout=30s;`).join('\n')}
-      }
-      server {
-        listen 127.0.0.1:${port};
-        location / {
-          proxy_pass http://nodes;
-          proxy_http_version 1.1;
-          proxy_set_header Host $host;
-          proxy_set_header X-Forwarded-For $remote_addr;
-          proxy_set_header Upgrade $http_upgrade;
-          proxy_set_header Connection $http_connection;
-        }
-      }`,
-  );
+  const urls = nodes.map(({ url }) => url);
+  nginx = await startNginx(({ port }) => balancer(urls, port, { failSeconds: 30 }));
 });
 afterAll(async () => {
   await nginx.stop();

@@ -99,3 +99,46 @@ ${http}
   );
   return file;
 }
+
+interface BalancerOptions {
+  /** @default true */
+  isSticky?: boolean;
+  /** How long a node that failed is passed over. */
+  failSeconds?: number;
+}
+
+/**
+ * What a site has before several nodes, WebSockets included: an address comes to the same node as long as that one
+ * answers (`ip_hash`), and a request that a node did not answer goes to the next.
+ *
+ * @param nodes their URLs
+ *
+ * @example
+ * const nginx = await startNginx(({ port }) => balancer(urls, port));
+ */
+export function balancer(nodes: readonly string[], port: number, options: BalancerOptions = {}): string {
+  const { isSticky = true, failSeconds = 2 } = options;
+  const server = (url: string): string =>
+    `server ${new URL(url).host} max_fails=1 fail_timeout=${failSeconds}s;`;
+  return `
+    map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+    upstream nodes {
+      ${isSticky ? 'ip_hash;' : ''}
+      ${nodes.map(server).join('\n')}
+      keepalive 32;
+    }
+    server {
+      listen 127.0.0.1:${port};
+      location / {
+        proxy_pass http://nodes;
+        proxy_http_version 1.1;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $connection_upgrade;
+        proxy_read_timeout 90s;
+        proxy_next_upstream error timeout;
+      }
+    }`;
+}

@@ -144,8 +144,9 @@ export interface IdentityParts {
 }
 
 export function identity(settings: Settings, { redis, logger }: IdentityParts): Identity {
-  const { SECRET_KEYS, DATABASE_URL, JWT_PRIVATE_KEYS, NODE_ENV, HOST, PORT } = settings;
-  const { PUBLIC_URL = `http://${HOST}:${PORT}` } = settings;
+  const { SECRET_KEYS, DATABASE_URL, JWT_PRIVATE_KEYS, NODE_ENV, PUBLIC_URL } = settings;
+  // The nodes of one site have this in common, their addresses not.
+  const site = PUBLIC_URL ?? 'signalbox';
   // Tests sign in a thousand times.
   const hashing = passwords(NODE_ENV === 'test' ? { logN: 12 } : {});
   const logs = { log: logger, queryLog: NODE_ENV === 'development' };
@@ -161,7 +162,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
     store: redis === undefined ? memoryStore() : redisStore(redis),
     secrets: SECRET_KEYS,
     maxPerUser: 50,
-    cookie: { secure: PUBLIC_URL.startsWith('https:') },
+    cookie: { secure: site.startsWith('https:') },
     production: NODE_ENV === 'production',
   });
   const issued = tokens({
@@ -170,8 +171,8 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
         ? pemKeys(JWT_PRIVATE_KEYS.map((path) => readFileSync(path)))
         : secretKeys(SECRET_KEYS),
     ),
-    issuer: PUBLIC_URL,
-    audience: PUBLIC_URL,
+    issuer: site,
+    audience: site,
     store: redis === undefined ? memoryTokenStore() : redisTokenStore(redis),
     bus,
     claims(_subject, { endsAtMs }) {

@@ -1,32 +1,10 @@
 import { Agent } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
-import { startNginx } from '../../../test/support/nginx.js';
+import { balancer, startNginx } from '../../../test/support/nginx.js';
 import { startRedis } from '../../../test/support/redis.js';
-import { type Node, startNode } from './nodes.js';
+import { startNode } from './nodes.js';
 import { ask, enter, everything, heard, type Options } from './stage.js';
-
-/** What a site has before two nodes: the same address comes to the same node, as long as there is one. */
-function sticky(nodes: readonly Node[], port: number): string {
-  return `
-    map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-    upstream nodes {
-      ip_hash;
-      ${nodes.map((node) => `server 127.0.0.1:${node.port} max_fails=1 fail_timeout=2s;`).join('\n')}
-    }
-    server {
-      listen 127.0.0.1:${port};
-      location / {
-        proxy_pass http://nodes;
-        proxy_http_version 1.1;
-        proxy_set_header Host $http_host;
-        proxy_set_header Upgrade $http_upgrade;
-        proxy_set_header Connection $connection_upgrade;
-        proxy_read_timeout 90s;
-        proxy_next_upstream error timeout;
-      }
-    }`;
-}
 
 /** A visitor at an address of their own: ip_hash looks at the first three numbers. */
 function visitorFrom(address: string, transports: string[]): Options {
@@ -41,7 +19,12 @@ describe('two nodes behind nginx with ip_hash', () => {
     onTestFinished(() => redis.stop());
     const env = { REDIS_URL: redis.url, STAGE_MS: '200' };
     const nodes = await Promise.all([startNode(env), startNode(env)]);
-    const nginx = await startNginx(({ port }) => sticky(nodes, port));
+    const nginx = await startNginx(({ port }) =>
+      balancer(
+        nodes.map(({ url }) => url),
+        port,
+      ),
+    );
     onTestFinished(() => nginx.stop());
 
     // Visitors until both nodes have one of each kind.

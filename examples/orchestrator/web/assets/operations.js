@@ -8,6 +8,8 @@ import { plots } from './plots.js';
 const $ = (id) => document.getElementById(id);
 
 const EVERY_MS = 2_000;
+/** What changes slowly is asked for once in so many times. */
+const SLOWLY = 5;
 const FEW_CALLS = 20;
 
 const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
@@ -17,7 +19,9 @@ const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionD
 /** How the server stands, for who runs it; made anew every few seconds while it is shown. */
 export function operationsView() {
   let timer;
+  let turn = 0;
   let isComplaint = false;
+  let isAsking = false;
   /** The last reading of the metrics, and when it was. */
   let last;
   const drawn = plots($('plots'));
@@ -27,35 +31,58 @@ export function operationsView() {
   }
 
   async function refresh() {
-    if (document.hidden) return;
+    // One that takes longer than the pause is not asked again meanwhile.
+    if (document.hidden || isAsking) return;
+    isAsking = true;
     try {
-      const [overview, { rows, complete }, workers, alerts, status, metrics] = await Promise.all([
-        ask('GET', '/admin/overview'),
-        ask('GET', '/admin/deprecations'),
-        ask('GET', '/admin/workers'),
-        ask('GET', '/admin/alerts'),
-        ask('GET', '/status'),
-        fetch('/metrics').then((answer) => answer.text()),
-      ]);
-      showVerdict(status, alerts, drawPlots(readMetrics(metrics)));
-      $('alerts').replaceChildren(...alertRows(alerts));
-      showCache(overview.cache);
-      $('upstreams').replaceChildren(...upstreamRows(overview.upstreams));
-      $('parts').replaceChildren(...partRows(overview));
-      $('workers').replaceChildren(...workerRows(workers), ...socketRows(overview.sockets));
-      $('reload').hidden = !workers.managed;
-      $('limits').replaceChildren(...overview.limits.map(limitRow));
-      $('deprecations').replaceChildren(...callRows(rows, complete));
+      await Promise.all([showNow(), turn++ % SLOWLY === 0 && showSlow()]);
       if (isComplaint) say('');
       isComplaint = false;
     } catch (error) {
       isComplaint = true;
+      last = undefined;
+      $('verdict').dataset.state = 'bad';
+      $('verdict').textContent = 'It cannot be seen how it stands';
       say(
         error.status === 403
           ? 'Operations are shown to addresses on the allow-list only, and yours is not.'
           : error.message,
       );
+    } finally {
+      isAsking = false;
     }
+  }
+
+  async function showNow() {
+    const [overview, alerts, status, metrics] = await Promise.all([
+      ask('GET', '/admin/overview'),
+      ask('GET', '/admin/alerts'),
+      ask('GET', '/status'),
+      fetch('/metrics').then((answer) => answer.text()),
+    ]);
+    showVerdict(status, alerts, drawPlots(readMetrics(metrics)));
+    $('alerts').replaceChildren(...alertRows(alerts));
+    showCache(overview.cache);
+    $('upstreams').replaceChildren(...upstreamRows(overview.upstreams));
+    $('parts').replaceChildren(...partRows(overview));
+    $('sockets').replaceChildren(...socketRows(overview.sockets));
+    $('limits').replaceChildren(...overview.limits.map(limitRow));
+  }
+
+  async function showSlow() {
+    const [{ rows, complete }, workers] = await Promise.all([
+      ask('GET', '/admin/deprecations'),
+      ask('GET', '/admin/workers'),
+    ]);
+    $('workers').replaceChildren(...workerRows(workers));
+    $('reload').hidden = !workers.managed;
+    $('deprecations').replaceChildren(...callRows(rows, complete));
+  }
+
+  /** Everything, now. */
+  function refreshAll() {
+    turn = 0;
+    return refresh();
   }
 
   /** Draws what happened since the last reading, and gives what is not well. */
@@ -84,7 +111,7 @@ export function operationsView() {
     await ask('POST', '/admin/cache/invalidate', { [by]: what.trim() });
     $('forget-what').value = '';
     say(`What was kept by the ${by} ${what.trim()} is forgotten.`);
-    await refresh();
+    await refreshAll();
   });
 
   $('reload').addEventListener('click', async () => {
@@ -102,7 +129,7 @@ export function operationsView() {
       say(error.message);
     }
     $('reload').disabled = false;
-    await refresh();
+    await refreshAll();
   });
 
   return {
@@ -112,7 +139,7 @@ export function operationsView() {
       say('');
       clearInterval(timer);
       timer = setInterval(refresh, EVERY_MS);
-      await refresh();
+      await refreshAll();
     },
     hide() {
       clearInterval(timer);
