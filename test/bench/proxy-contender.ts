@@ -27,6 +27,13 @@ const contenders: Record<string, () => Promise<string>> = {
     app.use(proxy({ to: upstream }));
     return (await serve(app, { host, port })).url;
   },
+  async 'signalbox-bare'() {
+    const { proxy } = await import('@signalbox/gateway');
+    const { serve } = await import('@signalbox/server');
+    const pass = proxy({ to: upstream });
+    const server = await serve((req, res) => pass(req, res, () => res.writeHead(502).end()), { host, port });
+    return server.url;
+  },
   async 'signalbox-express'() {
     const { proxy } = await import('@signalbox/gateway');
     const app = express();

@@ -36,6 +36,7 @@ type Kind = keyof typeof KINDS;
 const PROXIES = [
   'nginx',
   'signalbox',
+  'signalbox-bare',
   'signalbox-express',
   'httpxy',
   'httpxy-express',

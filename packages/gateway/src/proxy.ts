@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResp
 import type { Duplex } from 'node:stream';
 import { facts } from '@signalbox/context';
 import { HttpError, MethodNotAllowedError } from '@signalbox/errors';
-import type { Request, RequestHandler } from 'express';
+import type { Request } from 'express';
 import type { HealthCheckOptions, UpstreamHealth } from './health.js';
 import { watchClient } from './proxy-client.js';
 import { ProxyRequestError } from './proxy-errors.js';
@@ -39,7 +39,9 @@ export interface AttachOptions {
 }
 
 /** The middleware, and what concerns all its requests. */
-export interface Proxy extends RequestHandler {
+export interface Proxy {
+  /** For `app.use`, and as well for a server without Express: `next` is called with an error, or where `to` names nobody. */
+  (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): void;
   /** Takes requests to upgrade to WebSocket from a server. Returns what ends that. */
   readonly attach: (server: HttpServer, options: AttachOptions) => () => void;
   /** Takes one request to upgrade, as the server's `upgrade` event hands it over. Nothing is checked before. */
@@ -92,7 +94,7 @@ export function proxy(options: ProxyOptions): Proxy {
     else app(req, res);
   }
 
-  return Object.assign(proxyMiddleware as RequestHandler, {
+  return Object.assign(proxyMiddleware, {
     attach(server: HttpServer, { path, app }: AttachOptions) {
       const prefix = withoutSlash(path);
       const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {

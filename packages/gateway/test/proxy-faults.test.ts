@@ -202,6 +202,16 @@ describe('several upstream servers', () => {
     expect((await fetch(byReset, { method: 'POST', body: 'x' })).status).toBe(502);
   });
 
+  it('get all of a body that came in pieces, when the first has had some of it', async () => {
+    const good = await goodServer();
+    const reset = await rawServer((socket) => socket.once('data', () => socket.destroy()));
+    const url = await proxied({ to: [reset, good.url], mode: 'preference' });
+    const body = Array.from({ length: 12_000 }, (_, index) => `line ${index}`).join('\n');
+    expect((await fetch(url, { method: 'PUT', body })).status).toBe(200);
+    expect(good.seen).toMatchObject([{ method: 'PUT', body }]);
+    expect(good.seen[0]?.headers['content-length']).toBe(String(body.length));
+  });
+
   it('leave one out that fails again and again, and take it back', async () => {
     let isWell = false;
     const shaky = await upstreamServer((_req, res) =>

@@ -6,6 +6,19 @@ import { errorType, proxied, rawExchange, testProxy } from './proxy-support.js';
 import { closedPort, goodServer, sendJson, upstreamServer } from './upstream-server.js';
 
 describe('proxy', () => {
+  it('needs no Express', async () => {
+    const upstream = await goodServer();
+    const passOn = testProxy({ to: upstream.url });
+    const url = await listen((req, res) => passOn(req, res, () => res.writeHead(502).end('none')));
+    expect((await fetch(`${url}/a?b=c`)).status).toBe(200);
+    expect(upstream.seen).toMatchObject([{ url: '/a?b=c' }]);
+
+    const gone = testProxy({ to: await closedPort() });
+    const other = await listen((req, res) => gone(req, res, () => res.writeHead(502).end('none')));
+    const answer = await fetch(other);
+    expect([answer.status, await answer.text()]).toEqual([502, 'none']);
+  });
+
   it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])(
     'passes a %s on with its path, its query and its body, and the answer back',
     async (method) => {
