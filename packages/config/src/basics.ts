@@ -12,9 +12,15 @@ export function profile(): z.ZodType<Profile, Profile | undefined> {
   return z.enum(PROFILES).default('development');
 }
 
+const FLAGS: ReadonlyMap<unknown, string> = new Map([
+  [true, 'on'],
+  [false, 'off'],
+]);
+
 /** `on`, `off`, `true`, `false`, `yes`, `no`, `1`, `0`. On the command line `--privacy` and `--no-privacy` do. */
 export function flag(): z.ZodType<boolean> {
-  return setting({ wanted: 'on or off', flag: true }, (value) => {
+  const write = (value: unknown): string | undefined => FLAGS.get(value);
+  return setting({ wanted: 'on or off', flag: true, write }, (value) => {
     return strictBoolean(value) ?? new Wrong('must be on or off (or true, false, yes, no, 1, 0)');
   });
 }

@@ -9,7 +9,7 @@ export interface SettingDescription {
   name: string;
   /** What the value must be, such as `a port from 0 to 65535`. */
   wanted: string;
-  /** What holds when it is not set, as text; `undefined` where nothing does. */
+  /** What holds when it is not set, as it would be written; `undefined` where nothing does. */
   default: string | undefined;
   /** The schema's own words: `.describe('…')`. */
   description: string | undefined;
@@ -23,7 +23,8 @@ export function describeConfig(schema: z.ZodObject): SettingDescription[] {
   return [...fieldsOf('describeConfig', schema).values()].map((field) => {
     const { name, wanted, description, optional, redacted, about } = field;
     const generated = about?.secret?.generate === true ? 'made at start, except in production' : undefined;
-    const known = redacted && field.default !== undefined ? REDACTED : redactValue(field.default);
+    const value = about?.write?.(field.default) ?? redactValue(field.default);
+    const known = redacted && field.default !== undefined ? REDACTED : value;
     return {
       name,
       wanted,

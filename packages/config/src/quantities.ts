@@ -30,10 +30,32 @@ export function duration(options: DurationOptions = {}): z.ZodType<number> {
     throw new TypeError(`duration: "unit" must be 'ms' or 's', got ${String(unit)}`);
   }
   const divisor = unit === 'ms' ? 1 : 1000;
-  return textSetting({ wanted: 'a length of time with its unit, such as 250ms, 30s or 15m' }, (value) => {
+  const about = {
+    wanted: 'a length of time with its unit, such as 250ms, 30s or 15m',
+    write: (value: unknown) => (typeof value === 'number' ? inUnits(value * divisor, TIMES) : undefined),
+  };
+  return textSetting(about, (value) => {
     const ms = value === '0' ? 0 : toMilliseconds(value);
     return ms === undefined ? undefined : ms / divisor;
   });
+}
+
+const TIMES: readonly (readonly [string, number])[] = ['d', 'h', 'm', 's', 'ms'].map((unit) => [
+  unit,
+  UNIT_MS[unit] ?? Number.NaN,
+]);
+const SIZES: readonly (readonly [string, number])[] = [
+  ['gb', 1024 ** 3],
+  ['mb', 1024 ** 2],
+  ['kb', 1024],
+  ['b', 1],
+];
+
+/** In the largest unit of which it is a whole number. */
+function inUnits(amount: number, units: typeof TIMES): string | undefined {
+  if (amount === 0) return '0';
+  const [unit, of] = units.find(([, each]) => Number.isInteger(amount / each)) ?? [];
+  return unit === undefined || of === undefined ? undefined : `${amount / of}${unit}`;
 }
 
 function toMilliseconds(text: string): number | undefined {
@@ -52,7 +74,10 @@ const BYTES: Readonly<Record<string, number>> = { b: 0, k: 1, m: 2, g: 3, t: 4 }
  * `kb` and `kib` are both 1 024 bytes, as for Express' body parsers.
  */
 export function bytes(): z.ZodType<number> {
-  const about = { wanted: 'a size such as 512kb or 10mb' };
+  const about = {
+    wanted: 'a size such as 512kb or 10mb',
+    write: (value: unknown) => (typeof value === 'number' ? inUnits(value, SIZES) : undefined),
+  };
   return setting(about, (value) => {
     const given = typeof value === 'number' ? String(value) : value;
     if (typeof given !== 'string') return new Wrong(`must be ${about.wanted}`);
@@ -72,7 +97,8 @@ export interface Rate {
 
 /** A rate: `10/s`, `5/15m` (five in fifteen minutes), `10/s burst 20`. */
 export function rate(): z.ZodType<Rate> {
-  return textSetting({ wanted: 'a rate such as 10/s, 5/15m or 10/s burst 20' }, (value) => {
+  const about = { wanted: 'a rate such as 10/s, 5/15m or 10/s burst 20', write: rateInWords };
+  return textSetting(about, (value) => {
     const [, limitText, window = '', burstText] =
       /^(\d+) ?\/ ?((?:\d+(?:\.\d+)?)?[a-z]{1,2})(?: +burst +(\d+))?$/.exec(value) ?? [];
     const limit = strictNumber(limitText);
@@ -82,4 +108,12 @@ export function rate(): z.ZodType<Rate> {
     if (burstText === undefined) return { limit, windowMs };
     return burst === undefined ? undefined : { limit, windowMs, burst };
   });
+}
+
+function rateInWords(value: unknown): string | undefined {
+  const { limit, windowMs = Number.NaN, burst } = Object(value) as Partial<Rate>;
+  const window = inUnits(windowMs, TIMES);
+  if (limit === undefined || window === undefined) return undefined;
+  // One second is `s`, and fifteen are `15s`.
+  return `${limit}/${window.replace(/^1(?=[a-z])/, '')}${burst === undefined ? '' : ` burst ${burst}`}`;
 }

@@ -9,6 +9,8 @@ export interface SettingAbout {
   /** On the command line it needs no value: `--privacy`, `--no-privacy`. */
   flag?: boolean | undefined;
   secret?: SecretAbout | undefined;
+  /** A value as a person would write it, so that it is read as the same; `undefined` for what is no such value. */
+  write?: ((value: unknown) => string | undefined) | undefined;
 }
 
 /** How strong a secret has to be in production. */

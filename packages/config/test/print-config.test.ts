@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import {
+  bytes,
   config,
   describeConfig,
   duration,
+  flag,
   list,
   port,
   printConfig,
@@ -173,5 +175,23 @@ describe('describeConfig', () => {
     ]);
     expect(rows.at(6)).toMatchObject({ default: '[redacted]', secret: true });
     expect(rows.at(7)).toMatchObject({ default: '5m' });
+  });
+
+  it.each([
+    [duration(), 0, '0'],
+    [duration(), 90_000, '90s'],
+    [duration(), 1_500, '1500ms'],
+    [duration(), 86_400_000, '1d'],
+    [duration({ unit: 's' }), 300, '5m'],
+    [bytes(), 16_777_216, '16mb'],
+    [bytes(), 1_000, '1000b'],
+    [rate(), { limit: 10, windowMs: 1_000, burst: 20 }, '10/s burst 20'],
+    [rate(), { limit: 5, windowMs: 900_000 }, '5/15m'],
+    [rate(), { limit: 5, windowMs: 15_000 }, '5/15s'],
+    [flag(), false, 'off'],
+  ])('shows a default as it would be written: %#', (schema, value, text) => {
+    const written = z.object({ A: (schema as z.ZodType).default(value) });
+    expect(describeConfig(written)).toMatchObject([{ default: text }]);
+    expect(config(written, { env: { A: text } })).toEqual({ A: value });
   });
 });
