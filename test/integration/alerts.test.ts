@@ -5,6 +5,7 @@ import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { adminOf, ADMIN_SETTINGS, guestOf, type SignedIn } from '../support/identity.js';
+import { temporaryFolder } from '../support/keeper.js';
 import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 
 const SECRET = 'a secret for what is posted to the receiver';
@@ -87,6 +88,13 @@ describe('alerts', () => {
       expect([name, page.status]).toEqual([name, 200]);
       expect(await page.text()).toMatch(new RegExp(`^# ${name}\n`));
     }
+  });
+
+  it('tell that nothing has been backed up, where it is said how that is seen', async () => {
+    const { path } = temporaryFolder('backups');
+    const other = await startOrchestrator({ BACKUP_SUCCESS_FILE: `${path}/last-success` });
+    await eventually(() => other.log().some((line) => line['alert'] === 'backup-age'), 20_000);
+    await other.program.stop();
   });
 
   it.each([

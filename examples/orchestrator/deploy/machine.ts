@@ -52,25 +52,15 @@ function envExample(): string {
 ${rows.join('\n')}`;
 }
 
-/** Written as a person would. */
-const IN_WORDS: Readonly<Record<string, string>> = {
-  // Names of files, though the name of the setting has its default blackened as a secret's.
-  JWT_PRIVATE_KEYS: '',
-  EMBEDDED_FALLBACK: 'on',
-  PRIVACY: 'on',
-  RATE_API: rateInWords(settings.RATE_API),
-  RATE_LOGIN: rateInWords(settings.RATE_LOGIN),
-  CACHE_TTL: `${settings.CACHE_TTL / 1_000}s`,
-};
-
-function lineOf({ name, wanted, default: value = '' }: SettingDescription): string {
+function lineOf(setting: SettingDescription): string {
+  const { name, wanted } = setting;
   if (/\bsecrets? of at least\b/.test(wanted)) return `#${name}_FILE=`;
-  return `#${name}=${IN_WORDS[name] ?? (value === '(none)' ? '' : value)}`;
+  return `#${name}=${defaultInWords(setting)}`;
 }
 
-function rateInWords({ limit, windowMs, burst }: typeof settings.RATE_API): string {
-  const window = windowMs === 1_000 ? 's' : `${windowMs / 60_000}m`;
-  return `${limit}/${window}${burst === undefined ? '' : ` burst ${burst}`}`;
+/** What holds where nobody sets it; nothing where there is no default. */
+export function defaultInWords({ default: value = '' }: SettingDescription): string {
+  return value === '(none)' ? '' : value;
 }
 
 /** `compose/upstreams.conf`: those of a machine, by the names that containers have. */

@@ -1,4 +1,12 @@
-import { alerts, certificate, standardRules, sunset, type AlertRule, type Alerts } from '@signalbox/alerts';
+import {
+  alerts,
+  backupAge,
+  certificate,
+  standardRules,
+  sunset,
+  type AlertRule,
+  type Alerts,
+} from '@signalbox/alerts';
 import type { Logger } from '@signalbox/logging';
 import type { Metrics } from '@signalbox/metrics';
 import type { RedisLink } from '@signalbox/redis';
@@ -25,8 +33,9 @@ export function alerting(settings: Settings, { registry, redis, logger }: Parts)
   });
 }
 
-function rulesOf({ PUBLIC_URL }: Settings): AlertRule[] {
+function rulesOf({ PUBLIC_URL, BACKUP_SUCCESS_FILE }: Settings): AlertRule[] {
   const rules = [...standardRules(), sunset({ versions: API_SUNSETS })];
+  if (BACKUP_SUCCESS_FILE !== undefined) rules.push(backupAge({ file: BACKUP_SUCCESS_FILE }));
   if (PUBLIC_URL?.startsWith('https:')) {
     const { hostname, port } = new URL(PUBLIC_URL);
     rules.push(certificate({ host: hostname, port: Number(port || 443) }));

@@ -48,7 +48,9 @@ export const SETTINGS = z
     SECRET_KEYS: secrets({ generate: true }).describe('Secrets, newest first; each use derives its own key'),
     JWT_PRIVATE_KEYS: list()
       .default([])
-      .describe('PEM files of private keys, newest first: RS, ES or EdDSA instead of HS256'),
+      .describe('PEM files of private keys, newest first: RS, ES or EdDSA instead of HS256')
+      // Names of files, and nothing secret.
+      .meta({ secret: false }),
     REDIS_URL: url({ protocols: REDIS_PROTOCOLS })
       .optional()
       .describe('Redis for what processes share; none: each keeps its own in memory'),
@@ -118,13 +120,18 @@ export const SETTINGS = z
     ALERT_WEBHOOK_SECRET: secret()
       .optional()
       .describe('Signs what is posted there; none: derived from SECRET_KEYS'),
+    BACKUP_SUCCESS_FILE: text()
+      .optional()
+      .describe('File whose time says when all was last backed up; alerts tell where it is 26 hours old'),
     SCREENING: z
       .enum(['off', 'report', 'enforce'])
       .default('report')
       .describe('What happens to requests that look like an attack'),
-    WORKERS: text()
-      .refine((number) => /^[1-9]\d{0,2}$/.test(number), 'must be a whole number from 1 to 999')
-      .transform(Number)
+    WORKERS: z
+      .number()
+      .int()
+      .min(1)
+      .max(999)
       .default(1)
       .describe('Processes that serve; more than 1 start the process manager, and need Redis and Postgres'),
     LOG_LEVEL: z
