@@ -1,6 +1,6 @@
 /**
  * What more processes are worth: requests a second of one process as it is developed with, and of the process manager
- * with 1, 2 and 4 workers, on all processors of the machine, which the load shares. They are visited in turn.
+ * with 1, 2 and 4 workers, on all processors of the machine, which the load shares. Each is started anew in each round.
  *
  * `npm run bench:workers -- [--workers 1,2,4] [--rounds 3] [--seconds 3] [--connections 64]`
  */
@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { freePort } from '../support/ports.js';
-import { startBenchRedis } from './redis.js';
+import { startRedis } from '../support/redis.js';
 
 const { values } = parseArgs({
   options: {
@@ -74,42 +74,51 @@ function median(figures: readonly number[]): number {
   return figures.toSorted((one, other) => one - other)[Math.floor(figures.length / 2)] ?? Number.NaN;
 }
 
-const redis = await startBenchRedis([0]);
+const redis = await startRedis();
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-bench-'));
-const servers: Running[] = [];
+const env = { REDIS_URL: redis.url, NODE_ENV: 'production' };
+
+const contenders = [
+  { name: 'one process, NODE_ENV=development', args: [APP], env: { ...env, NODE_ENV: 'development' } },
+  ...values.workers.split(',').map((workers) => ({
+    name: `signalbox start, workers: ${workers}`,
+    args: [SIGNALBOX, 'start', APP, '--workers', workers, '--pid-file', join(folder, 'pid')],
+    env,
+  })),
+];
+
+const visits = new Map(contenders.map(({ name }) => [name, [] as Visit[]]));
 try {
-  const env = { REDIS_URL: redis.urlAt(0), NODE_ENV: 'production' };
-  servers.push(await start('one process, NODE_ENV=development', [APP], { ...env, NODE_ENV: 'development' }));
-  for (const workers of values.workers.split(',')) {
-    const args = [SIGNALBOX, 'start', APP, '--workers', workers, '--pid-file', join(folder, workers)];
-    servers.push(await start(`signalbox, ${workers} workers`, args, env));
-  }
-  for (const server of servers) await visit(server, '2');
-  const visits = new Map(servers.map(({ name }) => [name, [] as Visit[]]));
   for (let round = 0; round < Number(values.rounds); round += 1) {
-    for (const server of round % 2 === 0 ? servers : servers.toReversed())
-      visits.get(server.name)?.push(await visit(server, values.seconds));
+    for (const { name, args, env } of round % 2 === 0 ? contenders : contenders.toReversed()) {
+      // Anew each time: every start of V8 settles differently.
+      const server = await start(name, args, env);
+      try {
+        await visit(server, '2');
+        visits.get(name)?.push(await visit(server, values.seconds));
+      } finally {
+        server.child.kill('SIGTERM');
+        await once(server.child, 'exit');
+      }
+    }
   }
-  const perSecond = (name: string): number => median((visits.get(name) ?? []).map((each) => each.perSecond));
-  const first = perSecond(servers[0]?.name ?? '');
-  console.log(`${availableParallelism()} processors, GET /ping, ${values.connections} connections, medians`);
-  console.table(
-    Object.fromEntries(
-      servers.map(({ name }) => [
-        name,
-        {
-          'req/s': Math.round(perSecond(name)),
-          '÷ one process': (perSecond(name) / first).toFixed(2),
-          'p99 ms': median((visits.get(name) ?? []).map(({ p99Ms }) => p99Ms)),
-        },
-      ]),
-    ),
-  );
 } finally {
-  for (const { child } of servers) {
-    child.kill('SIGTERM');
-    await once(child, 'exit');
-  }
   await redis.stop();
   rmSync(folder, { recursive: true, force: true });
 }
+
+const perSecond = (name: string): number => median((visits.get(name) ?? []).map((each) => each.perSecond));
+const first = perSecond(contenders[0]?.name ?? '');
+console.log(`${availableParallelism()} processors, GET /ping, ${values.connections} connections, medians`);
+console.table(
+  Object.fromEntries(
+    contenders.map(({ name }) => [
+      name,
+      {
+        'req/s': Math.round(perSecond(name)),
+        '÷ one process': (perSecond(name) / first).toFixed(2),
+        'p99 ms': median((visits.get(name) ?? []).map(({ p99Ms }) => p99Ms)),
+      },
+    ]),
+  ),
+);
