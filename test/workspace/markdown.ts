@@ -56,3 +56,19 @@ export function firstBlockUnder(
   const section = end < 0 ? rest : rest.slice(0, end);
   return new RegExp(`^\`\`\`(?:${languages.join('|')})\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(section)?.[1];
 }
+
+/** A block of code, with the line on which it begins. */
+export interface CodeBlock {
+  language: string;
+  text: string;
+  line: number;
+}
+
+/** Every fenced block of a page. */
+export function blocksOf(markdown: string): CodeBlock[] {
+  return [...markdown.matchAll(/^```([a-z]*)\n([\s\S]*?)^```$/gm)].map((match) => ({
+    language: match[1] ?? '',
+    text: match[2] ?? '',
+    line: markdown.slice(0, match.index).split('\n').length + 1,
+  }));
+}

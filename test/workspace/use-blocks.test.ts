@@ -1,65 +1,22 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startProgram } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
-import { runToEnd } from './consumer.js';
 import { firstBlockUnder } from './markdown.js';
+import { programFolder, typeCheck } from './program-folder.js';
 import { packages, root, shortPath } from './workspace.js';
 
 /** How long a program that stays alive is watched for errors. */
 const WATCH_MS = 2_500;
-
-/**
- * A folder in which a program finds every package of the workspace, compiled as it is published, and whatever a
- * README may tell its reader to install.
- */
-function makeFolder(): string {
-  mkdirSync(join(root, 'test/.run'), { recursive: true });
-  const folder = mkdtempSync(join(root, 'test/.run/use-'));
-  mkdirSync(join(folder, 'node_modules/@signalbox'), { recursive: true });
-  for (const { short, folder: target } of packages) {
-    symlinkSync(target, join(folder, 'node_modules/@signalbox', short));
-  }
-  return folder;
-}
-
-/** Puts the package's own dependencies, development ones too, beside the program. */
-function linkDependencies(folder: string, from: string): void {
-  const modules = join(from, 'node_modules');
-  if (!existsSync(modules)) return;
-  for (const entry of readdirSync(modules)) {
-    if (entry === '@signalbox' || entry.startsWith('.')) continue;
-    const names = entry.startsWith('@')
-      ? readdirSync(join(modules, entry)).map((name) => `${entry}/${name}`)
-      : [entry];
-    for (const name of names) {
-      const link = join(folder, 'node_modules', name);
-      if (existsSync(link)) continue;
-      mkdirSync(join(link, '..'), { recursive: true });
-      symlinkSync(join(modules, name), link);
-    }
-  }
-}
 
 let folder = '';
 let redis: RedisServer | undefined;
 let postgres: PostgresServer | undefined;
 beforeAll(async () => {
   [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
-  folder = makeFolder();
-  for (const { folder: from } of packages) linkDependencies(folder, from);
-  linkDependencies(folder, join(root, 'test'));
+  folder = programFolder();
 });
 afterAll(async () => {
   await Promise.all([redis?.stop(), postgres?.stop()]);
@@ -106,19 +63,7 @@ describe.concurrent('the first program of a README', () => {
 
   it('is right in the eyes of TypeScript, whichever the package', { timeout: 60_000 }, async () => {
     for (const readme of readmes) writeFileSync(join(folder, `${readme.name}.mts`), programOf(readme));
-    const compilerOptions = {
-      module: 'nodenext',
-      target: 'es2023',
-      lib: ['es2023'],
-      types: ['node'],
-      strict: true,
-      // The programs run as JavaScript too, where no parameter says what it is.
-      noImplicitAny: false,
-      skipLibCheck: true,
-      noEmit: true,
-    };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.mts'] }));
-    await runToEnd(join(root, 'node_modules/.bin/tsc'), ['-p', folder], folder);
+    await typeCheck(folder, { noImplicitAny: false });
   });
 });
 
