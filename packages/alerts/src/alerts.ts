@@ -22,6 +22,7 @@ export interface TestOutcome {
   readonly error: string | undefined;
 }
 
+/** The watch over rules, and what tells people of it. */
 export interface Alerts {
   /** What is wrong in all processes, and how the channels fare, as of the last turn. */
   report(): AlertsReport;

@@ -32,7 +32,7 @@ export type { PagerDutyOptions } from './channels/pager-duty.js';
 export type { SlackOptions } from './channels/slack.js';
 export type { WebhookOptions } from './channels/webhook.js';
 export type { Expression, Metric } from './expression.js';
-export type { MetricsRegistry } from './metrics-registry.js';
+export type { MetricSample, MetricsRegistry } from './metrics-registry.js';
 export type { NoticeKind } from './notice.js';
 export type { AlertsOptions } from './options.js';
 export type { PrometheusRulesOptions } from './prometheus-rules.js';

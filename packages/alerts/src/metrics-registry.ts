@@ -1,4 +1,5 @@
-interface Sample {
+/** A figure of a metric, as prom-client gives it. */
+export interface MetricSample {
   readonly value: number;
   readonly labels: Readonly<Partial<Record<string, string | number>>>;
   /** Of histograms: `…_bucket`, `…_sum` or `…_count`. */
@@ -7,7 +8,7 @@ interface Sample {
 
 /** As much of prom-client's `Registry` as rules read. */
 export interface MetricsRegistry {
-  getSingleMetric(name: string): { get(): Promise<{ readonly values: readonly Sample[] }> } | undefined;
+  getSingleMetric(name: string): { get(): Promise<{ readonly values: readonly MetricSample[] }> } | undefined;
 }
 
 /** How many requests there were, and how many of them failed. */

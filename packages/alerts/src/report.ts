@@ -21,6 +21,7 @@ export interface OpenIncident {
   readonly toldTo: readonly string[];
 }
 
+/** How a channel fares. */
 export interface ChannelReport {
   readonly channel: string;
   readonly severity: Severity;
@@ -31,6 +32,7 @@ export interface ChannelReport {
   readonly error: string | undefined;
 }
 
+/** What is wrong, for an admin page. */
 export interface AlertsReport {
   /** `lead`: this process sends. `follow`: another does. `alone`: it cannot reach the others. */
   readonly role: Turn['role'];

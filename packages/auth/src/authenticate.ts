@@ -10,7 +10,7 @@ import {
 } from '@signalbox/options';
 import { bearerCredential } from './authorization-field.js';
 import { foundNobody, whyNobody } from './doubt.js';
-import type { Authenticated, AuthenticationMethod, Outcome } from './methods.js';
+import type { Authenticated, AuthenticationMethod, MethodOutcome } from './methods.js';
 import { ConflictingCredentialsError } from './refusals.js';
 import type { StoreDownPolicy, VerifyOptions } from './tokens-interface.js';
 
@@ -71,8 +71,8 @@ export function authenticate(
   }
 
   return function authenticateMiddleware(req, res, next) {
-    let first: Outcome;
-    let others: Outcome[] | undefined;
+    let first: MethodOutcome;
+    let others: MethodOutcome[] | undefined;
     try {
       const credential = readsAuthorization ? bearerCredential(req) : undefined;
       const judge = credential === undefined ? undefined : judgeOf(credential);
@@ -96,8 +96,8 @@ export function authenticate(
 async function awaitOutcomes(
   req: Request,
   next: NextFunction,
-  first: Outcome,
-  others: readonly Outcome[] | undefined,
+  first: MethodOutcome,
+  others: readonly MethodOutcome[] | undefined,
   settings: Settings,
 ): Promise<void> {
   others?.forEach(abandon);
@@ -142,7 +142,7 @@ interface Settings {
 }
 
 /** Its failure is not waited for, and must not be taken for one that nobody handles. */
-function abandon(outcome: Outcome): void {
+function abandon(outcome: MethodOutcome): void {
   if (outcome instanceof Promise) outcome.catch(() => undefined);
 }
 

@@ -62,9 +62,11 @@ export type {
   ApiKeyOptions,
   Authenticated,
   AuthenticationMethod,
+  MethodOutcome,
   ReadSession,
   SessionMethodOptions,
   SessionMiddleware,
+  SessionResult,
 } from './methods.js';
 export type { SessionUser } from './session-principal.js';
 export type { ApiKeyInfo, ApiKeys, CreatedKey } from './api-keys.js';

@@ -20,7 +20,7 @@ import type { VerifiedKey } from './verified-key.js';
 export type Authenticated = VerifiedToken | VerifiedKey | SessionPrincipal;
 
 /** What a method made of a request: somebody, nobody, or not known yet. */
-export type Outcome = Authenticated | undefined | Promise<Authenticated | undefined>;
+export type MethodOutcome = Authenticated | undefined | Promise<Authenticated | undefined>;
 
 /** A way to authenticate: {@link bearer}, {@link apiKey} or {@link session}. */
 export interface AuthenticationMethod {
@@ -38,7 +38,7 @@ export interface AuthenticationMethod {
     res: Response,
     credential: string | undefined,
     options: VerifyOptions,
-  ) => Outcome;
+  ) => MethodOutcome;
   /** Where nobody was found: why that may be wrong, such as a store that does not answer. */
   readonly doubt?: ((req: Request, res: Response) => Error | undefined) | undefined;
 }
@@ -145,7 +145,9 @@ export type SessionMiddleware = RequestHandler & { required?: () => RequestHandl
 
 /** The id of who is signed in, or more of them; `undefined` for nobody. May be a promise. */
 export type ReadSession = (req: Request) => SessionResult | PromiseLike<SessionResult>;
-type SessionResult = string | SessionUser | null | undefined;
+
+/** An id, or more of who it is. */
+export type SessionResult = string | SessionUser | null | undefined;
 
 /**
  * The user of a session, which the app's function reads from the request.
@@ -168,7 +170,7 @@ export function session(read: ReadSession, options: SessionMethodOptions = {}): 
   if (load !== undefined) requireFunction('session', 'load', load);
   const required = load?.required?.();
 
-  function userOf(req: Request): Outcome {
+  function userOf(req: Request): MethodOutcome {
     const user = read(req);
     return isThenable(user) ? Promise.resolve(user).then(sessionPrincipal) : sessionPrincipal(user);
   }

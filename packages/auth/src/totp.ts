@@ -51,7 +51,7 @@ export interface Totp {
    * Keep the step, and let in only who has raised it: `update … set last_step = $1 where last_step < $1`. So a code that
    * was watched over a shoulder is worth nothing, also when both arrive at once (RFC 6238 section 5.2).
    *
-   * @throws {TypeError} when the secret is none of {@link secret}
+   * @throws {TypeError} when the secret is none that {@link Totp.secret} made
    */
   verify(secret: string, code: string, lastStep?: number | null): number | undefined;
   /** New codes; those before are void when their hashes are thrown away. 10 by default, at most 50. */

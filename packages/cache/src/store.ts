@@ -19,6 +19,7 @@ export interface Claim {
   release(): void;
 }
 
+/** How much a store holds. */
 export interface StoreSize {
   /** In this process. */
   readonly entries: number;

@@ -1,5 +1,5 @@
 export { processManager } from './ask-manager.js';
-export { ClusterError } from './cluster-error.js';
+export { ClusterError, EXIT_CODES } from './cluster-error.js';
 export { startCluster } from './start-cluster.js';
 
 export type { ManagerLink } from './ask-manager.js';

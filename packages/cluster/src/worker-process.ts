@@ -11,6 +11,7 @@ import type { WorkerExit } from './hooks.js';
 import { type FromManager, type FromWorker, REPORT_FD, type Report, isOurs } from './messages.js';
 import type { ClusterSettings } from './options.js';
 
+/** Where a worker is in its life. */
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'stuck' | 'exited';
 
 /** Where a worker listens, as node:cluster tells it. */

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { listEntries, setting, strictBoolean, strictNumber, textSetting, Wrong } from './setting.js';
 
 /** The three ways in which a program runs. */
-export const PROFILES = ['development', 'test', 'production'] as const;
+export const PROFILES: readonly Profile[] = ['development', 'test', 'production'];
 
 /** How strict to be: in `production` a missing or weak secret stops the start. */
-export type Profile = (typeof PROFILES)[number];
+export type Profile = 'development' | 'test' | 'production';
 
 /** `development` (the default), `test` or `production`. For the key `NODE_ENV`. */
 export function profile(): z.ZodType<Profile, Profile | undefined> {

@@ -1,12 +1,17 @@
 /** `T`, and everything in it, to be read only. */
-export type DeepReadonly<T> = T extends Primitive | ((...args: never[]) => unknown)
+export type DeepReadonly<T> = T extends
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | ((...args: never[]) => unknown)
   ? T
-  : T extends readonly unknown[] | PlainObject
+  : T extends readonly unknown[] | { readonly [key: string]: unknown }
     ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
     : T;
-
-type Primitive = string | number | bigint | boolean | symbol | null | undefined;
-type PlainObject = { readonly [key: string]: unknown };
 
 /**
  * A copy in which arrays and plain objects are frozen, at any depth. Other objects (a `Date`, a `URL`) are taken

@@ -13,7 +13,9 @@ export { traceHeaders } from './trace-headers.js';
 
 export type { AddressList } from './address-list.js';
 export type { DeadlineOptions } from './deadline.js';
+export type { DeadlineDetails } from './errors.js';
 export type { Facts } from './facts.js';
+export type { OverListener } from './once-over.js';
 export type { RequestContextOptions } from './request-context.js';
 export type { RouteEntry } from './route-table.js';
 export type { ScopeInit } from './run-in-context.js';

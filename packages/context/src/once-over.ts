@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-type OverListener = (this: ServerResponse) => void;
+/** Gets the response as `this`. */
+export type OverListener = (this: ServerResponse) => void;
 
 /**
  * Calls `listener` on the response once, when it is sent or can no longer be: at once where that is so already.

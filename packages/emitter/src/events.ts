@@ -36,6 +36,7 @@ export interface SearchStatusEvent {
   timestamp: string;
 }
 
+/** How much a system alert matters. */
 export type AlertLevel = 'info' | 'warning' | 'error' | 'critical';
 
 /** Payload of `system_alert`. */

@@ -16,5 +16,5 @@ export type { EmitterReport, ExternalEmitter } from './external-emitter.js';
 export type { NamespaceEmitter, SearchStatusDetails, SystemAlertOptions } from './namespace.js';
 export type { ExternalEmitterOptions, QueueOptions } from './options.js';
 export type { EmitReceipt, OutboxReport } from './outbox.js';
-export type { PythonEvents, PythonEventsOptions, SocketServer } from './python-events.js';
+export type { LocalSockets, PythonEvents, PythonEventsOptions, SocketServer } from './python-events.js';
 export type { DisconnectOptions, EmitTarget, Rooms } from './target.js';

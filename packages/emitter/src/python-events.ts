@@ -47,6 +47,7 @@ export interface PythonEventsOptions {
   onRefused?: ((error: Error) => void) | undefined;
 }
 
+/** The reader of events from python-socketio. */
 export interface PythonEvents {
   /** Listens no more. Doing so again does nothing. */
   close(): void;

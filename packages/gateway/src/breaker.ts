@@ -58,6 +58,7 @@ export interface BreakerSettings {
   maxOpenMs: number;
 }
 
+/** `closed` lets everything through, `open` nothing, `half_open` one request. */
 export type BreakerStateName = 'closed' | 'open' | 'half_open';
 
 /** What a call says about the server: it works, it does not, or nothing. */

@@ -73,6 +73,7 @@ export interface FallbackAttempt {
   code: string | undefined;
 }
 
+/** What a chain found, and where. */
 export interface FallbackResult<Out> {
   value: Out;
   /** Name of the step that the value came from. */
@@ -81,6 +82,7 @@ export interface FallbackResult<Out> {
   degraded: boolean;
 }
 
+/** Asks one step after the other. */
 export type FallbackChain<In, Out> = (
   input: In,
   options?: FallbackCallOptions,

@@ -29,7 +29,7 @@ export type { AttachOptions, Proxy, ProxyReport } from './proxy.js';
 export type { CookieOptions } from './proxy-answer-urls.js';
 export type { ChooseTarget, ProxyOptions } from './proxy-options.js';
 export type { PathMap, PathRewrite } from './proxy-paths.js';
-export type { UpstreamRequestOptions } from './request.js';
+export type { QueryValue, UpstreamRequestOptions } from './request.js';
 export type { UpstreamResponse } from './response.js';
 export type { RetryBudgetOptions } from './retry-budget.js';
 export type { SearchResult, SearchResults } from './search-results.js';

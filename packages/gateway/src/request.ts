@@ -33,7 +33,8 @@ export interface UpstreamRequestOptions {
   server?: number | undefined;
 }
 
-type QueryValue = string | number | boolean | undefined;
+/** `undefined` is left out. */
+export type QueryValue = string | number | boolean | undefined;
 
 /** A request, ready to be sent to whichever server. */
 export interface PreparedRequest {

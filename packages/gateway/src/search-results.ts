@@ -9,6 +9,7 @@ export interface SearchResults {
   unresponsiveEngines: { engine: string; error: string }[];
 }
 
+/** One result, bounded and checked. */
 export interface SearchResult {
   title: string;
   /** http or https. */

@@ -5,6 +5,7 @@ import { createUpstream, type Upstream, type UpstreamReport } from './upstream.j
 /** The upstreams by their names, and what concerns all of them. */
 export type Upstreams<Name extends string> = Readonly<Record<Name, Upstream>> & UpstreamsHandle;
 
+/** What concerns all upstreams. */
 export interface UpstreamsHandle {
   /** What an operator wants to see, of every upstream. */
   readonly state: () => UpstreamReport[];

@@ -3,7 +3,8 @@ import { failure, type Outcome, readResult } from './check-result.js';
 import type { Check } from './check.js';
 import { safeMessage } from './safe-message.js';
 
-export type CheckStatus = 'unknown' | Outcome['status'];
+/** How a check stands; `unknown` until it has run. */
+export type CheckStatus = 'unknown' | 'healthy' | 'degraded' | 'unhealthy';
 
 /** How many runs a check remembers. */
 const MAX_HISTORY = 20;

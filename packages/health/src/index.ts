@@ -27,6 +27,7 @@ export type {
   DetailedServiceReport,
   HealthReport,
   HistoryEntry,
+  ModuleStatus,
   OverallStatus,
   StatusReport,
 } from './reports.js';

@@ -4,6 +4,7 @@ import type { KnownFeature, KnownModule, Surroundings } from './surroundings.js'
 
 export type { CheckStatus } from './check-runner.js';
 
+/** How the whole stands. */
 export type OverallStatus = 'healthy' | 'degraded' | 'unhealthy';
 
 /** The body of `/health`. Times are ISO 8601. */
@@ -18,6 +19,7 @@ export interface HealthReport {
   readonly modules?: Readonly<Record<string, { readonly status: ModuleStatus }>>;
 }
 
+/** How a module of `compose` stands; `unknown` while it loads. */
 export type ModuleStatus = 'healthy' | 'unhealthy' | 'unknown';
 
 /** The body of `/health/detailed`. */
@@ -31,6 +33,7 @@ export interface DetailedHealthReport extends Omit<HealthReport, 'services' | 'm
   >;
 }
 
+/** A check as `/health/detailed` shows it. */
 export interface DetailedServiceReport {
   readonly status: CheckStatus;
   readonly critical: boolean;
@@ -46,6 +49,7 @@ export interface DetailedServiceReport {
   readonly history: readonly HistoryEntry[];
 }
 
+/** One run of a check. */
 export interface HistoryEntry {
   readonly at: string;
   readonly status: OverallStatus;

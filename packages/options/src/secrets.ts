@@ -1,5 +1,6 @@
 import { wrongOption, wrongSecret } from './wrong-option.js';
 
+/** A secret, as text or bytes. */
 export type Secret = string | Uint8Array;
 
 /** A secret, or a list of them, newest first. Each of at least 32 bytes. */

@@ -19,6 +19,7 @@ export interface QueryOptions {
   name?: string | undefined;
 }
 
+/** As in `BEGIN ISOLATION LEVEL`. */
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable';
 
 export interface TransactionOptions {
@@ -53,6 +54,7 @@ export interface Transaction extends Queryable {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
 
+/** Whether queries are sent. */
 export type DatabaseState = 'connecting' | 'up' | 'down' | 'closed';
 
 /** The connections of a pool. */

@@ -24,6 +24,7 @@ export interface MigrateOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What a run of migrations did. */
 export interface MigrationReport {
   /** Names of those that were applied now. */
   applied: string[];

@@ -10,7 +10,7 @@ export { zones } from './zones.js';
 export type { RedisSource } from '@signalbox/redis';
 export type { Standing } from './algorithm.js';
 export type { ConcurrencyLimitOptions } from './concurrency-limit.js';
-export type { RateLimitDetails } from './errors.js';
+export type { RateLimitDetails, RateLimitRefusal } from './errors.js';
 export type { RateLimitInfo } from './info.js';
 export type { ByAddressOptions, ByHeaderOptions, KeyFunction } from './keys.js';
 export type { Limit, LimitKind } from './limit.js';

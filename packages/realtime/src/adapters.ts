@@ -7,6 +7,7 @@ import { redisClients } from './redis-clients.js';
 import type { Settings } from './settings.js';
 import { watchPrimary } from './workers.js';
 
+/** By what processes hear of each other. */
 export type AdapterKind = 'memory' | 'redis' | 'cluster';
 
 /** What connects this process with the others. */

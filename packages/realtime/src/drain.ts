@@ -16,6 +16,7 @@ export interface DrainOptions {
   reconnectOverMs?: number | undefined;
 }
 
+/** How a drain went. */
 export interface DrainedSockets {
   /** Connections there were. */
   readonly connections: number;

@@ -14,6 +14,7 @@ export interface FoundSocket {
   readonly connectedAt: number;
 }
 
+/** Sockets of all processes that answered. */
 export interface FoundSockets {
   readonly sockets: readonly FoundSocket[];
   /** Whether some nodes did not answer in time, or a node had more than it told. */

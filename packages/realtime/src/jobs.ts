@@ -30,6 +30,7 @@ export interface JobResult {
   readonly error?: ErrorObject | undefined;
 }
 
+/** Jobs under way in this process. */
 export interface JobsReport {
   /** Jobs that this process runs. */
   readonly running: number;

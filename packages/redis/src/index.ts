@@ -3,7 +3,7 @@ export { RedisReplyError, RedisUnavailableError } from './errors.js';
 export { requirePrefix } from './require-prefix.js';
 export { outageOf, watchOutage } from './watch-outage.js';
 
-export type { RedisClient } from './client.js';
+export type { RedisClient, RedisClientOptions } from './client.js';
 export type { RedisSource } from './connect-redis.js';
 export type { RedisUnavailableReason } from './errors.js';
 export type {

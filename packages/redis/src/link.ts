@@ -1,5 +1,6 @@
 import type { RedisArgument, RedisReply } from './reply.js';
 
+/** Whether commands are sent. */
 export type RedisLinkStateName = 'connecting' | 'up' | 'down' | 'closed';
 
 /** Runs a script, with its keys and arguments. */

@@ -9,14 +9,14 @@ import { requireVisit, type Kit } from './visit.js';
 const CHANGE_MS = 2_000;
 
 /** What a key becomes, of what it is. */
-export type Work<Value> = (value: Value | undefined) => Value | undefined;
+export type SessionChange<Value> = (value: Value | undefined) => Value | undefined;
 
 /** Changes one key of the session in the store, from what is there, however often others are faster. */
 export async function changeKey<Value>(
   kit: Kit,
   req: Request,
   key: string,
-  work: Work<Value>,
+  work: SessionChange<Value>,
 ): Promise<Value | undefined> {
   if (typeof key !== 'string' || isReserved(key)) throw wrongOption('change', 'key', 'a key of the app', key);
   const visit = requireVisit('change', req);
@@ -40,7 +40,7 @@ async function changeKept<Value>(
   kept: KeptSession,
   known: string,
   key: string,
-  work: Work<Value>,
+  work: SessionChange<Value>,
 ): Promise<Value | undefined> {
   const endsAtMs = performance.now() + CHANGE_MS;
   for (let body = known; ; ) {

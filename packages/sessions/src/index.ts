@@ -12,6 +12,7 @@ export { sessions } from './sessions.js';
 
 export type { Secrets } from '@signalbox/options';
 export type { RedisSource } from '@signalbox/redis';
+export type { SessionChange } from './change-key.js';
 export type { MemoryStoreOptions } from './memory-store.js';
 export type { SessionCookieOptions, SessionsOptions } from './options.js';
 export type { SessionInfo } from './ownership.js';
@@ -26,4 +27,4 @@ export type {
   SessionStore,
   Updated,
 } from './store.js';
-export type { LoadUser } from './users.js';
+export type { LoadUser, UserId } from './users.js';

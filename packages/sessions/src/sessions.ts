@@ -1,7 +1,7 @@
 import { currentRequest } from '@signalbox/context';
 import { watchOutage } from '@signalbox/redis';
 import type { Request, RequestHandler } from 'express';
-import { changeKey, type Work } from './change-key.js';
+import { changeKey, type SessionChange } from './change-key.js';
 import { findCookie } from './cookies.js';
 import { SessionRequiredError, SessionStoreUnavailableError } from './errors.js';
 import { ExpressStore } from './express-store.js';
@@ -35,7 +35,7 @@ export interface Sessions extends RequestHandler {
    * Changes one key, and loses no change that others make at the same time: `work` is called again with what is there
    * then. Resolves to what was saved. Saves at once.
    */
-  change<Value>(req: Request, key: string, work: Work<Value>): Promise<Value | undefined>;
+  change<Value>(req: Request, key: string, work: SessionChange<Value>): Promise<Value | undefined>;
   /** When the user was last seen, if that was within `activityMs`. */
   lastActivityOf(userId: string): Promise<Date | undefined>;
   /** Drops what `loadUser` found. */
@@ -90,7 +90,7 @@ export function sessions(options: SessionsOptions): Sessions {
     },
     revoke: ofUser.revoke,
     revokeOthers: ofUser.revokeOthers,
-    change: <Value>(req: Request, key: string, work: Work<Value>) => changeKey(kit, req, key, work),
+    change: <Value>(req: Request, key: string, work: SessionChange<Value>) => changeKey(kit, req, key, work),
     lastActivityOf: ofUser.lastActivityOf,
     forgetUser: (userId: string) => users?.forget(userId),
     idOf,

@@ -40,6 +40,7 @@ export interface ListedSession {
 
 /** How a creation went: how many others had to make room, or why it was refused. */
 export type Created = number | 'exists' | 'full';
+/** What became of a write. */
 export type Updated = 'saved' | 'gone' | 'conflict' | 'too_large';
 
 /**

@@ -22,11 +22,13 @@ export interface ProgramOptions {
   owner?: { uid: number; gid: number } | undefined;
 }
 
+/** How a program ended. */
 export interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
 }
 
+/** A program that runs. */
 export interface Program {
   readonly pid: number;
   /** Everything it wrote so far, stdout and stderr as they came. */

@@ -11,6 +11,7 @@ export interface OpenApiDocument {
   readonly components?: OpenApiComponents;
 }
 
+/** Title and version of the API. */
 export interface OpenApiInfo {
   readonly title: string;
   readonly version: string;
@@ -21,11 +22,13 @@ export interface OpenApiInfo {
   readonly license?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Where the API is served. */
 export interface OpenApiServer {
   readonly url: string;
   readonly description?: string | undefined;
 }
 
+/** What operations are grouped by. */
 export interface OpenApiTag {
   readonly name: string;
   readonly description?: string | undefined;
@@ -37,6 +40,7 @@ export type OpenApiSecurity = Readonly<Record<string, readonly string[]>>;
 /** Such as `schemas` and `securitySchemes`. */
 export type OpenApiComponents = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
+/** A route: what it takes and what it answers. */
 export interface OpenApiOperation {
   readonly operationId: string;
   readonly summary?: string;
@@ -49,6 +53,7 @@ export interface OpenApiOperation {
   readonly responses: Readonly<Record<string, OpenApiResponse>>;
 }
 
+/** A parameter of the path, the query or the header section. */
 export interface OpenApiParameter {
   readonly name: string;
   readonly in: 'path' | 'query' | 'header';
@@ -59,9 +64,11 @@ export interface OpenApiParameter {
   readonly schema: JsonSchema;
 }
 
+/** What comes with one status. */
 export interface OpenApiResponse {
   readonly description: string;
   readonly content?: OpenApiContent;
 }
 
+/** Schemas by media type. */
 export type OpenApiContent = Readonly<Record<string, { readonly schema?: JsonSchema }>>;

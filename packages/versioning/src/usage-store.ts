@@ -2,7 +2,7 @@
 export interface UsageCount {
   readonly version: string;
   readonly consumer: string;
-  /** A route's template, or {@link UNMATCHED}. */
+  /** A route's template, or `unmatched`. */
   readonly route: string;
   readonly calls: number;
   /** Milliseconds since 1970. */

@@ -26,6 +26,7 @@ export interface BackupAgeOptions extends Timing {
   metric?: string | undefined;
 }
 
+/** A date, or milliseconds since 1970; `undefined` where there is none. */
 export type LastBackup = Date | number | undefined;
 
 const HOUR_MS = 3_600_000;

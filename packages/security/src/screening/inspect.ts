@@ -26,6 +26,7 @@ export interface InspectOptions {
   multiline?: boolean | undefined;
 }
 
+/** What screening found in a request. */
 export interface Inspection {
   /** Whether `enforce` would refuse it. */
   readonly refused: boolean;

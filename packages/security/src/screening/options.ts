@@ -10,6 +10,7 @@ import { KINDS, type ScreeningKind } from './kinds.js';
 /** A kind for each field by name; `'*'` for those that are not named, `false` for none. */
 export type FieldKinds = Readonly<Record<string, ScreeningKind | false>>;
 
+/** What fields hold, by their names. */
 export interface ScreeningFields {
   /**
    * Parameters of the query, by name.
@@ -43,6 +44,7 @@ export interface ScreeningFields {
   cookies?: ScreeningKind | false | FieldKinds | undefined;
 }
 
+/** How much of a request is looked at. */
 export interface ScreeningLimits {
   /**
    * Levels of objects and arrays in a body, or of brackets in a parameter's name.

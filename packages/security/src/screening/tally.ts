@@ -39,6 +39,7 @@ export const RULES = [
   'strict.character',
 ] as const;
 
+/** What screening looks for. */
 export type RuleId = (typeof RULES)[number];
 
 const INDEX = new Map<RuleId, number>(RULES.map((rule, index) => [rule, index]));
