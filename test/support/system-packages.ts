@@ -11,6 +11,7 @@ const packageOf = {
   postgres: 'postgresql',
   chromium: 'chromium',
   promtool: 'prometheus',
+  amtool: 'prometheus-alertmanager',
   'systemd-analyze': 'systemd',
   // A Python program: what is looked for is its main module.
   'searx/webapp.py': 'python3-searx',

@@ -30,7 +30,7 @@ export function keepGroup(id: number): () => void {
   };
 }
 
-/** A folder that goes with the test. */
+/** A folder that goes with this process at the latest. */
 export interface TemporaryFolder {
   readonly path: string;
   /** Removes it with all it holds; doing so again does nothing. */

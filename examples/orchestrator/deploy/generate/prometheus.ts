@@ -105,7 +105,8 @@ export const ALERTMANAGER = {
     group_wait: '30s',
     group_interval: '5m',
     repeat_interval: '4h',
-    routes: [{ receiver: 'pager', matchers: ['severity="critical"'], continue: true }],
+    // A route that is taken takes from the receiver above: the team is told of what pages by a second one.
+    routes: [{ receiver: 'pager', matchers: ['severity="critical"'], continue: true }, { receiver: 'team' }],
   },
   inhibit_rules: [
     {
