@@ -19,7 +19,7 @@ const FILE = fileURLToPath(
 interface Alertmanager {
   readonly program: Program;
   /** Tells it of an alert, as Prometheus does. */
-  alert(labels: Readonly<Record<string, string>>): Promise<void>;
+  readonly alert: (labels: Readonly<Record<string, string>>) => Promise<void>;
 }
 
 let receiver: string;
@@ -56,7 +56,7 @@ async function startAlertmanager(slackUrl: string, pagerdutyKey: string): Promis
   }));
   return {
     program,
-    async alert(labels) {
+    alert: async (labels) => {
       const body = JSON.stringify([{ labels }]);
       const headers = { 'content-type': 'application/json' };
       const told = await fetch(`http://127.0.0.1:${port}/api/v2/alerts`, { method: 'POST', headers, body });
