@@ -14,10 +14,15 @@ export function logSignals(logger: Logger): () => void {
       else logger.info({ feature }, `${feature} runs as it should again`);
     }),
     signals.breakerState.subscribe(({ upstream, route, server, previous, state }) => {
-      logger.warn({ upstream, route, server }, `breaker of ${upstream} for ${route}: ${previous} → ${state}`);
+      const level = state === 'closed' ? 'info' : 'warn';
+      logger[level](
+        { upstream, route, server },
+        `breaker of ${upstream} for ${route}: ${previous} → ${state}`,
+      );
     }),
     signals.upstreamServerState.subscribe(({ upstream, server, state }) => {
-      logger.warn({ upstream, server }, `a server of ${upstream} is ${state === 'in' ? 'back' : 'left out'}`);
+      if (state === 'in') logger.info({ upstream, server }, `a server of ${upstream} is back`);
+      else logger.warn({ upstream, server }, `a server of ${upstream} is left out`);
     }),
     signals.tokenEvent.subscribe(({ event, subject }) => {
       if (event === 'reused')
@@ -25,7 +30,8 @@ export function logSignals(logger: Logger): () => void {
     }),
     signals.healthChanged.subscribe(({ check, status, previous }) => {
       if (previous === 'unknown' && status === 'healthy') return;
-      logger.warn({ check, status }, `check ${check}: ${previous} → ${status}`);
+      const level = status === 'healthy' ? 'info' : 'warn';
+      logger[level]({ check, status }, `check ${check}: ${previous} → ${status}`);
     }),
   ];
   return () => {
