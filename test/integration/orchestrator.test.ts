@@ -321,6 +321,16 @@ describe('many clients', () => {
 });
 
 describe('the start', () => {
+  it('stops where the admin could not sign up with that password', async () => {
+    const program = await runOrchestrator({
+      ADMIN_EMAIL: 'admin@example.org',
+      ADMIN_PASSWORD: 'signalbox-admin',
+    });
+    expect((await program.exited).code).toBe(78);
+    expect(program.stderr()).toMatch(/ADMIN_PASSWORD would be refused: The password is made of/);
+    expect(program.output()).not.toContain('signalbox-admin');
+  });
+
   it('stops on nonsense, with every problem at once', async () => {
     const program = await runOrchestrator({
       PORT: '88x9',

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
 import { accountOf, guestOf, postJson, signInOf, type SignedIn } from '../support/identity.js';
@@ -71,6 +72,27 @@ describe('while Postgres', () => {
     },
     60_000,
   );
+
+  it('has tables that a migration cannot change, a process is not ready, and is once they are right', async () => {
+    const other = await startPostgres();
+    const client = new pg.Client({ connectionString: other.url });
+    await client.connect();
+    await client.query('CREATE TABLE users (mine int)');
+    const wrong = await startOrchestrator({ DATABASE_URL: other.url });
+    const readiness = async (): Promise<unknown> => (await fetch(`${wrong.url}/readyz`)).json();
+    expect(await readiness()).toMatchObject({ status: 'not_ready', failing: ['tables'] });
+    const headers = await guestOf(wrong.url);
+    expect((await fetch(`${wrong.url}/api/v1/search?q=express`, { headers })).status).toBe(200);
+
+    await client.query('DROP TABLE users');
+    await client.end();
+    expect(await waitUntil(async () => (await fetch(`${wrong.url}/readyz`)).status === 200, 20_000)).toBe(
+      true,
+    );
+    await accountOf(wrong.url);
+    await wrong.program.stop();
+    await other.stop();
+  }, 60_000);
 
   it('is dead at the start, all else starts, and sign-in comes with it', async () => {
     await postgres.kill();

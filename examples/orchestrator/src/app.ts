@@ -68,7 +68,8 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   const endSignals = logSignals(logger);
   const limits = allLimits(settings, redis);
   const who = identity(settings, { redis, logger });
-  const probes = probesOf(settings, { instances, redis, answersRedis, database: who.database });
+  const { database, checkTables } = who;
+  const probes = probesOf(settings, { instances, redis, answersRedis, database, checkTables });
   const forgery = csrf({
     secrets: settings.SECRET_KEYS,
     publicUrl,

@@ -120,6 +120,8 @@ export interface Identity {
   revokeKey(userId: string, id: string): Promise<boolean>;
   /** Makes tables and the admin account, where they are missing. */
   prepare(): Promise<void>;
+  /** Rejects where the tables cannot be made as this version wants them. */
+  checkTables(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -150,7 +152,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
   // Tests sign in a thousand times.
   const hashing = passwords(NODE_ENV === 'test' ? { logN: 12 } : {});
   const logs = { log: logger, queryLog: NODE_ENV === 'development' };
-  const { database, ready } = migrated(
+  const { database, ready, check } = migrated(
     DATABASE_URL === undefined
       ? embeddedPostgres(undefined, { template: TEMPLATE, ...logs })
       : // A person waits for a sign-in: soon is better than maybe.
@@ -293,6 +295,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
     },
 
     prepare: ready,
+    checkTables: check,
 
     async close() {
       endListening();

@@ -19,11 +19,12 @@ export interface Dependencies {
   redis: RedisLink | undefined;
   answersRedis: RedisLink | undefined;
   database: Database;
+  checkTables: () => Promise<void>;
 }
 
 export function probesOf(
   settings: Settings,
-  { instances, redis, answersRedis, database }: Dependencies,
+  { instances, redis, answersRedis, database, checkTables }: Dependencies,
 ): Health {
   return health({
     service: 'signalbox-orchestrator',
@@ -35,6 +36,8 @@ export function probesOf(
       check('event-loop', eventLoopDelayCheck()),
       check('memory', memoryCheck()),
       check('postgres', postgresCheck(database)),
+      // A version whose tables cannot be made must not replace one that works: a rollout stops here.
+      check('tables', checkTables, { critical: true, failuresToFall: 1, timeoutMs: 5_000 }),
       ...(redis ? [check('redis', redisCheck(redis))] : []),
       ...(answersRedis ? [check('redis-cache', redisCheck(answersRedis))] : []),
       ...(instances ? [check('searxng', async (signal) => void (await instances.check({ signal })))] : []),

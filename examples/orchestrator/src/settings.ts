@@ -18,6 +18,7 @@ import {
 } from '@signalbox/config';
 import { cors, trustProxy } from '@signalbox/security';
 import { z } from 'zod';
+import { weaknessOf } from './accounts/weakness.js';
 
 function isWebAddress(address: string): boolean {
   return /^https?:\/\//.test(address) && URL.canParse(address);
@@ -148,6 +149,13 @@ export const SETTINGS = z
       message: 'must be set together with ADMIN_EMAIL',
     },
   )
+  .superRefine(({ ADMIN_EMAIL: email, ADMIN_PASSWORD: password }, context) => {
+    if (email === undefined || password === undefined) return;
+    const weakness = weaknessOf(password, email);
+    if (weakness === undefined) return;
+    const message = `would be refused: ${weakness.message}`;
+    context.addIssue({ code: 'custom', path: ['ADMIN_PASSWORD'], message });
+  })
   .refine(
     ({ ALERT_EMAIL_TO, ALERT_SMTP_URL, SMTP_URL }) =>
       ALERT_EMAIL_TO.length > 0 ? (ALERT_SMTP_URL ?? SMTP_URL) !== undefined : ALERT_SMTP_URL === undefined,

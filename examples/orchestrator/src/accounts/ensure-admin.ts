@@ -1,20 +1,13 @@
-import { passwordProblem } from '@signalbox/auth';
 import { ConflictError } from '@signalbox/errors';
 import type { Identity } from '../identity.js';
 import type { Settings } from '../settings.js';
 
-/**
- * Makes the admin account of the settings, if there is none by that address. It never changes one.
- *
- * @throws {Error} when the password is weak
- */
+/** Makes the admin account of the settings, if there is none by that address. It never changes one. */
 export async function ensureAdmin(
   { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }: Settings,
   { users, passwords, audit }: Pick<Identity, 'users' | 'passwords' | 'audit'>,
 ): Promise<void> {
   if (email === undefined || password === undefined || (await users.byEmail(email)) !== undefined) return;
-  const problem = passwordProblem(password, { email, words: ['signalbox'] });
-  if (problem !== undefined) throw new Error(`ADMIN_PASSWORD: ${problem.message}`);
   try {
     const { id } = await users.create({
       email,

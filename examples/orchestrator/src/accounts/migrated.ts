@@ -1,4 +1,4 @@
-import type { Database } from '@signalbox/postgres';
+import { MigrationError, type Database } from '@signalbox/postgres';
 import { MIGRATIONS } from './schema.js';
 
 /** A database that has its tables before anything is asked of it. */
@@ -6,6 +6,13 @@ export interface Migrated {
   readonly database: Database;
   /** Makes what is missing, once; after a failure whoever asks next tries again. */
   readonly ready: () => Promise<void>;
+  /**
+   * Waits for what is being made. Rejects where a migration went wrong, after another try; a Postgres that is away is
+   * no reason.
+   *
+   * @throws {MigrationError}
+   */
+  readonly check: () => Promise<void>;
 }
 
 /**
@@ -17,23 +24,34 @@ export interface Migrated {
 export function migrated(database: Database, fill: (database: Database) => Promise<void>): Migrated {
   let making: Promise<void> | undefined;
   let isReady = false;
+  let isWrong = false;
 
   async function make(): Promise<void> {
     await database.migrate(MIGRATIONS);
     await fill(database);
     isReady = true;
+    isWrong = false;
   }
 
   function ready(): Promise<void> {
     making ??= make().catch((error: unknown) => {
       making = undefined;
+      isWrong = error instanceof MigrationError;
       throw error;
     });
     return making;
   }
 
+  async function check(): Promise<void> {
+    if (isReady || (making === undefined && !isWrong)) return;
+    await ready().catch((error: unknown) => {
+      if (error instanceof MigrationError) throw error;
+    });
+  }
+
   return {
     ready,
+    check,
     database: {
       get name() {
         return database.name;

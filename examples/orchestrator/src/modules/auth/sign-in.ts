@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { needsRehash, passwordProblem } from '@signalbox/auth';
+import { needsRehash } from '@signalbox/auth';
 import { ForbiddenError, UnauthorizedError, UnprocessableContentError } from '@signalbox/errors';
 import { describeRoute, validate } from '@signalbox/validation';
 import { type RequestHandler, Router } from 'express';
 import { z } from 'zod';
+import { weaknessOf } from '../../accounts/weakness.js';
 import type { Background } from '../../background.js';
 import type { Identity } from '../../identity.js';
 import { Code, Email, Password, SignedIn, UserAnswer } from './fields.js';
@@ -174,7 +175,7 @@ export function signInRouter(
 
 /** @throws {UnprocessableContentError} `weak_password`, pointing at the field */
 export function refuseWeak(password: string, email: string | undefined): void {
-  const problem = passwordProblem(password, { email, words: ['signalbox'] });
+  const problem = weaknessOf(password, email);
   if (problem === undefined) return;
   throw new UnprocessableContentError(problem.message, {
     code: 'weak_password',
