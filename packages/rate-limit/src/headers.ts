@@ -28,7 +28,7 @@ export function setHeaders(
     let limits = '';
     for (let index = 0; index < asks.length; index++) {
       const { limit } = asks[index] as Ask;
-      const standing = standings[index];
+      const standing = tighterOf(index, asks, standings);
       if (standing === undefined || limit.shadow) continue;
       const separator = policies === '' ? '' : ', ';
       policies += separator + limit.policyField;
@@ -41,6 +41,31 @@ export function setHeaders(
     }
   }
   if (legacyHeaders) setLegacyHeaders(res, asks, standings);
+}
+
+/**
+ * How the caller stands with a limit. Where it is asked with several keys, such as an address and an account, it is named
+ * once: at the last of them, by the one that has less left.
+ */
+function tighterOf(
+  index: number,
+  asks: readonly Ask[],
+  standings: readonly (Standing | undefined)[],
+): Standing | undefined {
+  const { limit } = asks[index] as Ask;
+  let found = standings[index];
+  for (let other = 0; other < asks.length; other++) {
+    if (other === index || asks[other]?.limit !== limit) continue;
+    if (other > index) return undefined;
+    const standing = standings[other];
+    if (standing === undefined) continue;
+    if (found === undefined || isTighter(standing, found)) found = standing;
+  }
+  return found;
+}
+
+function isTighter(one: Standing, other: Standing): boolean {
+  return one.remaining === other.remaining ? one.resetMs > other.resetMs : one.remaining < other.remaining;
 }
 
 function addTo(res: Response, field: string, members: string): void {

@@ -64,10 +64,8 @@ export function byAddress(options: ByAddressOptions = {}): KeyFunction {
   return named(
     function addressKey(req) {
       const { ip = '' } = req;
-      const known = remembered.get(ip);
-      if (known !== undefined) return known;
       warnOfForwarding(req);
-      return nameOf(ip);
+      return remembered.get(ip) ?? nameOf(ip);
     },
     nameOf,
     '$binary_remote_addr',

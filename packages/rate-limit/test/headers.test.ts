@@ -1,6 +1,6 @@
 import { testClock } from '@signalbox/testing';
 import { describe, expect, it } from 'vitest';
-import { memoryStore, rateLimit, zones } from '../src/index.js';
+import { byAddress, byHeader, memoryStore, rateLimit, zones } from '../src/index.js';
 import { get, serving } from './support.js';
 
 /** The members of a list of strings with integer parameters (RFC 9651 section 4.2); throws where it is none. */
@@ -34,6 +34,17 @@ describe('the header fields', () => {
     const { headers } = await get(url);
     expect(headers['ratelimit']).toBe('"api";r=0;t=3');
     expect(headers['retry-after']).toBe('1');
+  });
+
+  it('name a zone with two keys once, by the one that has less left', async () => {
+    const limits = zones({
+      zones: { login: { rate: '3/m', key: [byAddress(), byHeader('x-account')] } },
+    });
+    const url = await serving(limits.zone('login'));
+    await get(url, { 'x-account': 'ada' });
+    const { headers } = await get(url, { 'x-account': 'bob' });
+    expect(headers['ratelimit-policy']).toBe('"login";q=3;w=60');
+    expect(headers['ratelimit']).toBe('"login";r=1;t=60');
   });
 
   it('list several zones, and those of several middlewares', async () => {

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
 import { listen } from '@signalbox/testing';
 import type { Request } from 'express';
+import { describe, expect, it } from 'vitest';
+import { startProgram } from '../../../test/support/program.js';
 import { sharedRedis } from '../../../test/support/shared-redis.js';
 import {
   byAddress,
@@ -235,5 +237,14 @@ describe('hostile keys', () => {
     ];
     expect(new Set([...plain, ...one, ...other]).size).toBe(3);
     expect(await keysWith('the first secret, which is long enough')).toEqual(one);
+  });
+});
+
+describe('a proxy that is not trusted', () => {
+  it('is warned of once, also where its address is known already', async () => {
+    const file = fileURLToPath(new URL('programs/forwarded.mjs', import.meta.url));
+    const program = await startProgram(process.execPath, [file]);
+    expect(await program.exited).toMatchObject({ code: 0 });
+    expect(program.stderr().match(/everybody is limited as one caller/g)).toHaveLength(1);
   });
 });
