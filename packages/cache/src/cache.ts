@@ -9,7 +9,7 @@ import type { Entry } from './entry.js';
 import { isUnsafe, watchUnsafe } from './unsafe.js';
 import { resolveOptions, type CacheOptions } from './options.js';
 import { refreshLater, runCall, type RunnableCall } from './run-call.js';
-import { sendEntry, conditionsOf, type Conditions } from './reply.js';
+import { sendEntry, stayPrivate, conditionsOf, type Conditions } from './reply.js';
 import { hasCredentials } from './request-fields.js';
 import { parseRequestDirectives, RequestDirectives } from './directives.js';
 import { requestKey, variantOf, type NoKey } from './request-key.js';
@@ -249,6 +249,8 @@ export function cache(options: CacheOptions = {}): Cache {
   function bypass(req: Request, res: Response, next: NextFunction, how: string): void {
     engine.markForwarded(res, how);
     engine.note(req, 'bypass', undefined);
+    // What is kept for nobody here is for no cache further on either.
+    if ((settings.shared || settings.keys.isPersonal) && isRead(req)) stayPrivate(res);
     next();
   }
 

@@ -93,7 +93,7 @@ export class Exchange implements RecorderListener {
 
     engine.markForwarded(res, kept ? `${this.call.why}; stored` : this.call.why);
     engine.note(req, 'miss', undefined);
-    if (kept && this.isSentPrivate()) makePrivate(res);
+    if (this.isSentPrivate()) makePrivate(res);
     return kept && this.isKnownToClient() ? this.sendNotModified() : kept ? 'record' : 'pass';
   }
 

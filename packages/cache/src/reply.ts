@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import { fieldOf, type Entry } from './entry.js';
 import { joinedField, listed } from './fields.js';
 import { parseHttpDate } from './http-date.js';
+import { Recorder } from './recorder.js';
 
 /** How the response is sent: past whoever listens to what handlers write. */
 export type Send = (body: Buffer | undefined) => void;
@@ -143,6 +144,22 @@ function sendRange(
 function isUnchanged(ifRange: string, etag: string | undefined, lastModified: string | undefined): boolean {
   if (ifRange.startsWith('"')) return ifRange === etag;
   return lastModified !== undefined && ifRange === lastModified;
+}
+
+/** Does so with whatever is answered below. */
+export function stayPrivate(res: ServerResponse): void {
+  new Recorder(res, 0, {
+    head() {
+      makePrivate(res);
+      return 'pass';
+    },
+    tooLong: ignore,
+    done: ignore,
+  });
+}
+
+function ignore(): void {
+  // It is not kept.
 }
 
 /** Says that no cache further on may keep it, where the answer itself does not say who may. */

@@ -76,6 +76,16 @@ describe('two users', () => {
     }
   });
 
+  it.each([
+    ['a HEAD that finds nothing', {}, 'HEAD', 200],
+    ['a request that says no-store', { 'cache-control': 'no-store' }, 'GET', 200],
+    ['an error', {}, 'GET', 404],
+  ])('are told so also of what is not kept: %s', async (_what, headers, method, status) => {
+    const url = await serving(cachedRoute(60_000, { shared: true }), counting(fields({}, status)));
+    const answer = await send(url, { method, headers: { ...ALICE, ...headers } });
+    expect([answer.status, answer.headers['cache-control']]).toEqual([status, 'private']);
+  });
+
   it('do not share what says private, even where the app says that all is for all', async () => {
     const handler = counting(fields({ 'cache-control': 'private, max-age=60' }));
     const url = await serving(cachedRoute(60_000, { shared: true }), handler);
