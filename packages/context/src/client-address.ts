@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 
 /** Express compiles the setting `trust proxy` into this: whether to believe the hop at that distance. */
@@ -30,9 +31,7 @@ const DOCUMENTATION_ADDRESS = '192.0.2.1';
 export function clientAddress(req: Request): string | undefined {
   const { remoteAddress } = req.socket;
   // Over a Unix socket there is no peer to look at, so that only a trusted proxy can say who asks.
-  const isForwarded =
-    remoteAddress === undefined || FORWARDING_FIELDS.some((field) => req.headers[field] !== undefined);
-  if (isForwarded) {
+  if (remoteAddress === undefined || isForwarded(req)) {
     // Express reads this field alone; with any other, `req.ip` is still the proxy.
     if (req.headers['x-forwarded-for'] === undefined) return undefined;
     const isTrusted = req.app.get('trust proxy fn') as TrustFunction;
@@ -40,6 +39,11 @@ export function clientAddress(req: Request): string | undefined {
     if (isTrusted(DOCUMENTATION_ADDRESS, Number.MAX_SAFE_INTEGER)) return undefined;
   }
   return req.ip === undefined ? undefined : plainAddress(req.ip);
+}
+
+/** Whether it says that a proxy has passed it on, believed or not. */
+export function isForwarded({ headers }: IncomingMessage): boolean {
+  return FORWARDING_FIELDS.some((field) => headers[field] !== undefined);
 }
 
 /** IPv4 inside IPv6 as IPv4 (RFC 4291 section 2.5.5.2), and no zone (RFC 4007). */

@@ -1,5 +1,5 @@
 export { addressList } from './address-list.js';
-export { clientAddress, plainAddress } from './client-address.js';
+export { clientAddress, isForwarded, plainAddress } from './client-address.js';
 export { deadline, remainingMs } from './deadline.js';
 export { DeadlineExceededError, RequestAbortedError } from './errors.js';
 export { facts } from './facts.js';

@@ -1,4 +1,11 @@
-import { refuseUnknownOptions, requireObject, requireOneOf, wrongOption } from '@signalbox/options';
+import { isForwarded, plainAddress } from '@signalbox/context';
+import {
+  refuseUnknownOptions,
+  requireBoolean,
+  requireObject,
+  requireOneOf,
+  wrongOption,
+} from '@signalbox/options';
 import type { Request, RequestHandler } from 'express';
 import { HttpsRequiredError } from './errors.js';
 
@@ -17,6 +24,12 @@ export interface HttpsOnlyOptions {
    * @default []
    */
   exempt?: readonly string[] | undefined;
+  /**
+   * Requests from the machine itself are answered over plain http as well, where no proxy says that it has passed them on:
+   * nobody reads them on the way. For operators who ask the process behind its proxy.
+   * @default false
+   */
+  exemptLoopback?: boolean | undefined;
   /** @default 308 */
   status?: 301 | 302 | 307 | 308 | undefined;
 }
@@ -35,10 +48,11 @@ const STATUSES = [301, 302, 307, 308] as const;
  * app.use(httpsOnly({ publicUrl: 'https://app.example.com', exempt: ['/livez', '/readyz'] }));
  */
 export function httpsOnly(options: HttpsOnlyOptions): RequestHandler {
-  const { origin, hosts, exempt, status } = resolveOptions(options);
+  const { origin, hosts, exempt, exemptLoopback, status } = resolveOptions(options);
 
   return function httpsOnlyMiddleware(req, res, next) {
-    if (req.secure || exempt.has(withoutSlash(req.path))) return next();
+    if (req.secure || exempt.has(withoutSlash(req.path)) || (exemptLoopback && isFromLoopback(req)))
+      return next();
     if (req.method !== 'GET' && req.method !== 'HEAD') return next(new HttpsRequiredError());
 
     const { host = '' } = req.headers;
@@ -48,17 +62,24 @@ export function httpsOnly(options: HttpsOnlyOptions): RequestHandler {
   };
 }
 
+/** A proxy on the machine says for whom it asks, and is not taken for its visitor. */
+function isFromLoopback(req: Request): boolean {
+  const address = plainAddress(req.socket.remoteAddress ?? '');
+  return (address === '::1' || address.startsWith('127.')) && !isForwarded(req);
+}
+
 interface Resolved {
   origin: string;
   hosts: ReadonlySet<string>;
   exempt: ReadonlySet<string>;
+  exemptLoopback: boolean;
   status: number;
 }
 
 function resolveOptions(options: HttpsOnlyOptions): Resolved {
   requireObject('httpsOnly', 'options', options);
-  refuseUnknownOptions('httpsOnly', options, ['publicUrl', 'hosts', 'exempt', 'status']);
-  const { publicUrl, hosts = [], exempt = [], status = 308 } = options;
+  refuseUnknownOptions('httpsOnly', options, ['publicUrl', 'hosts', 'exempt', 'exemptLoopback', 'status']);
+  const { publicUrl, hosts = [], exempt = [], exemptLoopback = false, status = 308 } = options;
 
   const wanted = 'a URL that begins with https://';
   if (typeof publicUrl !== 'string' || !/^https:\/\/[^@]+$/i.test(publicUrl) || !URL.canParse(publicUrl)) {
@@ -66,11 +87,13 @@ function resolveOptions(options: HttpsOnlyOptions): Resolved {
   }
   requireTexts('hosts', hosts, 'hosts such as www.example.com', isHost);
   requireTexts('exempt', exempt, 'paths such as /livez', (path) => /^\/[^?#\s]*$/.test(path));
+  requireBoolean('httpsOnly', 'exemptLoopback', exemptLoopback);
   requireOneOf('httpsOnly', 'status', status, STATUSES);
   return {
     origin: new URL(publicUrl).origin,
     hosts: new Set(hosts.map((host) => host.toLowerCase())),
     exempt: new Set(exempt.map(withoutSlash)),
+    exemptLoopback,
     status,
   };
 }

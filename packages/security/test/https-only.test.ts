@@ -49,6 +49,15 @@ describe('httpsOnly', () => {
     );
   });
 
+  it('answers the machine itself where it is told to, and not who comes by a proxy on it', async () => {
+    const url = await listen(appWith({ exemptLoopback: true }));
+    expect((await send(url, { method: 'POST' })).status).toBe(200);
+    expect((await send(await listen(appWith()), {})).status).toBe(308);
+    for (const field of ['X-Forwarded-For', 'X-Forwarded-Proto', 'Forwarded', 'Via', 'X-Real-IP']) {
+      expect([field, (await send(url, { headers: { [field]: 'http' } })).status]).toEqual([field, 308]);
+    }
+  });
+
   it.each([
     'evil.example',
     'app.example.evil.com',
