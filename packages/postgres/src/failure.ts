@@ -65,8 +65,11 @@ export function isServerError(error: unknown): error is ServerError {
 /** Why there is no connection. Every failure of this kind means that Postgres cannot be asked now. */
 export function connectFailure(database: string, error: unknown): PostgresUnavailableError {
   if (error instanceof PostgresUnavailableError) return error;
-  const reason = isServerError(error) ? connectReason(error.code) : clientReason(error);
-  return unavailable(database, reason, `${WORDS[reason]}: ${connectWords(error)}`, error);
+  const isOfServer = isServerError(error);
+  const reason = isOfServer ? connectReason(error.code) : clientReason(error);
+  // Where it is us who break it off, the reason is mostly the server's certificate.
+  const words = reason === 'auth' && !isOfServer ? 'the connection is not safe' : WORDS[reason];
+  return unavailable(database, reason, `${words}: ${connectWords(error)}`, error);
 }
 
 function connectReason(code: string): PostgresUnavailableReason {

@@ -45,7 +45,7 @@ export function createMigrate(settings: DatabaseSettings, statements: Statements
       const key = lockKey(settings.migrationsTable);
       await lock(ask, key, waitMs, signal);
       const report = await applyAll({ settings, statements, session, ask }, migrations);
-      await ask('SELECT pg_advisory_unlock($1)', [key]);
+      await unlock(ask, key);
       await ask('RESET statement_timeout');
       isClean = true;
       return report;
@@ -100,16 +100,20 @@ async function lock(ask: Ask, key: string, waitMs: number, signal: AbortSignal |
   }
 }
 
+/** A pooler that gives each statement another connection leaves the lock on one of them, and the next who migrates waits. */
+async function unlock(ask: Ask, key: string): Promise<void> {
+  const { rows } = await ask('SELECT pg_advisory_unlock($1) AS unlocked', [key]);
+  if ((rows[0] as { unlocked: boolean }).unlocked) return;
+  throw new MigrationError(
+    undefined,
+    'migrate: the lock is on another connection: migrate past a pooler that works by transaction',
+  );
+}
+
 async function applyAll(stage: Stage, migrations: readonly PreparedMigration[]): Promise<MigrationReport> {
   const { ask, settings } = stage;
   const table = settings.migrationsTable;
-  const [schema, rest] = table.split('.');
-  if (rest !== undefined) await ask(`CREATE SCHEMA IF NOT EXISTS ${schema ?? ''}`);
-  await ask(`CREATE TABLE IF NOT EXISTS ${table} (
-    name text PRIMARY KEY,
-    checksum text,
-    applied_at timestamptz NOT NULL DEFAULT now()
-  )`);
+  await makeTable(ask, table);
   const { rows } = await ask(`SELECT name, checksum FROM ${table} ORDER BY applied_at, name`);
   const before = new Map((rows as { name: string; checksum: string | null }[]).map((row) => [row.name, row]));
 
@@ -128,6 +132,25 @@ async function applyAll(stage: Stage, migrations: readonly PreparedMigration[]):
     known: earlier.filter((name) => names.has(name)),
     unknown: earlier.filter((name) => !names.has(name)),
   };
+}
+
+/** Only where it is not there: a role that runs the app need not be one that may make tables. */
+async function makeTable(ask: Ask, table: string): Promise<void> {
+  const { rows } = await ask('SELECT to_regclass($1) IS NOT NULL AS known', [table]);
+  if ((rows[0] as { known: boolean }).known) return;
+  const [schema, rest] = table.split('.');
+  try {
+    if (rest !== undefined) await ask(`CREATE SCHEMA IF NOT EXISTS ${schema ?? ''}`);
+    await ask(`CREATE TABLE IF NOT EXISTS ${table} (
+      name text PRIMARY KEY,
+      checksum text,
+      applied_at timestamptz NOT NULL DEFAULT now()
+    )`);
+  } catch (error) {
+    if (error instanceof PostgresUnavailableError) throw error;
+    const words = error instanceof Error ? error.message : String(error);
+    throw new MigrationError(undefined, `migrate: the table ${table} cannot be made: ${words}`, error);
+  }
 }
 
 function refuseChanged(

@@ -36,6 +36,21 @@ describe('migrate, on a server', () => {
     expect((await db.migrate(folder)).known).toEqual(['0001-books', '0002-index']);
   });
 
+  it('wants no right to make tables where all of them are there', async (context) => {
+    const own = await stageOf(context).postgres();
+    const owner = stageOf(context).closing(connectPostgres(own.url));
+    const migrations = [{ name: '1', up: 'CREATE TABLE films (title text)' }];
+    await owner.query('CREATE ROLE app LOGIN');
+    const app = stageOf(context).closing(connectPostgres(own.url.replace('postgres@', 'app@')));
+    const error = await errorOf(app.migrate(migrations));
+    expect(error).toBeInstanceOf(MigrationError);
+    expect(error.message).toContain('cannot be made: permission denied for schema public');
+
+    await owner.migrate(migrations);
+    await owner.query('GRANT SELECT ON signalbox_migrations TO app');
+    expect(await app.migrate(migrations)).toEqual({ applied: [], known: ['1'], unknown: [] });
+  });
+
   it('refuses a folder that is missing or has nothing to apply', async () => {
     expect(await errorOf(db.migrate(new URL('file:///nowhere/')))).toBeInstanceOf(MigrationError);
     const empty = await errorOf(db.migrate(folderOf({})));
