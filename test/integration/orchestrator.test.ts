@@ -1,5 +1,6 @@
 import { createServer, request, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -321,6 +322,17 @@ describe('many clients', () => {
 });
 
 describe('the start', () => {
+  it('stops where a file of a key is none, or the log cannot be written', async () => {
+    const [key, log] = await Promise.all([
+      runOrchestrator({ JWT_PRIVATE_KEYS: fileURLToPath(import.meta.url) }),
+      runOrchestrator({ LOG_FILE: `${fileURLToPath(import.meta.url)}/log` }),
+    ]);
+    expect((await key.exited).code).toBe(78);
+    expect(key.stderr()).toMatch(/JWT_PRIVATE_KEYS must be PEM files: /);
+    expect((await log.exited).code).toBe(78);
+    expect(log.stderr()).toMatch(/^LOG_FILE cannot be written: .+\n$/);
+  });
+
   it('stops where the admin could not sign up with that password', async () => {
     const program = await runOrchestrator({
       ADMIN_EMAIL: 'admin@example.org',

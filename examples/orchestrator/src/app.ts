@@ -18,7 +18,7 @@ import { alerting } from './alerting.js';
 import { api } from './api.js';
 import { apiUsage } from './api-versions.js';
 import { background } from './background.js';
-import { ANSWER_DEADLINE_MS } from './deadlines.js';
+import { ANSWER_DEADLINE_MS, JOBS_MS } from './deadlines.js';
 import { historyKeeper } from './accounts/history-keeper.js';
 import { identity } from './identity.js';
 import { liveSockets, type Told } from './live.js';
@@ -27,7 +27,7 @@ import { mail } from './mail.js';
 import { adminRouter } from './modules/admin.js';
 import { authRouter } from './modules/auth.js';
 import { docsRouter } from './modules/docs.js';
-import { PROXY_PATH, searxngProxy } from './modules/proxy.js';
+import { notForOthers, PROXY_PATH, searxngProxy } from './modules/proxy.js';
 import { page } from './page.js';
 import { probesOf } from './probes.js';
 import { derivedSecret } from './derived-secrets.js';
@@ -121,7 +121,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   app.get('/metrics.json', metricsJson({ ...access, redisInfo: redis && (() => redis.info()), realtime }));
   // Without a trusted proxy nobody says how a visitor came, and every redirect would lead to the next.
   if (PUBLIC_URL?.startsWith('https:') && TRUST_PROXY !== 'off')
-    app.use(httpsOnly({ publicUrl: PUBLIC_URL }));
+    app.use(httpsOnly({ publicUrl: PUBLIC_URL, exemptLoopback: true }));
   app.use(shedLoad({ priority: ({ path }) => (/^\/(api|proxy)\//.test(path) ? 'search' : undefined) }));
   app.use(deadline(ANSWER_DEADLINE_MS));
   app.use(compression());
@@ -163,9 +163,10 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       identity: who,
       modules: () => [...searching, loaded],
       live: () => live,
+      metrics: metricsEndpoint(access),
     }),
   );
-  if (passThrough) app.use(PROXY_PATH, passThrough);
+  if (passThrough) app.use(PROXY_PATH, notForOthers, passThrough);
 
   const { routes, modules: searching } = api({
     answers,
@@ -213,7 +214,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
     resources: [
       // Told to come back, one after the other, rather than all at once when the process is gone.
       { name: 'live', phase: 'sockets', close: async () => void (await live?.drain()) },
-      { name: 'searches', phase: 'jobs', close: () => jobs.close() },
+      { name: 'searches', phase: 'jobs', close: () => jobs.close({ budgetMs: JOBS_MS - 500 }) },
       {
         name: 'modules',
         phase: 'jobs',

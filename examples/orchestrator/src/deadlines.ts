@@ -4,5 +4,8 @@ export const DRAIN_TOTAL_MS = 30_000;
 /** How long whoever balances the load is given to see that this process is not ready any more. */
 export const READINESS_DELAY_MS = 2_000;
 
+/** How long searches under way are waited for, before another process is to go on with them. */
+export const JOBS_MS = 5_000;
+
 /** How long an answer may take. */
 export const ANSWER_DEADLINE_MS = 30_000;

@@ -28,10 +28,10 @@ export function logSignals(logger: Logger): () => void {
       if (event === 'reused')
         logger.warn({ subject }, 'a refresh token was used twice; its sign-in is ended');
     }),
-    signals.healthChanged.subscribe(({ check, status, previous }) => {
+    signals.healthChanged.subscribe(({ check, status, previous, error }) => {
       if (previous === 'unknown' && status === 'healthy') return;
       const level = status === 'healthy' ? 'info' : 'warn';
-      logger[level]({ check, status }, `check ${check}: ${previous} → ${status}`);
+      logger[level]({ check, status, err: error }, `check ${check}: ${previous} → ${status}`);
     }),
   ];
   return () => {

@@ -28,7 +28,15 @@ export function page(folder: string): Router {
     express.static(assets, { immutable: true, maxAge: YEAR_SECONDS * 1000, index: false, redirect: false }),
   );
   // During a rolling update another process made the page: the current files serve, and nobody keeps them.
-  router.use('/assets/:hash', express.static(assets, { cacheControl: false, index: false, redirect: false }));
+  router.use(
+    '/assets/:hash',
+    express.static(assets, {
+      cacheControl: false,
+      index: false,
+      redirect: false,
+      setHeaders: (res) => res.setHeader('Cache-Control', 'no-store'),
+    }),
+  );
   router.get('/', sendPage(html));
   router.use(express.static(folder, { index: false, redirect: false, maxAge: 3_600_000 }));
   return router;

@@ -23,7 +23,7 @@ export function pageHeaders({ PUBLIC_URL }: Settings): RequestHandler {
   });
 }
 
-/** The limits. Without Redis each process counts by itself. */
+/** The limits. While Redis is gone each process of this machine counts by itself, against its share. */
 export function allLimits(settings: Settings, redis: RedisLink | undefined): Zones<ZoneName> {
   const { api, search, login, accounts, letters, guest, key } = rates(settings);
   return zones({
@@ -41,6 +41,7 @@ export function allLimits(settings: Settings, redis: RedisLink | undefined): Zon
     // Whoever is asked for the code had the right password, and whoever forgot a field has guessed nothing.
     requestWasSuccessful: (_req, { statusCode }) => statusCode !== 401 && statusCode !== 422,
     secret: derivedSecret(settings, 'limits').toString('hex'),
+    instances: settings.WORKERS,
   });
 }
 

@@ -1,12 +1,12 @@
 import { createLogger, type Logger } from '@signalbox/logging';
 import { crashHandlers, serve } from '@signalbox/server';
 import { orchestrator, type Orchestrator } from './app.js';
-import { DRAIN_TOTAL_MS, READINESS_DELAY_MS } from './deadlines.js';
+import { DRAIN_TOTAL_MS, JOBS_MS, READINESS_DELAY_MS } from './deadlines.js';
 import type { Settings } from './settings.js';
 
 /** Serves the app in this process, until it is told to stop. */
 export async function serveApp(settings: Settings): Promise<void> {
-  const logger = createLogger({ level: settings.LOG_LEVEL, file: settings.LOG_FILE });
+  const logger = loggerOf(settings);
   crashHandlers({ log: logger });
 
   // With PORT=0 the address is known only once it listens.
@@ -24,7 +24,11 @@ export async function serveApp(settings: Settings): Promise<void> {
         : { socket: settings.SOCKET }),
       behindProxy,
       // Whoever balances the load needs a moment to see that this process is not ready any more.
-      drain: { totalMs: DRAIN_TOTAL_MS, readinessDelayMs: behindProxy ? READINESS_DELAY_MS : 0 },
+      drain: {
+        totalMs: DRAIN_TOTAL_MS,
+        readinessDelayMs: behindProxy ? READINESS_DELAY_MS : 0,
+        jobsMs: JOBS_MS,
+      },
       resources,
       log: logger,
     });
@@ -33,6 +37,16 @@ export async function serveApp(settings: Settings): Promise<void> {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
     for (const { close } of resources) await close();
+  }
+}
+
+/** A file that cannot be written ends the start with a sentence. */
+function loggerOf({ LOG_LEVEL, LOG_FILE }: Settings): Logger {
+  try {
+    return createLogger({ level: LOG_LEVEL, file: LOG_FILE });
+  } catch (error) {
+    process.stderr.write(`LOG_FILE cannot be written: ${(error as Error).message}\n`);
+    process.exit(78);
   }
 }
 

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { slack } from '@signalbox/alerts';
+import { keyRing, pemKeys } from '@signalbox/auth';
 import {
   cidrs,
   configOrExit,
@@ -34,7 +36,15 @@ function complaint(take: () => unknown): string | undefined {
   }
 }
 
-const REDIS_PROTOCOLS = ['redis', 'rediss', 'redis+sentinel', 'redis+cluster', 'unix'];
+const REDIS_PROTOCOLS = [
+  'redis',
+  'rediss',
+  'redis+sentinel',
+  'rediss+sentinel',
+  'redis+cluster',
+  'rediss+cluster',
+  'unix',
+];
 
 /** Everything that can be set, by the name of its environment variable. */
 export const SETTINGS = z
@@ -48,6 +58,13 @@ export const SETTINGS = z
       .describe('The origin that visitors use; by default http://HOST:PORT'),
     SECRET_KEYS: secrets({ generate: true }).describe('Secrets, newest first; each use derives its own key'),
     JWT_PRIVATE_KEYS: list()
+      .superRefine((paths, context) => {
+        const message = complaint(
+          () => paths.length > 0 && keyRing(pemKeys(paths.map((path) => readFileSync(path)))),
+        );
+        if (message !== undefined)
+          context.addIssue({ code: 'custom', message: `must be PEM files: ${message}` });
+      })
       .default([])
       .describe('PEM files of private keys, newest first: RS, ES or EdDSA instead of HS256')
       // Names of files, and nothing secret.
@@ -84,7 +101,10 @@ export const SETTINGS = z
     ADMIN_PASSWORD: secret({ minBytes: 12 })
       .optional()
       .describe('Its password; never changes one that is there'),
-    METRICS_TOKEN: secret().optional().describe('Bearer token that also opens /metrics'),
+    METRICS_TOKEN: secrets()
+      .refine((tokens) => tokens.every((token) => !/\s/.test(token)), 'must have no blanks in it')
+      .optional()
+      .describe('Bearer tokens that also open /metrics, newest first'),
     RATE_API: rate()
       .default({ limit: 10, windowMs: 1_000, burst: 20 })
       .describe('How often one address may call the API'),

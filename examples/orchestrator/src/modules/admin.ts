@@ -10,7 +10,7 @@ import type { RedisLink } from '@signalbox/redis';
 import type { Screening } from '@signalbox/security';
 import { describeRoute, validate } from '@signalbox/validation';
 import type { UsageReport } from '@signalbox/versioning';
-import express, { Router, type Express } from 'express';
+import express, { Router, type Express, type RequestHandler } from 'express';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Identity } from '../identity.js';
@@ -29,6 +29,7 @@ export interface AdminView {
   identity: Identity;
   modules: () => readonly Modules[];
   live: () => Realtime<object> | undefined;
+  metrics: RequestHandler;
 }
 
 const UserId = z.object({ id: z.string().regex(/^(u|guest)_[\w-]{1,60}$/, 'must be the id of a user') });
@@ -52,6 +53,8 @@ export function adminRouter(view: AdminView): Router {
     res.set('Cache-Control', 'no-store');
     next();
   });
+  // /metrics is for who scrapes, and a proxy in front may keep it from everybody else.
+  router.get('/metrics', view.metrics);
   router.get(
     '/overview',
     describeRoute({ summary: 'How the parts of this process stand', tags, responses: { 200: {} } }),

@@ -1,4 +1,5 @@
 import { proxy, type Proxy } from '@signalbox/gateway';
+import type { RequestHandler } from 'express';
 
 /** Where SearXNG's own pages are. */
 export const PROXY_PATH = '/proxy';
@@ -12,8 +13,16 @@ export function searxngProxy(urls: readonly string[]): Proxy {
     mode: 'preference',
     route: PROXY_PATH,
     stripHeaders: ['authorization', 'cookie', 'x-api-key'],
+    // It took a token to get them: nobody on the way may keep them for others.
+    stripResponseHeaders: ['cache-control', 'expires', 'surrogate-control', 'cdn-cache-control'],
     // Its links begin with it then.
     headers: { 'X-Script-Name': PROXY_PATH },
     timeoutMs: 20_000,
   });
 }
+
+/** Whoever has a token may keep what it opened, and asks each time whether it changed. */
+export const notForOthers: RequestHandler = (_req, res, next) => {
+  res.set('Cache-Control', 'private, no-cache');
+  next();
+};

@@ -15,7 +15,8 @@ export class Refusal extends Error {
       ]),
     );
     if (status === 429) this.message = `Too many attempts. Try again in ${duration(retryAfterSeconds || 1)}.`;
-    if (status === 503)
+    // That one does not pass by itself.
+    if (status === 503 && type !== 'second_factor_unavailable')
       this.message = 'That cannot be done at the moment. Try again in a little while; you stay signed in.';
   }
 }
@@ -24,9 +25,23 @@ const PATIENCE_MS = 20_000;
 
 /** Asks the server; resolves to the body, or rejects with a {@link Refusal}. */
 export async function ask(method, path, body) {
-  let response;
+  const response = await send(method, path, body);
+  const answer = await response.json().catch(() => undefined);
+  if (response.ok) return answer;
+  throw new Refusal(response.status, answer?.error, Number(response.headers.get('retry-after')));
+}
+
+/** As {@link ask}, for what is answered as text. */
+export async function askText(path) {
+  const response = await send('GET', path);
+  if (response.ok) return response.text();
+  const answer = await response.json().catch(() => undefined);
+  throw new Refusal(response.status, answer?.error, Number(response.headers.get('retry-after')));
+}
+
+async function send(method, path, body) {
   try {
-    response = await fetch(path, {
+    return await fetch(path, {
       method,
       headers: {
         accept: 'application/json',
@@ -38,9 +53,6 @@ export async function ask(method, path, body) {
   } catch (error) {
     throw new Refusal(0, { message: 'The server cannot be reached.' }, 0, { cause: error });
   }
-  const answer = await response.json().catch(() => undefined);
-  if (response.ok) return answer;
-  throw new Refusal(response.status, answer?.error, Number(response.headers.get('retry-after')));
 }
 
 /** Who is signed in; `undefined` for nobody. */

@@ -2,7 +2,7 @@ import { duration } from './api.js';
 import { badge, rowOf } from './elements.js';
 import { figuresOf, readMetrics } from './figures.js';
 import { onSubmit } from './forms.js';
-import { ask } from './identity.js';
+import { ask, askText } from './identity.js';
 import { plots } from './plots.js';
 
 const $ = (id) => document.getElementById(id);
@@ -58,7 +58,7 @@ export function operationsView() {
       ask('GET', '/admin/overview'),
       ask('GET', '/admin/alerts'),
       ask('GET', '/status'),
-      fetch('/metrics').then((answer) => answer.text()),
+      askText('/admin/metrics'),
     ]);
     showVerdict(status, alerts, drawPlots(readMetrics(metrics)));
     $('alerts').replaceChildren(...alertRows(alerts));
