@@ -1,10 +1,16 @@
+import { fileURLToPath } from 'node:url';
 import { io } from 'socket.io-client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { accountOf, adminOf, ADMIN_SETTINGS, guestOf, type SignedIn } from '../support/identity.js';
+import { temporaryFolder } from '../support/keeper.js';
 import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { startProgram, type Program } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
+
+const SIGNALBOX = fileURLToPath(new URL('../../packages/cluster/bin/signalbox.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../examples/orchestrator/dist/main.js', import.meta.url));
 
 interface Workers {
   managed: boolean;
@@ -147,5 +153,49 @@ describe('several workers', () => {
     const program = await runOrchestrator({ WORKERS: '2' });
     expect(await program.exited).toMatchObject({ code: 78 });
     expect(program.output()).toContain('WORKERS must be 1 where REDIS_URL or DATABASE_URL is not set');
+  });
+});
+
+describe('signalbox start', { timeout: 60_000 }, () => {
+  /** Runs the command with the orchestrator, in a folder of its own. */
+  async function start(workers: string, env: Record<string, string> = {}): Promise<Program> {
+    const folder = temporaryFolder('start');
+    const program = await startProgram(
+      process.execPath,
+      [SIGNALBOX, 'start', MAIN, '--workers', workers, '--bind', '127.0.0.1:0'],
+      { name: 'signalbox start', cwd: folder.path, env: { NODE_ENV: 'test', ...env } },
+    );
+    onTestFinished(async () => {
+      await program.kill();
+      folder.remove();
+    });
+    return program;
+  }
+
+  const NOT_STARTED = /^signalbox: the program does not start: worker \d exited with code 78 before it listened$/m;
+
+  it.each<Record<string, string>>([{}, { WORKERS: '1', SECRET_KEYS: 'x'.repeat(32) }])(
+    'refuses several workers without what they would have to share: %o',
+    async (env) => {
+      const program = await start('2', env);
+      expect(await program.exited).toMatchObject({ code: 9 });
+      expect(program.stderr()).toContain('WORKERS must be 1 where REDIS_URL or DATABASE_URL is not set');
+      expect(program.stderr()).toMatch(NOT_STARTED);
+    },
+  );
+
+  it('refuses several workers that would make up a secret each', async () => {
+    const shared = { REDIS_URL: redis.url, DATABASE_URL: postgres.url };
+    const program = await start('2', shared);
+    expect(await program.exited).toMatchObject({ code: 9 });
+    expect(program.stderr()).toContain('SECRET_KEYS must be set where WORKERS is above 1');
+    expect(program.stderr()).toMatch(NOT_STARTED);
+
+    const secretKeys = 'q8Zr3vT6xWk0pLr5mN2bVc9sDf4gHj7k';
+    await (await start('2', { ...shared, SECRET_KEYS: secretKeys })).waitFor(/2 workers serve/, 40_000);
+  });
+
+  it('needs nothing of it for one worker, whatever WORKERS says', async () => {
+    await (await start('1', { WORKERS: '4' })).waitFor(/1 workers serve/, 40_000);
   });
 });

@@ -12,6 +12,7 @@ const packageOf = {
   chromium: 'chromium',
   promtool: 'prometheus',
   amtool: 'prometheus-alertmanager',
+  shellcheck: 'shellcheck',
   'systemd-analyze': 'systemd',
   // A Python program: what is looked for is its main module.
   'searx/webapp.py': 'python3-searx',
