@@ -34,6 +34,9 @@ export interface Api {
   modules: readonly Modules[];
 }
 
+/** The documents are indexed at the first start: seconds of work, and more on a small or busy machine. */
+const INDEXED_WITHIN_MS = 60_000;
+
 /** Both versions. What v2 does not have it has from v1. */
 export function api({
   answers,
@@ -54,7 +57,8 @@ export function api({
   const searchIn = (version: Router, name: string, format: Format): Modules => {
     const load = async (): Promise<Router> =>
       searchRouter(format, { search: await search(), answers, whenDegraded, identity, keeper });
-    return modules(version, [module(name, '/search', load)], { log: logger });
+    const timeoutMs = INDEXED_WITHIN_MS;
+    return modules(version, [module(name, '/search', load, { timeoutMs })], { log: logger });
   };
   const loaded = [searchIn(v1, 'search-v1', V1), searchIn(v2, 'search', V2)];
   return { routes: versions({ v1, v2 }, { default: 'v2' }), modules: loaded };
