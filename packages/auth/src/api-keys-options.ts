@@ -23,8 +23,9 @@ export interface ApiKeysOptions<Scope extends string = string, Role extends stri
   prefix?: string | undefined;
   /**
    * Keys the hashes: who can write to the store and does not know it cannot make keys. One secret or several, newest
-   * first, of at least 32 bytes; a key is good as long as the secret it was made under is among them. Without, hashes
-   * are plain SHA-256.
+   * first, of at least 32 bytes. A key of an older one is good as long as that is among them, and when it is used it is
+   * hashed anew by the newest: the older one may go when all keys have been used since. Without, hashes are plain
+   * SHA-256.
    */
   secrets?: Secrets | undefined;
   /** The scopes that keys may have. By default any. */
@@ -106,7 +107,15 @@ const NAMES: readonly (keyof ApiKeysOptions)[] = [
   'now',
 ];
 
-const STORE_METHODS: readonly (keyof KeyStore)[] = ['add', 'find', 'list', 'remove', 'removeAll', 'touch'];
+const STORE_METHODS: readonly (keyof KeyStore)[] = [
+  'add',
+  'find',
+  'list',
+  'remove',
+  'removeAll',
+  'rehash',
+  'touch',
+];
 
 /** Fills in the defaults, or throws a `TypeError` naming the bad option. */
 export function resolveApiKeysOptions(options: ApiKeysOptions): ResolvedApiKeys {

@@ -76,21 +76,34 @@ export function apiKeys<Scope extends string = string, Role extends string = str
 
   function admit(key: KnownKey | undefined, secret: string, nowMs: number): VerifiedKey {
     // The same work for a key that does not exist.
-    if (!hash.matches(secret, key?.hash ?? NO_HASH) || key === undefined) throw refused('invalid_api_key');
+    const age = hash.ageOf(secret, key?.hash ?? NO_HASH);
+    if (age === undefined || key === undefined) throw refused('invalid_api_key');
     const { principal } = key;
     if (principal.expiresAtMs !== undefined && nowMs >= principal.expiresAtMs) {
       throw refused('api_key_expired');
     }
+    if (age > 0 && !key.isRehashed) rehash(key, secret);
     if (nowMs - key.touchedAtMs >= touchEveryMs) touch(key, nowMs);
     if (signals.tokenEvent.hasSubscribers) note('verified');
     return principal;
   }
 
-  /** Nobody waits for it, and the request does not depend on it: a minute later it is tried again. */
+  /** By the newest secret, so that the older one may go. Where that fails, it is tried when the key is looked up next. */
+  function rehash(key: KnownKey, secret: string): void {
+    key.isRehashed = true;
+    aside(() => store.rehash(key.principal.id, key.hash, hash.of(secret)));
+  }
+
+  /** Where that fails, it is tried a minute later. */
   function touch(key: KnownKey, nowMs: number): void {
     key.touchedAtMs = nowMs;
+    aside(() => store.touch(key.principal.id, new Date(nowMs)));
+  }
+
+  /** Nobody waits for it, and the request does not depend on it. */
+  function aside<Answer>(work: () => Answer | Promise<Answer>): void {
     try {
-      const answer = guarded.ask(() => store.touch(key.principal.id, new Date(nowMs)));
+      const answer = guarded.ask(work);
       if (answer instanceof Promise) answer.catch(() => undefined);
     } catch {
       // As above.

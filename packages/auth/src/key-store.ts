@@ -35,6 +35,12 @@ export interface KeyStore {
   remove(id: string, subject: string): boolean | Promise<boolean>;
   /** Removes all keys of the subject, and returns their ids. */
   removeAll(subject: string): readonly string[] | Promise<readonly string[]>;
+  /**
+   * Replaces the hash of a key where it still is `from`, and nothing else of the key; false, and nothing is changed,
+   * where it is another one by now, or the key is gone. Compared and replaced in one step: of many at once one is told
+   * true, and a key that is removed meanwhile stays gone.
+   */
+  rehash(id: string, from: string, to: string): boolean | Promise<boolean>;
   /** Notes when a key was used; the latest time stays, and a key that is gone stays gone. */
   touch(id: string, at: Date): void | Promise<void>;
 }

@@ -12,6 +12,8 @@ export class KnownKey {
     readonly seenAtMs: number,
     /** When it was last noted as used. */
     public touchedAtMs: number,
+    /** Whether the store was asked to replace the hash, which is of an older secret. */
+    public isRehashed = false,
   ) {}
 }
 

@@ -66,6 +66,13 @@ export function memoryKeyStore(options: MemoryKeyStoreOptions = {}): KeyStore {
       return removed.map(({ id }) => id);
     },
 
+    rehash(id, from, to) {
+      const key = keys.get(id);
+      if (key === undefined || key.hash !== from) return false;
+      keys.set(id, { ...key, hash: to });
+      return true;
+    },
+
     touch(id, at) {
       const key = keys.get(id);
       if (key === undefined || (key.lastUsedAt !== undefined && key.lastUsedAt >= at)) return;

@@ -10,14 +10,17 @@ import {
   type Secrets,
 } from '@signalbox/options';
 import { HOTP, Secret, TOTP } from 'otpauth';
-import { keyedHash } from './keyed-hash.js';
+import { hashKeyedBy, keyedHash, type KeyedHash } from './keyed-hash.js';
 import { newRecoveryCode, plainRecoveryCode } from './recovery-code.js';
 
 /** Options of {@link totp}. */
 export interface TotpOptions {
   /** What the authenticator shows beside the account, such as `Signalbox`. Without a colon. */
   issuer: string;
-  /** One secret or several, newest first, of at least 32 bytes: keys the hashes of recovery codes. */
+  /**
+   * One secret or several, newest first, of at least 32 bytes: keys the hashes of recovery codes that are not keyed by the
+   * secret of their account.
+   */
   secrets: Secrets;
   /**
    * How many steps of 30 seconds before and after the current one are accepted: 0 to 2.
@@ -54,17 +57,27 @@ export interface Totp {
    * @throws {TypeError} when the secret is none that {@link Totp.secret} made
    */
   verify(secret: string, code: string, lastStep?: number | null): number | undefined;
-  /** New codes; those before are void when their hashes are thrown away. 10 by default, at most 50. */
-  recoveryCodes(count?: number): RecoveryCodes;
   /**
-   * Which of the kept hashes a recovery code stands for; `undefined` where for none. Spaces, dashes and capitals do not
-   * matter. Let in only who has deleted that hash: each code is good once.
+   * New codes; those before are void when their hashes are thrown away. 10 by default, at most 50.
+   *
+   * The account's own `secret` keys the hashes, where it is given: it stays the same when it is encrypted anew, and so do
+   * they. Those of `secrets` are good as long as the one they were made under is listed: without the codes nobody can
+   * hash them anew.
+   *
+   * @throws {TypeError} when the count or the secret is wrong
    */
-  recoveryHash(code: string, hashes: readonly string[]): string | undefined;
+  recoveryCodes(count?: number, secret?: string): RecoveryCodes;
+  /**
+   * Which of the kept hashes a recovery code stands for, by the account's own `secret` or any of `secrets`; `undefined`
+   * where for none. Spaces, dashes and capitals do not matter. Let in only who has deleted that hash: each code is good
+   * once.
+   */
+  recoveryHash(code: string, hashes: readonly string[], secret?: string): string | undefined;
 }
 
 const PERIOD_SECONDS = 30;
 const DIGITS = 6;
+const RECOVERY_CODE = 'recovery-code';
 
 /**
  * Time-based one-time passwords as a second factor, and recovery codes for who has lost theirs.
@@ -105,17 +118,19 @@ export function totp(options: TotpOptions): Totp {
       return found;
     },
 
-    recoveryCodes(count = 10) {
+    recoveryCodes(count = 10, secret) {
       requireInteger('totp', 'count', count, 1, 50);
+      const hasher = secret === undefined ? hash : ownHash(secret);
       const codes = Array.from({ length: count }, () => newRecoveryCode(randomBytes));
-      return { codes, hashes: codes.map((code) => hash.of(plainRecoveryCode(code) ?? code)) };
+      return { codes, hashes: codes.map((code) => hasher.of(plainRecoveryCode(code) ?? code)) };
     },
 
-    recoveryHash(code, hashes) {
+    recoveryHash(code, hashes, secret) {
       const plain = plainRecoveryCode(code);
       if (plain === undefined) return undefined;
+      const hashers = secret === undefined ? [hash] : [ownHash(secret), hash];
       // All are looked at, so that the time does not tell which.
-      return hashes.filter((kept) => hash.matches(plain, kept))[0];
+      return hashes.filter((kept) => hashers.some((hasher) => hasher.ageOf(plain, kept) !== undefined))[0];
     },
   };
 }
@@ -130,7 +145,12 @@ function resolveOptions(options: TotpOptions) {
   if (secrets === undefined) throw wrongOption('totp', 'secrets', 'a secret, or a list of them', secrets);
   requireInteger('totp', 'window', window, 0, 2);
   requireFunction('totp', 'now', now);
-  return { issuer, window, now, hash: keyedHash('totp', secrets, 'recovery-code') };
+  return { issuer, window, now, hash: keyedHash('totp', secrets, RECOVERY_CODE) };
+}
+
+/** By what the account itself keeps secret. */
+function ownHash(secret: string): KeyedHash {
+  return hashKeyedBy(secretOf(secret).bytes, RECOVERY_CODE);
 }
 
 const BASE32 = /^[A-Z2-7]{26,128}$/;

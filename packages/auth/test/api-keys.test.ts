@@ -2,10 +2,14 @@ import { signals } from '@signalbox/signals';
 import { assertNeverHangs, testClock } from '@signalbox/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { heard } from '../../../test/support/heard.js';
 import { apiKeys, memoryKeyStore, type ApiKeys, type ApiKeysOptions, type KeyStore } from '../src/index.js';
 
 const START = 1_800_000_000_000;
+const OLDEST = 'the oldest secret, of at least 32 bytes';
+const OLDER = 'the older secret, of at least 32 bytes';
+const NEWER = 'the newer secret, of at least 32 bytes';
 
 /** A store in memory that answers later, as a database does, counts what it is asked, and can be gone. */
 function slowStore(): KeyStore & { asked: Record<string, number>; fault: undefined | 'down' | 'hung' } {
@@ -24,6 +28,7 @@ function slowStore(): KeyStore & { asked: Record<string, number>; fault: undefin
     list: (subject) => later('list', () => inner.list(subject)),
     remove: (id, subject) => later('remove', () => inner.remove(id, subject)),
     removeAll: (subject) => later('removeAll', () => inner.removeAll(subject)),
+    rehash: (id, from, to) => later('rehash', () => inner.rehash(id, from, to)),
     touch: (id, at) => later('touch', () => inner.touch(id, at)),
   } satisfies KeyStore);
 }
@@ -360,13 +365,127 @@ describe('apiKeys', () => {
   });
 
   it('knows keys of older secrets as long as these are listed', async () => {
-    const [older, newer] = ['an older secret of at least 32 bytes', 'a newer secret of at least 32 bytes'];
-    const { store, keys } = setUp({ secrets: older });
+    const { store, keys } = setUp({ secrets: OLDER });
     const { key } = await keys.create('u_1', { name: 'x' });
-    expect(await apiKeys({ store, secrets: [newer, older] }).verify(key)).toMatchObject({ subject: 'u_1' });
-    for (const secrets of [newer, undefined]) {
+    for (const secrets of [NEWER, undefined]) {
       expect(await refusal(apiKeys({ store, secrets }), key)).toMatchObject({ code: 'invalid_api_key' });
     }
+    expect(await apiKeys({ store, secrets: [NEWER, OLDER] }).verify(key)).toMatchObject({ subject: 'u_1' });
+  });
+
+  it('hashes a key anew by the newest secret when it is used, once, and changes nothing else of it', async () => {
+    const { store, clock, keys } = setUp({ secrets: OLDER });
+    const { key, id } = await keys.create('u_1', { name: 'x', scopes: ['search'], ttlMs: 60_000 });
+    await keys.verify(key);
+    const before = await store.find(id);
+    const rotated = apiKeys({ store, now: clock.now, secrets: [NEWER, OLDER] });
+    await Promise.all(Array.from({ length: 20 }, async () => rotated.verify(key)));
+    await eventually(async () => (await store.find(id))?.hash !== before?.hash);
+    expect(await store.find(id)).toEqual({ ...before, hash: expect.any(String) });
+
+    clock.advance(20_000);
+    expect(await rotated.verify(key)).toMatchObject({ subject: 'u_1', expiresAtMs: START + 60_000 });
+    expect(store.asked).toMatchObject({ rehash: 1 });
+  });
+
+  it('lets the oldest secret go when the keys have been used, in several processes at once, too', async () => {
+    const { store, clock, keys } = setUp({ secrets: OLDEST });
+    const { key, id } = await keys.create('u_1', { name: 'x' });
+    const unused = await keys.create('u_1', { name: 'y' });
+    const hashes = new Set([(await store.find(id))?.hash]);
+    for (const secrets of [
+      [OLDER, OLDEST],
+      [NEWER, OLDER, OLDEST],
+    ]) {
+      const { hash: before } = (await store.find(id)) ?? {};
+      const processes = [1, 2].map(() => apiKeys({ store, now: clock.now, secrets }));
+      await Promise.all(processes.map(async (each) => each.verify(key)));
+      await eventually(async () => (await store.find(id))?.hash !== before);
+      for (const each of processes) expect(await each.verify(key)).toMatchObject({ subject: 'u_1' });
+      hashes.add((await store.find(id))?.hash);
+    }
+    expect(hashes).toHaveLength(3);
+
+    for (const secrets of [[NEWER, OLDER], NEWER]) {
+      const without = apiKeys({ store, now: clock.now, secrets });
+      expect(await without.verify(key)).toMatchObject({ subject: 'u_1' });
+      expect(await refusal(without, unused.key)).toMatchObject({ code: 'invalid_api_key' });
+    }
+  });
+
+  it('knows a key everywhere while processes list the secrets in different orders', async () => {
+    const { store, clock, keys } = setUp({ secrets: OLDER });
+    const { key } = await keys.create('u_1', { name: 'x' });
+    const before = apiKeys({ store, now: clock.now, secrets: [OLDER, NEWER] });
+    const after = apiKeys({ store, now: clock.now, secrets: [NEWER, OLDER] });
+    for (let round = 1; round <= 3; round += 1) {
+      // Each makes of it what it takes for the newest.
+      for (const [each, rehashes] of [
+        [after, round * 2 - 1],
+        [before, round * 2],
+      ] as const) {
+        expect(await each.verify(key)).toMatchObject({ subject: 'u_1' });
+        await eventually(() => store.asked['rehash'] === rehashes);
+      }
+      clock.advance(10_000);
+    }
+    await after.verify(key);
+    const alone = apiKeys({ store, now: clock.now, secrets: NEWER, cacheMs: 0 });
+    await eventually(async () => (await refusal(alone, key)) === undefined);
+  });
+
+  it('lets a key through whose hash cannot be replaced, and tries again at the next look', async () => {
+    const { store, clock, keys } = setUp({ secrets: OLDER });
+    const { key, id } = await keys.create('u_1', { name: 'x' });
+    const before = await store.find(id);
+    const faults = [
+      () => Promise.reject(new Error('cannot execute UPDATE in a read-only transaction')),
+      () => {
+        throw new Error('connect ECONNREFUSED');
+      },
+    ];
+    const failing: KeyStore = {
+      ...store,
+      rehash: (...args) => (faults.shift() ?? (() => store.rehash(...args)))(),
+    };
+    const rotated = apiKeys({ store: failing, now: clock.now, secrets: [NEWER, OLDER] });
+    for (const left of [1, 0]) {
+      expect(await rotated.verify(key)).toMatchObject({ subject: 'u_1' });
+      expect(await rotated.verify(key)).toMatchObject({ subject: 'u_1' });
+      expect(faults).toHaveLength(left);
+      expect((await store.find(id))?.hash).toBe(before?.hash);
+      clock.advance(10_000);
+    }
+    await rotated.verify(key);
+    await eventually(async () => (await store.find(id))?.hash !== before?.hash);
+  });
+
+  it('brings no key back that is revoked while it is hashed anew', async () => {
+    const { store, clock, keys } = setUp({ secrets: OLDER });
+    const { key, id } = await keys.create('u_1', { name: 'x' });
+    const rotated = apiKeys({ store, now: clock.now, secrets: [NEWER, OLDER] });
+    const verified = rotated.verify(key);
+    await Promise.all([verified, rotated.revoke('u_1', id)]);
+    expect(await refusal(rotated, key)).toMatchObject({ code: 'invalid_api_key' });
+    expect(await store.find(id)).toBeUndefined();
+  });
+
+  it('hashes no key anew that has expired, or comes with another secret', async () => {
+    const { store, clock, keys } = setUp({ secrets: OLDER });
+    const [short, other] = [
+      await keys.create('u_1', { name: 'x', ttlMs: 1_000 }),
+      await keys.create('u_1', { name: 'y' }),
+    ];
+    const rotated = apiKeys({ store, now: clock.now, secrets: [NEWER, OLDER] });
+    clock.advance(1_000);
+    expect(await refusal(rotated, short.key)).toMatchObject({ code: 'api_key_expired' });
+    const foreign = apiKeys({ store: memoryKeyStore(), secrets: NEWER });
+    const forged = (await foreign.create('u_1', { name: 'x' })).key;
+    expect(await refusal(rotated, forged)).toMatchObject({ code: 'invalid_api_key' });
+    expect(await refusal(rotated, `${other.key.slice(0, 21)}${forged.slice(21)}`)).toMatchObject({
+      code: 'invalid_api_key',
+    });
+    expect(store.asked).not.toHaveProperty('rehash');
   });
 
   it('tells listeners what happens to keys, and nothing of them', async () => {

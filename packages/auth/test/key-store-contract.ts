@@ -98,6 +98,40 @@ export function itKeepsTheKeyStoreContract(openStore: () => KeyStore): void {
     expect(await store.find(key.id)).toEqual({ ...key, lastUsedAt: new Date(1_750_000_000_000) });
   });
 
+  it('replaces the hash of a key, and nothing else of it', async () => {
+    const store = openStore();
+    const key = storedKey();
+    const { hash } = storedKey();
+    await store.add(key, 5);
+    await store.touch(key.id, new Date(1_750_000_000_000));
+    expect(await store.rehash(key.id, key.hash, hash)).toBe(true);
+    expect(await store.find(key.id)).toEqual({ ...key, hash, lastUsedAt: new Date(1_750_000_000_000) });
+  });
+
+  it('replaces no hash that is another one by now, and none of a key that is gone', async () => {
+    const store = openStore();
+    const key = storedKey();
+    const { hash } = storedKey();
+    await store.add(key, 5);
+    expect(await store.rehash(key.id, hash, storedKey().hash)).toBe(false);
+    expect(await store.rehash('nobody', key.hash, hash)).toBe(false);
+    expect(await store.find(key.id)).toEqual(key);
+    await store.remove(key.id, key.subject);
+    expect(await store.rehash(key.id, key.hash, hash)).toBe(false);
+    expect(await store.find(key.id)).toBeUndefined();
+  });
+
+  it('replaces a hash once, however many want to at once', async () => {
+    const store = openStore();
+    const key = storedKey();
+    await store.add(key, 5);
+    const hashes = Array.from({ length: 20 }, () => storedKey().hash);
+    const replaced = await Promise.all(
+      hashes.map(async (hash) => ((await store.rehash(key.id, key.hash, hash)) ? [hash] : [])),
+    );
+    expect(replaced.flat()).toEqual([(await store.find(key.id))?.hash]);
+  });
+
   it('does not bring a key back that is used while it is removed', async () => {
     const store = openStore();
     const key = storedKey();

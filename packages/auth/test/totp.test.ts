@@ -189,6 +189,27 @@ describe('recovery codes', () => {
     expect(foreign.recoveryHash(codes[0] ?? '', hashes)).toBeUndefined();
   });
 
+  it('keyed by the secret of their account outlive every other secret', () => {
+    const secret = factor.secret();
+    const { codes, hashes } = factor.recoveryCodes(3, secret);
+    const rotated = totp({ issuer: 'Signalbox', secrets: 'another secret of at least 32 bytes long' });
+    for (const [index, code] of codes.entries()) {
+      expect(rotated.recoveryHash(code, hashes, secret)).toBe(hashes[index]);
+      expect(rotated.recoveryHash(code, hashes, factor.secret())).toBeUndefined();
+      expect(factor.recoveryHash(code, hashes)).toBeUndefined();
+    }
+    expect(() => factor.recoveryCodes(3, 'too short')).toThrow('totp: "secret" must be of at least 128 bits');
+  });
+
+  it('made without the secret of their account are known beside those made with it', () => {
+    const secret = factor.secret();
+    const [before, after] = [factor.recoveryCodes(2), factor.recoveryCodes(2, secret)];
+    const hashes = [...before.hashes, ...after.hashes];
+    for (const [index, code] of [...before.codes, ...after.codes].entries()) {
+      expect(factor.recoveryHash(code, hashes, secret)).toBe(hashes[index]);
+    }
+  });
+
   it.each([0, 51, 1.5])('are not %s', (count) => {
     expect(() => factor.recoveryCodes(count)).toThrow('totp: "count" must be an integer from 1 to 50');
   });

@@ -74,6 +74,15 @@ export function keyStore(database: Database): KeyStore {
       return rows.map(({ id }) => id);
     },
 
+    async rehash(id, from, to) {
+      const { rowCount } = await database.query('update api_keys set hash = $3 where id = $1 and hash = $2', [
+        id,
+        from,
+        to,
+      ]);
+      return rowCount === 1;
+    },
+
     async touch(id, at) {
       await database.query(
         'update api_keys set last_used_at = greatest(last_used_at, $2::timestamptz) where id = $1',

@@ -6,9 +6,16 @@ const TAG_BYTES = 16;
 
 /** Texts that stand in the database and are no use to whoever reads only that. */
 export interface Sealed {
+  /** By the newest key. */
   seal(text: string): Buffer;
-  /** @throws {Error} when none of the keys fits, or somebody changed it */
-  open(sealed: Uint8Array): string;
+  /** `undefined` when none of the keys fits, or somebody changed it. */
+  open(sealed: Uint8Array): Opened | undefined;
+}
+
+export interface Opened {
+  readonly text: string;
+  /** Whether an older key had sealed it: sealed anew, it does not need that one any more. */
+  readonly isByOlderKey: boolean;
 }
 
 /** @param keys of 32 bytes, newest first: the first one seals, all of them open */
@@ -24,6 +31,7 @@ export function sealed(keys: readonly Buffer[]): Sealed {
     },
 
     open(box) {
+      if (box.length < IV_BYTES + TAG_BYTES) return undefined;
       for (const key of keys) {
         const decipher = createDecipheriv(CIPHER, key, box.subarray(0, IV_BYTES), {
           authTagLength: TAG_BYTES,
@@ -31,14 +39,13 @@ export function sealed(keys: readonly Buffer[]): Sealed {
         decipher.setAuthTag(box.subarray(-TAG_BYTES));
         const text = decipher.update(box.subarray(IV_BYTES, -TAG_BYTES));
         try {
-          return Buffer.concat([text, decipher.final()]).toString('utf8');
+          const opened = Buffer.concat([text, decipher.final()]).toString('utf8');
+          return { text: opened, isByOlderKey: key !== newest };
         } catch {
           // Sealed under another key.
         }
       }
-      throw new Error(
-        'What was sealed cannot be opened: is the secret that was in use then still in SECRET_KEYS?',
-      );
+      return undefined;
     },
   };
 }

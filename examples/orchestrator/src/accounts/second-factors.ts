@@ -1,5 +1,5 @@
 import type { Totp } from '@signalbox/auth';
-import { ConflictError } from '@signalbox/errors';
+import { ConflictError, ServiceUnavailableError } from '@signalbox/errors';
 import type { Database, Transaction } from '@signalbox/postgres';
 import type { Sealed } from './sealed.js';
 
@@ -14,9 +14,17 @@ export interface SecondFactors {
    * @throws {ConflictError} `second_factor_exists`
    */
   begin(userId: string): Promise<string>;
-  /** The recovery codes, to be shown once; `undefined` where the code is wrong. */
+  /**
+   * The recovery codes, to be shown once; `undefined` where the code is wrong.
+   *
+   * @throws {ServiceUnavailableError} `second_factor_unavailable`
+   */
   confirm(userId: string, code: string): Promise<readonly string[] | undefined>;
-  /** Uses a code up; `undefined` where it is wrong, or was used before. */
+  /**
+   * Uses a code up; `undefined` where it is wrong, or was used before. What an older key had sealed is sealed anew then.
+   *
+   * @throws {ServiceUnavailableError} `second_factor_unavailable`
+   */
   prove(userId: string, code: string): Promise<SecondFactorProof | undefined>;
   remove(userId: string): Promise<boolean>;
 }
@@ -38,11 +46,20 @@ export function secondFactors(database: Database, totp: Totp, secrets: Sealed): 
     return rows[0];
   }
 
-  function stepOf(row: FactorRow, code: string): number | undefined {
-    return totp.verify(secrets.open(row.secret), code, Number(row.last_step));
+  /** The secret, and how it shall be kept from now on. */
+  function openedOf({ secret: kept }: FactorRow): { secret: string; box: Uint8Array } {
+    const opened = secrets.open(kept);
+    if (opened === undefined) throw cannotBeChecked();
+    const { text: secret, isByOlderKey } = opened;
+    return { secret, box: isByOlderKey ? secrets.seal(secret) : kept };
   }
 
-  async function useRecoveryCode(tx: Transaction, userId: string, code: string): Promise<boolean> {
+  async function useRecoveryCode(
+    tx: Transaction,
+    userId: string,
+    code: string,
+    secret: string,
+  ): Promise<boolean> {
     const { rows } = await tx.query<{ code_hash: string }>(
       'select code_hash from recovery_codes where user_id = $1',
       [userId],
@@ -50,6 +67,7 @@ export function secondFactors(database: Database, totp: Totp, secrets: Sealed): 
     const hash = totp.recoveryHash(
       code,
       rows.map(({ code_hash: kept }) => kept),
+      secret,
     );
     if (hash === undefined) return false;
     await tx.query('delete from recovery_codes where user_id = $1 and code_hash = $2', [userId, hash]);
@@ -84,13 +102,16 @@ export function secondFactors(database: Database, totp: Totp, secrets: Sealed): 
     confirm(userId, code) {
       return database.transaction(async (tx) => {
         const row = await find(tx, userId);
-        const step = row === undefined || row.confirmed_at !== null ? undefined : stepOf(row, code);
+        if (row === undefined || row.confirmed_at !== null) return undefined;
+        const { secret, box } = openedOf(row);
+        const step = totp.verify(secret, code, Number(row.last_step));
         if (step === undefined) return undefined;
-        await tx.query('update second_factors set confirmed_at = now(), last_step = $2 where user_id = $1', [
-          userId,
-          step,
-        ]);
-        const { codes, hashes } = totp.recoveryCodes();
+        await tx.query(
+          'update second_factors set confirmed_at = now(), last_step = $2, secret = $3 where user_id = $1',
+          [userId, step, box],
+        );
+        // Keyed by the secret of the account, which is sealed anew: nobody could hash them anew.
+        const { codes, hashes } = totp.recoveryCodes(10, secret);
         await tx.query('delete from recovery_codes where user_id = $1', [userId]);
         await tx.query('insert into recovery_codes (user_id, code_hash) select $1, unnest($2::text[])', [
           userId,
@@ -104,11 +125,15 @@ export function secondFactors(database: Database, totp: Totp, secrets: Sealed): 
       return database.transaction(async (tx) => {
         const row = await find(tx, userId);
         if (row === undefined || row.confirmed_at === null) return undefined;
-        const step = stepOf(row, code);
-        if (step === undefined)
-          return (await useRecoveryCode(tx, userId, code)) ? 'recovery_code' : undefined;
-        await tx.query('update second_factors set last_step = $2 where user_id = $1', [userId, step]);
-        return 'code';
+        const { secret, box } = openedOf(row);
+        const step = totp.verify(secret, code, Number(row.last_step));
+        if (step === undefined && !(await useRecoveryCode(tx, userId, code, secret))) return undefined;
+        await tx.query('update second_factors set last_step = $2, secret = $3 where user_id = $1', [
+          userId,
+          step ?? row.last_step,
+          box,
+        ]);
+        return step === undefined ? 'recovery_code' : 'code';
       });
     },
 
@@ -120,4 +145,20 @@ export function secondFactors(database: Database, totp: Totp, secrets: Sealed): 
       });
     },
   };
+}
+
+/** Without its secret no code can be checked, and without a code nobody is let in. The cause is for the log. */
+function cannotBeChecked(): ServiceUnavailableError {
+  return new ServiceUnavailableError(
+    'The second factor cannot be checked, and only who runs this site can mend that.',
+    {
+      code: 'second_factor_unavailable',
+      expose: true,
+      cause: new Error(
+        'A second factor was sealed under a secret that is not in SECRET_KEYS any more. Put that back, at the end of ' +
+          'the list. Where it is lost, delete the rows of the account in recovery_codes and second_factors: the ' +
+          'password alone signs in then, so tell its owner.',
+      ),
+    },
+  );
 }

@@ -75,6 +75,7 @@ export function signInRouter(
             200: { description: 'Signed in; also sets the session cookie', schema: SignedIn },
             401: { description: '`invalid_credentials`' },
             403: { description: '`second_factor_required`: again, with `code`' },
+            503: { description: '`second_factor_unavailable`: nobody is let in without it' },
           },
         },
       },
