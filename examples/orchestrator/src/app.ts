@@ -68,8 +68,13 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   const endSignals = logSignals(logger);
   const limits = allLimits(settings, redis);
   const who = identity(settings, { redis, logger });
-  const { database, checkTables } = who;
-  const probes = probesOf(settings, { instances, redis, answersRedis, database, checkTables });
+  const probes = probesOf(settings, {
+    instances,
+    redis,
+    answersRedis,
+    database: who.database,
+    checkTables: () => who.checkTables(),
+  });
   const forgery = csrf({
     secrets: settings.SECRET_KEYS,
     publicUrl,

@@ -147,8 +147,8 @@ function isUnchanged(ifRange: string, etag: string | undefined, lastModified: st
 }
 
 /** Does so with whatever is answered below. */
-export function stayPrivate(res: ServerResponse): void {
-  new Recorder(res, 0, {
+export function stayPrivate(res: ServerResponse): Recorder {
+  return new Recorder(res, 0, {
     head() {
       makePrivate(res);
       return 'pass';
