@@ -110,6 +110,13 @@ describe('several workers', () => {
     expect((await count()) - before).toBe(10);
   });
 
+  it('show since when they are there, and how many limits of one process there are', async () => {
+    const text = await (await fetch(`${running.url}/metrics`)).text();
+    expect(text).toMatch(/^process_start_time_seconds \d+$/m);
+    expect(text).toMatch(/^signalbox_memory_limit_bytes \d+$/m);
+    expect(text).toMatch(/^signalbox_workers 2$/m);
+  });
+
   it('are replaced by an admin without a failed request', async () => {
     const ada = await accountOf(running.url);
     const before = (await workers()).workers.map(({ pid }) => pid);
@@ -172,7 +179,8 @@ describe('signalbox start', { timeout: 60_000 }, () => {
     return program;
   }
 
-  const NOT_STARTED = /^signalbox: the program does not start: worker \d exited with code 78 before it listened$/m;
+  const NOT_STARTED =
+    /^signalbox: the program does not start: worker \d exited with code 78 before it listened$/m;
 
   it.each<Record<string, string>>([{}, { WORKERS: '1', SECRET_KEYS: 'x'.repeat(32) }])(
     'refuses several workers without what they would have to share: %o',

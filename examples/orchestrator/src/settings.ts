@@ -13,12 +13,14 @@ import {
   rate,
   secret,
   secrets,
+  settingsOf,
   text,
   url,
   type Config,
   type Rate,
 } from '@signalbox/config';
 import { cors, trustProxy } from '@signalbox/security';
+import { isManaged } from '@signalbox/server';
 import { z } from 'zod';
 import { weaknessOf } from './accounts/weakness.js';
 
@@ -220,9 +222,26 @@ export function rates({ RATE_API, RATE_SEARCH, RATE_LOGIN, NODE_ENV }: Settings)
 
 /** The settings of this process; a wrong one ends it with every problem listed. */
 export function readSettings(): Settings {
-  return configOrExit(SETTINGS, {
+  const settings = configOrExit(SETTINGS, {
     argv: process.argv.slice(2),
+    env: isManaged ? asManaged(process.env) : process.env,
     files: [{ path: '.env', optional: true }],
     warn: (message) => process.stderr.write(`${message}\n`),
   });
+  if (!isManaged || settings.WORKERS === 1 || !isGenerated(settings, 'SECRET_KEYS')) return settings;
+  process.stderr.write(
+    'SECRET_KEYS must be set where WORKERS is above 1: each process would make its own, and refuse what others signed\n',
+  );
+  return process.exit(78);
+}
+
+/** Whoever started the workers knows how many there are: `signalbox start --workers` looks at no WORKERS. */
+function asManaged({ SIGNALBOX_WORKERS, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return SIGNALBOX_WORKERS === undefined
+    ? env
+    : { ...env, WORKERS: SIGNALBOX_WORKERS, WORKERS_FILE: undefined };
+}
+
+function isGenerated(settings: Settings, setting: keyof Settings): boolean {
+  return settingsOf(settings).some(({ name, source }) => name === setting && source === 'generated');
 }

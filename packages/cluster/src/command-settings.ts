@@ -110,6 +110,8 @@ export function describeSettings(): SettingDescription[] {
 
 /** In the words of whoever wrote it: the option, or the variable. */
 function describe({ name, message, source }: ConfigProblem): string {
+  // What is no setting is called as it was written.
+  if (source === 'argv' && !(name in SETTINGS.shape)) return message;
   const own = source === 'argv' ? `--${name.toLowerCase().replaceAll('_', '-')}` : `${PREFIX}${name}`;
   return message.startsWith(`${name} `) ? `${own}${message.slice(name.length)}` : message;
 }

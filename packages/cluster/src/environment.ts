@@ -1,14 +1,15 @@
-import type { Address } from '@signalbox/server';
 import { addressVariables } from './bind.js';
-import { ORDERS_VARIABLE, type WorkerOrders } from './messages.js';
+import { ORDERS_VARIABLE, WORKERS_VARIABLE, type WorkerOrders } from './messages.js';
 import type { ClusterSettings } from './options.js';
+import type { WorkerPlan } from './worker-process.js';
 
 /** What a worker finds in its environment, beside what this process has. */
-export function workerEnvironment(
-  settings: ClusterSettings,
-  address: Address | undefined,
-  extra: Readonly<Record<string, string>>,
-): Record<string, string | undefined> {
+export function workerEnvironment({
+  settings,
+  workers,
+  address,
+  env: extra,
+}: WorkerPlan): Record<string, string | undefined> {
   const { beatMs, maxRequests, maxRequestsJitter, stuckAfterMs, env } = settings;
   const orders: WorkerOrders = {
     beatMs,
@@ -20,6 +21,7 @@ export function workerEnvironment(
     ...env,
     ...extra,
     [ORDERS_VARIABLE]: JSON.stringify(orders),
+    [WORKERS_VARIABLE]: String(workers),
     // The service is the manager; what a worker said would be taken for its word (sd_notify(3)).
     NOTIFY_SOCKET: undefined,
     WATCHDOG_USEC: undefined,

@@ -47,6 +47,9 @@ export const REPLACED_VARIABLE = 'SIGNALBOX_REPLACED';
 
 export const ORDERS_VARIABLE = 'SIGNALBOX_WORKER';
 
+/** Where a program sees whether it is one of several: how many workers are wanted. */
+export const WORKERS_VARIABLE = 'SIGNALBOX_WORKERS';
+
 /** Where the pipe for reports is: behind the standard streams and the channel. */
 export const REPORT_FD = 4;
 

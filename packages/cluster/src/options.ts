@@ -29,7 +29,8 @@ export interface ClusterOptions {
   /** Variables for the workers, beside this process' own; `undefined` takes one out. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /**
-   * How many workers.
+   * How many workers. Each finds the number in the variable SIGNALBOX_WORKERS, so that a program which keeps
+   * something in its own memory can refuse to be one of several.
    * @default the processors that the control group grants
    */
   workers?: number | undefined;

@@ -94,6 +94,7 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     const plan = {
       settings,
       generation,
+      workers: pool.wanted,
       output: output.target,
       address: addressFor(settings),
       env: extra ?? {},

@@ -86,6 +86,8 @@ const PRELOAD = new URL('./worker.js', import.meta.url).href;
 export interface WorkerPlan {
   readonly settings: ClusterSettings;
   readonly generation: number;
+  /** How many there are to be, this one included. */
+  readonly workers: number;
   /** Where its standard output and error go. */
   readonly output: number | 'inherit';
   /** Where it is told to listen. */
@@ -95,10 +97,8 @@ export interface WorkerPlan {
 }
 
 /** Starts a worker. */
-export function startWorker(
-  { settings, generation, output, address, env }: WorkerPlan,
-  events: WorkerEvents,
-): WorkerProcess {
+export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProcess {
+  const { settings, generation, output, address } = plan;
   cluster.setupPrimary({
     exec: settings.entry,
     args: [...settings.args],
@@ -108,7 +108,7 @@ export function startWorker(
     // The last two are the channel of node:cluster and the pipe for reports.
     stdio: ['ignore', output, output, 'ipc', 'pipe'],
   });
-  const forked = cluster.fork(workerEnvironment(settings, address, env));
+  const forked = cluster.fork(workerEnvironment(plan));
   const child = forked.process;
   const startedMs = performance.now();
   let state: WorkerState = 'starting';
@@ -195,7 +195,7 @@ export function startWorker(
       if (state === 'starting') enter('ready');
       resolve();
     });
-    void exited.then((exit) => reject(new Error(describeEnd(exit, startError, crash))));
+    void exited.then((exit) => reject(new Error(describeEnd(exit, startError, crash, settings))));
   });
   // Whoever waits for it is told; nobody has to.
   ready.catch(() => undefined);
@@ -281,10 +281,17 @@ async function readReports(pipe: unknown, onReport: (report: Report) => void): P
   }
 }
 
-function describeEnd(exit: WorkerExit, startError: Error | undefined, crash: string | undefined): string {
+function describeEnd(
+  exit: WorkerExit,
+  startError: Error | undefined,
+  crash: string | undefined,
+  { outputFile }: ClusterSettings,
+): string {
   if (startError !== undefined) return startError.message;
   const how = exit.signal === undefined ? `exited with code ${exit.code}` : `was ended by ${exit.signal}`;
-  const why = crash === undefined ? '' : `: ${crash.split('\n', 1)[0]}`;
+  // What it printed itself, of a wrong setting say, nobody sees who waits for a daemon.
+  const printed = outputFile === undefined ? '' : `; ${outputFile} may say why`;
+  const why = crash === undefined ? printed : `: ${crash.split('\n', 1)[0]}`;
   return `${how} before it listened${why}`;
 }
 

@@ -263,6 +263,22 @@ describe('a command that cannot be carried out', { timeout: 60_000 }, () => {
     expect(daemon.stderr).toContain('Error: this version does not start');
   });
 
+  it('exits with 9 when the program refuses its settings, which it says itself', async () => {
+    const place = newPlace();
+    place.write(
+      'refuse.mjs',
+      'process.stderr.write(`${process.env.SIGNALBOX_WORKERS} are too many\\n`); process.exit(78);',
+    );
+    const sentence = 'signalbox: the program does not start: worker 1 exited with code 78 before it listened';
+    const { code, stderr } = await place.signalbox('start', 'refuse.mjs', '-w', '1');
+    expect({ code, stderr }).toEqual({ code: 9, stderr: `1 are too many\n${sentence}\n` });
+
+    const daemon = await place.signalbox('start', 'refuse.mjs', '-w', '1', '-D');
+    const log = place.path('signalbox.log');
+    expect(daemon).toMatchObject({ code: 9, stderr: `${sentence}; ${log} may say why\n` });
+    expect(textOf(log)).toContain('1 are too many\n');
+  });
+
   it('exits with 9 when the program does not listen in time', async () => {
     const place = newPlace();
     place.write('behaviour.json', { listens: false });

@@ -112,11 +112,14 @@ describe('workers', { timeout: 90_000 }, () => {
   });
 
   it('become more on SIGTTIN and fewer on SIGTTOU, but never none', async () => {
-    const cluster = await startCluster({ workers: 1 });
+    const cluster = await startCluster({ workers: 1, env: { SIGNALBOX_WORKERS: '3' } });
+    expect(await workersAccordingTo(cluster.url)).toBe('1');
     cluster.program.signal('SIGTTIN');
     await becomesTrue(async () => (await cluster.status()).workersReady === 2, 'there are two');
     cluster.program.signal('SIGTTOU');
     await becomesTrue(async () => (await cluster.status()).workers.length === 1, 'there is one');
+    // The one that stays is the one that came as the second.
+    expect(await workersAccordingTo(cluster.url)).toBe('2');
     cluster.program.signal('SIGTTOU');
     await cluster.said(/the last worker stays/);
     expect((await cluster.status()).workersReady).toBe(1);
@@ -214,6 +217,12 @@ async function visits({ url }: RunningCluster): Promise<number | undefined> {
   if (!/^signalbox_scrape_complete(?:\{[^}]*\})? 1$/m.test(text)) return undefined;
   const counts = text.matchAll(/^http_requests_total\{(?=[^}]*route="\/")[^}]*\} (\d+)/gm);
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** How many workers there are to be, as the one that answers was told. */
+async function workersAccordingTo(url: string): Promise<unknown> {
+  const response = await fetch(`${url}/env`, { headers: { connection: 'close' } });
+  return ((await response.json()) as Record<string, unknown>)['SIGNALBOX_WORKERS'];
 }
 
 function killIfThere(pid: number): void {
