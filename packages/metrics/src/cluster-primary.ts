@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js';
 import { lasting, merge } from './merging.js';
 import { pack, unpack, type PackedMetric } from './packing.js';
-import { completeness, gaugeOf, type Scrape } from './scrape.js';
+import { completeness, gaugeOf, workerCount, type Scrape } from './scrape.js';
 import { takeSnapshot } from './snapshot.js';
 
 /** The primary's part in the metrics of its cluster. */
@@ -69,7 +69,7 @@ export function aggregator(timeoutMs: number): Aggregator {
     // Both in one go: a worker that leaves now is counted once, as alive or as dead.
     const metrics = merge([...own.map((snapshot) => snapshot.map(pack)), ...known.values(), dead]);
     const said = [
-      gaugeOf('signalbox_workers', 'Workers that are counted.', known.size),
+      workerCount(known.size),
       gaugeOf(
         'signalbox_workers_missing',
         'Workers that did not answer and are counted as last known.',

@@ -4,7 +4,7 @@ import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js
 import { readNow } from './instruments.js';
 import { lasting } from './merging.js';
 import { pack, unpack } from './packing.js';
-import { completeness, type Scrape } from './scrape.js';
+import { completeness, workerCount, type Scrape } from './scrape.js';
 import { takeSnapshot, type MetricSnapshot, type Sample } from './snapshot.js';
 
 /** A worker's part in the metrics of its cluster. There is one a process, for all its registries. */
@@ -192,5 +192,10 @@ async function scrapeAlone(registry: Registry): Promise<Scrape> {
     );
   }
   const metrics = await takeSnapshot(registry);
-  return { metrics: [...metrics, completeness(false)], scope: 'worker', workers: 1, workersMissing: 0 };
+  return {
+    metrics: [...metrics, workerCount(1), completeness(false)],
+    scope: 'worker',
+    workers: 1,
+    workersMissing: 0,
+  };
 }

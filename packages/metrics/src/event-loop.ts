@@ -4,6 +4,7 @@ import { monitorEventLoopDelay, performance, type EventLoopUtilization } from 'n
 export interface EventLoopReading {
   delayP50Seconds: number;
   delayP99Seconds: number;
+  /** Of the last minute. */
   delayMaxSeconds: number;
   /** Share of the time that the loop was busy, 0 to 1. */
   utilization: number;
@@ -16,10 +17,13 @@ export interface EventLoopMonitor {
 
 const RESOLUTION_MS = 20;
 const NANOSECONDS = 1e9;
+/** A scrape that came while the loop was blocked has been given up: the next one shall see it still. */
+const PEAK_FOR_MS = 60_000;
 
 /**
  * Watches the event loop. A reading covers the time since the window began, and a window that is older
- * than `windowMs` ends with the reading: two who read one after the other do not empty it for each other.
+ * than `windowMs` ends with the reading: two who read one after the other do not empty it for each other. The longest
+ * delay stays for a minute.
  */
 export function eventLoopMonitor(windowMs = 10_000): EventLoopMonitor {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -27,21 +31,26 @@ export function eventLoopMonitor(windowMs = 10_000): EventLoopMonitor {
   let windowStartMs = performance.now();
   let mark: EventLoopUtilization = performance.eventLoopUtilization();
   let last: EventLoopReading | undefined;
+  let peaks: { readonly seconds: number; readonly untilMs: number }[] = [];
 
   return {
     read() {
       // A timer that has not fired since the window began knows nothing yet.
       if (delay.count === 0 && last !== undefined) return last;
+      const now = performance.now();
+      peaks = peaks.filter(({ untilMs }) => untilMs > now);
+      const longestSeconds = delaySeconds(delay.count, delay.max);
       const reading = {
         delayP50Seconds: delaySeconds(delay.count, delay.percentile(50)),
         delayP99Seconds: delaySeconds(delay.count, delay.percentile(99)),
-        delayMaxSeconds: delaySeconds(delay.count, delay.max),
+        delayMaxSeconds: Math.max(longestSeconds, ...peaks.map(({ seconds }) => seconds)),
         utilization: performance.eventLoopUtilization(mark).utilization,
       };
-      if (performance.now() - windowStartMs < windowMs) return reading;
+      if (now - windowStartMs < windowMs) return reading;
       last = reading;
+      peaks.push({ seconds: longestSeconds, untilMs: now + PEAK_FOR_MS });
       delay.reset();
-      windowStartMs = performance.now();
+      windowStartMs = now;
       mark = performance.eventLoopUtilization();
       return reading;
     },

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { collectDefaultMetrics, Gauge, Registry, type Aggregator } from 'prom-client';
 import { diskSpace } from './disk-space.js';
@@ -18,13 +19,13 @@ export interface ProcessMetrics {
 
 /**
  * Of prom-client's own, those that keep Prometheus' naming conventions. Its event-loop metrics are emptied by
- * whoever scrapes first, and its GC histogram counts one collection of each batch: these are ours, below.
+ * whoever scrapes first, its GC histogram counts one collection of each batch, and its start time is left out where
+ * processes are added up: these are ours, below.
  */
 const PROM_CLIENT_METRICS = [
   'process_cpu_user_seconds_total',
   'process_cpu_system_seconds_total',
   'process_cpu_seconds_total',
-  'process_start_time_seconds',
   'process_resident_memory_bytes',
   'process_virtual_memory_bytes',
   'process_open_fds',
@@ -40,10 +41,23 @@ const PROM_CLIENT_METRICS = [
 export function processMetrics({ registry, diskPath }: ProcessMetricsOptions): ProcessMetrics {
   adoptPromClientMetrics(registry);
   showGauge(registry, {
+    name: 'process_start_time_seconds',
+    help: 'Start time of the process since unix epoch in seconds.',
+    // With the manager of workers begins what is counted, and its start is what a service manager repeats.
+    aggregator: 'min',
+    read: () => STARTED_SECONDS,
+  });
+  showGauge(registry, {
     name: 'process_uptime_seconds',
     help: 'Time since the process started.',
     aggregator: 'max',
     read: () => process.uptime(),
+  });
+  showGauge(registry, {
+    name: 'signalbox_memory_limit_bytes',
+    help: 'Memory that all processes of the app together may use: of the container, or else the machine.',
+    aggregator: 'min',
+    read: grantedMemory,
   });
   showDisk(registry, diskPath);
   const eventLoop = eventLoopMetrics(registry);
@@ -60,6 +74,8 @@ export function processMetrics({ registry, diskPath }: ProcessMetricsOptions): P
     },
   };
 }
+
+const STARTED_SECONDS = Math.round(Date.now() / 1000 - process.uptime());
 
 let promClientMetrics: Registry | undefined;
 
@@ -117,6 +133,13 @@ function showDisk(registry: Registry, path: string): void {
   });
 }
 
+/** The limit of the cgroup where there is one; libuv says 0 or an absurd number where there is none. */
+function grantedMemory(): number {
+  const machine = totalmem();
+  const constrained = process.constrainedMemory();
+  return constrained !== undefined && constrained > 0 ? Math.min(constrained, machine) : machine;
+}
+
 function eventLoopMetrics(registry: Registry): ProcessMetrics {
   let monitor: EventLoopMonitor | undefined;
   const show = (name: string, help: string, pick: (reading: EventLoopReading) => number): void => {
@@ -134,7 +157,11 @@ function eventLoopMetrics(registry: Registry): ProcessMetrics {
     '99th percentile of the event-loop delay.',
     (r) => r.delayP99Seconds,
   );
-  show('nodejs_eventloop_lag_max_seconds', 'Longest delay of the event loop.', (r) => r.delayMaxSeconds);
+  show(
+    'nodejs_eventloop_lag_max_seconds',
+    'Longest delay of the event loop within a minute.',
+    (r) => r.delayMaxSeconds,
+  );
   show(
     'nodejs_eventloop_utilization_ratio',
     'Share of time that the event loop is busy.',

@@ -36,12 +36,18 @@ export function scrape(registry: Registry): Promise<Scrape> {
 }
 
 async function scrapeProcess(registry: Registry): Promise<Scrape> {
-  return { metrics: await takeSnapshot(registry), scope: 'process', workers: 1, workersMissing: 0 };
+  const metrics = await takeSnapshot(registry);
+  return { metrics: [...metrics, workerCount(1)], scope: 'process', workers: 1, workersMissing: 0 };
 }
 
 /** A gauge that is known only once a scrape is over. */
 export function gaugeOf(name: string, help: string, value: number): MetricSnapshot {
   return { name, help, type: 'gauge', aggregator: 'first', values: [{ labels: {}, value }] };
+}
+
+/** What a limit of one process is multiplied by where the use of all is added up. */
+export function workerCount(workers: number): MetricSnapshot {
+  return gaugeOf('signalbox_workers', 'Processes that answer requests and are counted.', workers);
 }
 
 /** Says in the scrape itself whether it is the whole app. */

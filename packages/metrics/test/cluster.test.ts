@@ -1,4 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { assertNeverHangs } from '@signalbox/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -89,6 +91,16 @@ async function scrapeWhole(worker: AppProcess): Promise<Exposition> {
   throw new Error('no scrape was complete');
 }
 
+/** How many files the kernel lets a process open (proc(5)). */
+function mostOpenFiles({ pid }: AppProcess): number {
+  return Number(/^Max open files +(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1]);
+}
+
+/** Since when the app is there, in seconds. */
+function startOf(seen: Exposition): number {
+  return Math.min(...seen.find('process_start_time_seconds').map(({ value }) => value));
+}
+
 /** What the app says that it did of its work. */
 function workDone(seen: Exposition): number {
   return seen.sum('http_requests_total', { route: '/work', app: 'shop' });
@@ -113,6 +125,29 @@ describe('metrics of a cluster', { timeout: 60_000 }, () => {
 
     const json = (await (await fetch(`${workers[0].url}/metrics.json`)).json()) as { cluster: unknown };
     expect(json.cluster).toMatchObject({ scope: 'cluster', workers: 2 });
+  });
+
+  it('have the limits of all beside what all use, and say since when the app is there', async () => {
+    const app = await startCluster();
+    const workers = [await app.fork(), await app.fork()] as const;
+
+    const seen = await scrapeWhole(workers[0]);
+    const limits = [app.primary, ...workers].map(mostOpenFiles);
+    expect(seen.sum('process_max_fds')).toBe(limits.reduce((sum, limit) => sum + limit));
+    expect(seen.sum('process_open_fds')).toBeLessThan(seen.sum('process_max_fds'));
+    // What the container grants it grants to all together.
+    for (const { value } of seen.find('signalbox_memory_limit_bytes')) {
+      expect(value).toBeGreaterThan(0);
+      expect(value).toBeLessThanOrEqual(totalmem());
+    }
+    const startOfApp = startOf(seen);
+    expect(Math.abs(Date.now() / 1000 - startOfApp)).toBeLessThan(60);
+
+    const exited = app.exited(workers[1]);
+    await fetch(`${workers[1].url}/exit`);
+    await exited;
+    await app.fork();
+    expect(startOf(await scrapeWhole(workers[0])), 'stays when a worker is replaced').toBe(startOfApp);
   });
 
   // prom-client's own aggregation forgets what a worker counted as soon as it is gone: here it would say 2.
@@ -252,7 +287,7 @@ describe('metrics of a cluster', { timeout: 60_000 }, () => {
     const alone = await scrape(first.url);
     expect(workDone(alone)).toBe(3);
     expect(alone.sum('signalbox_scrape_complete')).toBe(0);
-    expect(alone.find('signalbox_workers')).toEqual([]);
+    expect(alone.sum('signalbox_workers')).toBe(1);
 
     app.aggregate();
     expect(workDone(await scrapeWhole(first))).toBe(5);

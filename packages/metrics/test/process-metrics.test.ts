@@ -29,11 +29,13 @@ describe('metrics of the process', () => {
       'nodejs_external_memory_bytes',
       'nodejs_active_resources',
       'nodejs_version_info',
+      'signalbox_memory_limit_bytes',
       'signalbox_disk_size_bytes',
       'signalbox_disk_available_bytes',
     ]) {
       expect(seen.sum(name), name).toBeGreaterThan(0);
     }
+    expect(seen.sum('signalbox_workers')).toBe(1);
     for (const name of ['seconds', 'user_seconds', 'system_seconds']) {
       expect(seen.find(`process_cpu_${name}_total`)).toHaveLength(1);
     }

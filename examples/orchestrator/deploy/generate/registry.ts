@@ -8,17 +8,25 @@ export interface KnownMetric {
   readonly help: string;
 }
 
+/** What is known only once all processes are counted, and so in no registry. */
+const OF_SCRAPE: KnownMetric = {
+  name: 'signalbox_workers',
+  type: 'gauge',
+  help: 'Processes that answer requests and are counted.',
+};
+
 /** What the app shows at `/metrics`, in the order in which it does. */
 export async function knownMetrics(): Promise<readonly KnownMetric[]> {
   const measured = metrics();
   const text = await measured.registry.metrics();
   await measured.close();
   const helps = new Map([...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, help]) => [name, help]));
-  return [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type]) => ({
+  const registered = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type]) => ({
     name,
     type: type as MetricType,
     help: helps.get(name) ?? '',
   }));
+  return [...registered, OF_SCRAPE];
 }
 
 /** Every name of a series that a metric has. */

@@ -1,11 +1,10 @@
 import type { PrometheusRule } from './prometheus.js';
-import { RESOURCES, SCRAPE } from './figures.js';
+import { SCRAPE } from './figures.js';
 
 const of = (name: string): string => `${name}{job="${SCRAPE.job}"}`;
 
-/** What `shedLoad` lets under way at once. */
+/** What `shedLoad` lets under way at once in each process. */
 const IN_FLIGHT = 1_000;
-const MEMORY_BYTES = Number.parseInt(RESOURCES.memoryLimit, 10) * 1_024 ** 2;
 
 interface Alert {
   name: string;
@@ -57,6 +56,16 @@ export const SATURATION_RULES = {
           first:
             'Read what it said last. Exit code 78 is a wrong setting; 137 is too little memory, or a drain that was cut off.',
         }),
+        alert({
+          name: 'WorkerLoop',
+          // The manager of workers goes on, and with it the time at which the instance was started.
+          expr: `sum without (state) (increase(signalbox_worker_changes_total{job="${SCRAPE.job}",state="exited"}[30m])) / ${of('signalbox_workers')} > 3`,
+          holds: '1m',
+          summary:
+            '{{ $labels.instance }} replaced each worker {{ $value | humanize }} times in half an hour',
+          first:
+            'The log of its manager says how each ended. A few reloads in a row, or a low max-age, do it too.',
+        }),
       ],
     },
     {
@@ -75,10 +84,19 @@ export const SATURATION_RULES = {
           first: 'Something holds it up: look for slow requests in the log that wait for nobody.',
         }),
         alert({
+          name: 'EventLoopBlocked',
+          // Which one block leaves in no percentile. Where the app starts it may take most of a second.
+          expr: `${of('nodejs_eventloop_lag_max_seconds')} > 2`,
+          holds: '0s',
+          summary: '{{ $labels.instance }} answered nobody for {{ $value | humanizeDuration }}',
+          first:
+            'One piece of work held it up: the request before in the log, or a machine that stood still.',
+        }),
+        alert({
           name: 'MemoryNearLimit',
-          expr: `${of('process_resident_memory_bytes')} > ${0.9 * MEMORY_BYTES}`,
+          expr: `${of('process_resident_memory_bytes')} / ${of('signalbox_memory_limit_bytes')} > 0.9`,
           holds: '10m',
-          summary: '{{ $labels.instance }} uses {{ $value | humanize1024 }}B of its memory',
+          summary: '{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory',
           first:
             'Compare the heap with all of it: a heap that only grows is a leak, and a heap snapshot shows of what.',
         }),
@@ -91,9 +109,10 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'RequestsPileUp',
-          expr: `${of('http_requests_in_flight')} > ${0.8 * IN_FLIGHT}`,
+          expr: `${of('http_requests_in_flight')} / ${of('signalbox_workers')} > ${0.8 * IN_FLIGHT}`,
           holds: '1m',
-          summary: '{{ $labels.instance }} has {{ $value }} requests under way, and turns them away soon',
+          summary:
+            '{{ $labels.instance }} has {{ $value }} requests under way in each process, and turns them away soon',
           first: 'What do they wait for? Look at the upstreams, at Redis and at the database pool.',
         }),
         alert({
