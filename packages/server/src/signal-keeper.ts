@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 const SHELLS: ReadonlySet<string> = new Set(['sh', 'ash', 'bash', 'dash', 'ksh', 'zsh', 'busybox']);
+/** Terminals of editors start bash with a file of their own. */
+const VALUED = /^(?:--rcfile|--init-file|[-+][oO])$/;
 const RUNNERS = ['npm', 'npx', 'pnpm', 'yarn'];
 
 /**
  * Names the parent that would keep SIGTERM to itself: a shell that runs a command line or a script, and npm where it
  * does so through one. Whoever stops the parent then waits in vain for this process to drain, and kills it. An
- * interactive shell is none: there somebody stops the process itself.
+ * interactive shell is none, nor any other that gives its jobs process groups of their own: there somebody stops the
+ * process itself.
  *
  * @returns such as `npm, by way of sh`; `undefined` where there is none, or no /proc to tell
  */
@@ -15,13 +18,15 @@ export function signalKeeper(parent: number = process.ppid): string | undefined 
   const [command = '', ...args] = commandLineOf(parent);
   const shell = basename(command).replace(/^-/, '');
   if (!SHELLS.has(shell) || !runsSomething(args)) return undefined;
+  // A container is stopped by its first process alone, whatever groups there are.
+  if (parent !== 1 && groupOf(parent) !== groupOf('self')) return undefined;
   const runner = runnerOf(parentOf(parent));
   return runner === undefined ? shell : `${runner}, by way of ${shell}`;
 }
 
-/** Any argument that is not an option is a command, or the path of a script. */
+/** Any argument that is no option, and no option's value, is a command, or the path of a script. */
 function runsSomething(args: readonly string[]): boolean {
-  return args.some((arg) => !/^[-+]/.test(arg));
+  return args.some((arg, i) => !/^[-+]/.test(arg) && !VALUED.test(args[i - 1] ?? ''));
 }
 
 /** npm says its name in place of its command line; the others are scripts that Node runs. */
@@ -39,6 +44,13 @@ function commandLineOf(pid: number): string[] {
 
 function parentOf(pid: number): number {
   return Number(/^PPid:\s*(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+}
+
+/** The name of the program stands in brackets and may hold anything; behind it are state, parent and group (proc(5)). */
+function groupOf(pid: number | 'self'): string | undefined {
+  return read(`/proc/${pid}/stat`)
+    .replace(/^.*\) /s, '')
+    .split(' ')[2];
 }
 
 function read(path: string): string {

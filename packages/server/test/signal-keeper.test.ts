@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, type StdioOptions } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,8 +10,9 @@ import { serveHere } from './support.js';
 const program = fileURLToPath(new URL('fixtures/parent.mjs', import.meta.url));
 
 /** What the program says of its parent. */
-function run(command: string, args: readonly string[], cwd?: string): string {
-  return execFileSync(command, args, { encoding: 'utf8', cwd, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+function run(command: string, args: readonly string[], cwd?: string, input = ''): string {
+  const stdio: StdioOptions = ['pipe', 'pipe', 'ignore'];
+  return execFileSync(command, args, { encoding: 'utf8', cwd, stdio, input }).trim();
 }
 
 describe('a parent that keeps SIGTERM to itself', () => {
@@ -33,6 +34,14 @@ describe('a parent that keeps SIGTERM to itself', () => {
     const scripts = { start: `${node}; exit 0` };
     writeFileSync(join(path, 'package.json'), JSON.stringify({ name: 'x', version: '1.0.0', scripts }));
     expect(run('npm', ['--silent', 'start'], path)).toBe('npm, by way of sh');
+  });
+
+  it('is none, where the shell gives its jobs groups of their own, as an interactive one does', () => {
+    const { path } = folder();
+    const start = join(path, 'start file');
+    writeFileSync(start, 'PS1=');
+    expect(run('bash', ['-c', `set -m; ${node}; exit 0`])).toBe('undefined');
+    expect(run('bash', ['--rcfile', start, '-i'], path, `${node}\nexit 0\n`)).toBe('undefined');
   });
 
   it('is none, where the shell makes way for the program, or there is none', () => {
