@@ -90,10 +90,17 @@ describe('alerts', () => {
     }
   });
 
-  it('tell that nothing has been backed up, where it is said how that is seen', async () => {
+  it('tell that nothing has been backed up, where it is said how that is seen', {
+    timeout: 60_000,
+  }, async () => {
     const { path } = temporaryFolder('backups');
-    const other = await startOrchestrator({ BACKUP_SUCCESS_FILE: `${path}/last-success` });
-    await eventually(() => other.log().some((line) => line['alert'] === 'backup-age'), 20_000);
+    const other = await startOrchestrator({ ...ADMIN_SETTINGS, BACKUP_SUCCESS_FILE: `${path}/last-success` });
+    const { bearer } = await adminOf(other.url);
+    await eventually(async () => {
+      const answer = await fetch(`${other.url}/admin/alerts`, { headers: bearer });
+      const { incidents } = (await answer.json()) as { incidents: { rule: string }[] };
+      return incidents.some(({ rule }) => rule === 'backup-age');
+    }, 30_000);
     await other.program.stop();
   });
 
