@@ -83,7 +83,12 @@ const faults: Record<string, RequestListener> = {
 
 describe('an instance that fails', () => {
   async function inFrontOf(...urls: string[]): Promise<RunningOrchestrator> {
-    const orchestrator = await startOrchestrator({ SEARXNG_URLS: urls.join(','), CACHE_TTL: '0' });
+    const orchestrator = await startOrchestrator({
+      SEARXNG_URLS: urls.join(','),
+      CACHE_TTL: '0',
+      // Guests search without accounts, and the embedded database takes seconds to start.
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    });
     onTestFinished(async () => void (await orchestrator.program.stop()));
     return orchestrator;
   }
