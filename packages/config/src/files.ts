@@ -73,8 +73,8 @@ export class Unreadable {
 
 function readText(path: string, maxBytes: number): string | Unreadable {
   try {
-    const stats = statSync(path);
-    // A pipe or a device could be read for ever.
+    // A pipe or a device could be read for ever. As bigint: after a pipe Node's `require` would follow no links else.
+    const stats = statSync(path, { bigint: true });
     if (!stats.isFile()) return new Unreadable('is not a regular file');
     if (stats.size > maxBytes) return new Unreadable(`is larger than ${maxBytes / 1024} KiB`);
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));

@@ -158,7 +158,9 @@ function droppedLine(count: number): string {
 
 function isPipe(fd: number): boolean {
   try {
-    const stat = fstatSync(fd);
+    // As bigint: of the other kind Node keeps the last answer, and as long as that is a pipe or a socket, `require`
+    // follows no links, so that a package may be loaded twice, or not find what it needs.
+    const stat = fstatSync(fd, { bigint: true });
     return stat.isFIFO() || stat.isSocket();
   } catch {
     return false;
