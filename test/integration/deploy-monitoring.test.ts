@@ -1,15 +1,18 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { temporaryFolder } from '../support/keeper.js';
 import { requireProgram } from '../support/system-packages.js';
 
 const FOLDER = fileURLToPath(
   new URL('../../examples/orchestrator/deploy/monitoring/prometheus/', import.meta.url),
 );
+
+const RUNBOOKS = fileURLToPath(new URL('../../docs/guide/runbooks/', import.meta.url));
 
 /** What promtool prints; rejects with it where promtool finds fault. */
 async function promtool(...args: readonly string[]): Promise<string> {
@@ -28,6 +31,20 @@ describe('Prometheus', () => {
 
     expect(found).toContain(`${readdirSync(join(FOLDER, 'rules')).length} rule files found`);
     folder.remove();
+  });
+
+  it('leads from each alert to a page that says what to do', () => {
+    for (const file of readdirSync(join(FOLDER, 'rules'))) {
+      const { groups } = parse(readFileSync(join(FOLDER, 'rules', file), 'utf8')) as {
+        groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[];
+      };
+      for (const { alert, annotations } of groups.flatMap(({ rules }) => rules)) {
+        if (alert === undefined) continue;
+        const [, page = ''] =
+          /\/docs\/guide\/runbooks\/([a-z-]+)$/.exec(annotations?.['runbook_url'] ?? '') ?? [];
+        expect([alert, existsSync(join(RUNBOOKS, `${page}.md`))]).toEqual([alert, true]);
+      }
+    }
   });
 
   it.each(readdirSync(join(FOLDER, 'tests')))(

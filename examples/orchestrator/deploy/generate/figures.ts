@@ -91,5 +91,8 @@ export const SECRET_NAMES: readonly (keyof typeof SECRETS)[] = [
   'REDIS_URL',
 ];
 
+/** Where an alert leads; those that the app sends by itself lead there, too. */
+export const RUNBOOKS = `${ENVIRONMENT.PUBLIC_URL}/docs/guide/runbooks`;
+
 /** The first line of what is generated. */
 export const NOTICE = 'Made by deploy/generate from the settings of the app: change it there.';

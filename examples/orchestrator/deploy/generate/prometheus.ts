@@ -1,6 +1,6 @@
 import { backupAge, certificate, prometheusRules, standardRules, sunset } from '@signalbox/alerts';
 import { API_SUNSETS } from '../../src/api-versions.js';
-import { APP, BACKUP_MAX_AGE_HOURS, ENVIRONMENT, SCRAPE } from './figures.js';
+import { APP, BACKUP_MAX_AGE_HOURS, ENVIRONMENT, RUNBOOKS, SCRAPE } from './figures.js';
 
 /** A rule as Prometheus reads it: what it asks, and what it records or says. */
 export interface PrometheusRule {
@@ -11,9 +11,6 @@ export interface PrometheusRule {
   labels?: Readonly<Record<string, string>>;
   annotations?: Readonly<Record<string, string>>;
 }
-
-/** Where the alerts that the app sends by itself lead, too. */
-const RUNBOOKS = `${ENVIRONMENT.PUBLIC_URL}/docs/guide/runbooks`;
 
 /** The rules of the app itself; the same that it can send alerts by without a Prometheus. */
 export function appRules(): string {
@@ -44,13 +41,19 @@ export const BACKUP_RULES = {
           alert: 'BackupFailed',
           expr: 'signalbox_backup_last_run_success == 0',
           labels: { severity: 'warning', rule: 'backup-failed' },
-          annotations: { summary: 'The last backup of {{ $labels.kind }} failed' },
+          annotations: {
+            summary: 'The last backup of {{ $labels.kind }} failed',
+            runbook_url: `${RUNBOOKS}/backup-failed`,
+          },
         },
         {
           alert: 'RestoreDrillFailed',
           expr: 'signalbox_backup_drill_last_run_success == 0',
           labels: { severity: 'critical', rule: 'restore-drill-failed' },
-          annotations: { summary: 'A backup of {{ $labels.kind }} could not be restored' },
+          annotations: {
+            summary: 'A backup of {{ $labels.kind }} could not be restored',
+            runbook_url: `${RUNBOOKS}/restore-drill`,
+          },
         },
         {
           alert: 'RestoreDrillOld',
@@ -58,6 +61,7 @@ export const BACKUP_RULES = {
           labels: { severity: 'warning', rule: 'restore-drill-old' },
           annotations: {
             summary: 'For {{ $value | humanizeDuration }} no backup of {{ $labels.kind }} was proven',
+            runbook_url: `${RUNBOOKS}/restore-drill`,
           },
         },
       ],

@@ -1,5 +1,5 @@
 import type { PrometheusRule } from './prometheus.js';
-import { SCRAPE } from './figures.js';
+import { RUNBOOKS, SCRAPE } from './figures.js';
 
 const of = (name: string): string => `${name}{job="${SCRAPE.job}"}`;
 
@@ -14,16 +14,26 @@ interface Alert {
   summary: string;
   /** What to do first. */
   first: string;
+  /** The page that says the rest. */
+  runbook: string;
 }
 
-function alert({ name, expr, holds = '5m', severity = 'warning', summary, first }: Alert): PrometheusRule {
+function alert({
+  name,
+  expr,
+  holds = '5m',
+  severity = 'warning',
+  summary,
+  first,
+  runbook,
+}: Alert): PrometheusRule {
   const rule = name.replaceAll(/(?<!^)[A-Z]/g, '-$&').toLowerCase();
   return {
     alert: name,
     expr,
     for: holds,
     labels: { severity, rule },
-    annotations: { summary, description: first },
+    annotations: { summary, description: first, runbook_url: `${RUNBOOKS}/${runbook}` },
   };
 }
 
@@ -35,6 +45,7 @@ export const SATURATION_RULES = {
       rules: [
         alert({
           name: 'ServiceDown',
+          runbook: 'service-down',
           expr: `absent(${of('up')} == 1)`,
           holds: '1m',
           severity: 'critical',
@@ -43,6 +54,7 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'InstanceDown',
+          runbook: 'service-down',
           expr: `${of('up')} == 0`,
           holds: '2m',
           summary: '{{ $labels.instance }} cannot be scraped',
@@ -50,6 +62,7 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'RestartLoop',
+          runbook: 'restart-loop',
           expr: `changes(${of('process_start_time_seconds')}[30m]) > 3`,
           holds: '1m',
           summary: '{{ $labels.instance }} was started {{ $value }} times in half an hour',
@@ -58,6 +71,7 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'WorkerLoop',
+          runbook: 'restart-loop',
           // The manager of workers goes on, and with it the time at which the instance was started.
           expr: `sum without (state) (increase(signalbox_worker_changes_total{job="${SCRAPE.job}",state="exited"}[30m])) / ${of('signalbox_workers')} > 3`,
           holds: '1m',
@@ -73,18 +87,21 @@ export const SATURATION_RULES = {
       rules: [
         alert({
           name: 'EventLoopBusy',
+          runbook: 'event-loop',
           expr: `${of('nodejs_eventloop_utilization_ratio')} > 0.9`,
           summary: '{{ $labels.instance }} has no time left: {{ $value | humanizePercentage }} are used',
           first: 'Add instances. A CPU profile says what takes the time.',
         }),
         alert({
           name: 'EventLoopLate',
+          runbook: 'event-loop',
           expr: `${of('nodejs_eventloop_lag_p99_seconds')} > 0.25`,
           summary: '{{ $labels.instance }} is late by {{ $value | humanizeDuration }}',
           first: 'Something holds it up: look for slow requests in the log that wait for nobody.',
         }),
         alert({
           name: 'EventLoopBlocked',
+          runbook: 'event-loop',
           // Which one block leaves in no percentile. Where the app starts it may take most of a second.
           expr: `${of('nodejs_eventloop_lag_max_seconds')} > 2`,
           holds: '0s',
@@ -94,6 +111,7 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'MemoryNearLimit',
+          runbook: 'memory',
           expr: `${of('process_resident_memory_bytes')} / ${of('signalbox_memory_limit_bytes')} > 0.9`,
           holds: '10m',
           summary: '{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory',
@@ -102,6 +120,7 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'FileDescriptorsNearLimit',
+          runbook: 'file-descriptors',
           expr: `${of('process_open_fds')} / ${of('process_max_fds')} > 0.8`,
           summary:
             '{{ $labels.instance }} has {{ $value | humanizePercentage }} of its file descriptors open',
@@ -109,6 +128,7 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'RequestsPileUp',
+          runbook: 'load-shed',
           expr: `${of('http_requests_in_flight')} / ${of('signalbox_workers')} > ${0.8 * IN_FLIGHT}`,
           holds: '1m',
           summary:
@@ -117,12 +137,14 @@ export const SATURATION_RULES = {
         }),
         alert({
           name: 'DatabasePoolFull',
+          runbook: 'pool-waiting',
           expr: `(${of('signalbox_database_pool_size')} - ${of('signalbox_database_pool_idle')}) / ${of('signalbox_database_pool_max')} > 0.9`,
           summary: 'Nearly every connection of {{ $labels.pool }} is in use',
           first: 'Look for slow queries and long transactions before the pool is made larger.',
         }),
         alert({
           name: 'SeriesOverflow',
+          runbook: 'series-overflow',
           expr: `increase(${of('signalbox_series_overflows_total')}[1h]) > 0`,
           holds: '0s',
           summary: 'A metric ran out of series; what comes later is counted together',

@@ -1,5 +1,5 @@
 import type { PrometheusRule } from './prometheus.js';
-import { SCRAPE, SLO } from './figures.js';
+import { RUNBOOKS, SCRAPE, SLO } from './figures.js';
 
 /** Routes that machines ask, every few seconds: they say nothing about what visitors see. */
 export const PROBE_ROUTES = '/livez|/readyz|/health|/health/detailed|/status|/metrics|/metrics.json';
@@ -58,6 +58,7 @@ function alertsOf(kind: Kind): PrometheusRule[] {
       annotations: {
         summary: `The budget of ${SLO.days} days is used up at ${used}`,
         description: `${PROMISES[kind]}; in the last ${long} {{ $value | humanizePercentage }} were not.`,
+        runbook_url: `${RUNBOOKS}/error-budget`,
       },
     };
   });
