@@ -28,7 +28,10 @@ let settings: Record<string, string>;
 beforeAll(async () => {
   const instance = createServer((req, res) => {
     last = req;
-    if (req.url === '/assets/app.css') return void res.setHeader('Content-Type', 'text/css').end('body{}');
+    if (req.url === '/assets/app.css') {
+      res.setHeader('Cache-Control', 'public, max-age=600');
+      return void res.setHeader('Content-Type', 'text/css').end('body{}');
+    }
     if (req.url === '/redirect') return void res.writeHead(302, { Location: '/elsewhere' }).end();
     res.setHeader('Set-Cookie', 'theirs=1; Path=/').end(`their page at ${req.url ?? ''}`);
   });
@@ -155,7 +158,10 @@ describe('what is passed through to SearXNG', () => {
     }
     const redirected = await fetch(`${running.url}/proxy/redirect`, { headers: guest, redirect: 'manual' });
     expect(redirected.headers.get('location')).toBe('/proxy/elsewhere');
-    expect((await get('/proxy/assets/app.css')).headers.get('content-type')).toBe('text/css');
+    const { headers } = await get('/proxy/assets/app.css');
+    expect(headers.get('content-type')).toBe('text/css');
+    // It took a token: nobody on the way may give it to others.
+    expect(headers.get('cache-control')).toBe('private, no-cache');
   });
 
   it.each(['/proxy/..%2fadmin', '/proxy/%2e%2e/admin', '/proxy/../admin', '/proxy/a/..%5c..%5cadmin'])(
