@@ -9,17 +9,13 @@ export interface OutgoingRequest {
   path: string;
   /** Names and values in turn. */
   fields: string[];
-  /** In pieces where it came so: to put them together would cost more than to send them. */
-  body: Buffer | readonly Buffer[] | UploadBody | null;
+  body: Buffer | UploadBody | null;
   /** Set for a request to upgrade. */
   connection: ClientConnection | undefined;
 }
 
-/** undici takes these, though its types do not tell. */
-interface DispatchOptions extends Omit<Dispatcher.DispatchOptions, 'body'> {
-  body: OutgoingRequest['body'];
-  servername?: string | undefined;
-}
+/** undici takes it, though its types do not tell. */
+type DispatchOptions = Dispatcher.DispatchOptions & { servername?: string | undefined };
 
 /** Hands a request to the connections of a server; `handler` hears of all that comes of it. */
 export function sendTo(
@@ -40,7 +36,7 @@ export function sendTo(
   };
   // Not the client's Host, for which there is hardly a certificate.
   if (preserveHost) options.servername = server.serverName;
-  server.pool.dispatch(options as Dispatcher.DispatchOptions, handler);
+  server.pool.dispatch(options, handler);
 }
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']);

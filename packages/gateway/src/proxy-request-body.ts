@@ -6,7 +6,6 @@ import type { OutgoingHeaders, ProxyRequest } from './proxy-request-headers.js';
 /** Bodies up to here are read before anybody is asked: no slow client then holds a connection to the upstream. */
 const SMALL_BYTES = 131_072;
 const HIGH_WATER_BYTES = 65_536;
-const EMPTY = Buffer.alloc(0);
 
 /** Whether a body parser, or somebody else, has read the body. */
 export function isConsumed(req: ProxyRequest): boolean {
@@ -22,10 +21,12 @@ export function isSmall({ contentLength }: OutgoingHeaders): boolean {
  *
  * @param use gets it once it is there; never called when the client leaves before
  */
-export function readSmall(req: ProxyRequest, use: (body: Buffer | readonly Buffer[]) => void): void {
+export function readSmall(req: ProxyRequest, use: (body: Buffer) => void): void {
   const chunks: Buffer[] = [];
   req.on('data', (chunk: Buffer) => void chunks.push(chunk));
-  req.on('end', () => use(chunks.length > 1 ? chunks : (chunks[0] ?? EMPTY)));
+  req.on('end', () =>
+    use(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+  );
   req.on('error', ignore);
 }
 
