@@ -1,5 +1,6 @@
+import { EventEmitter, once } from 'node:events';
 import { Secret, TOTP } from 'otpauth';
-import type { Page } from 'playwright-core';
+import type { Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser, type Visitor } from '../support/browser.js';
 import { accountOf } from '../support/identity.js';
@@ -33,6 +34,29 @@ async function visitAccount(): Promise<Visitor & { email: string; password: stri
   await signIn(visitor.page, email, password);
   await visitor.page.getByRole('link', { name: email }).waitFor();
   return { ...visitor, email, password };
+}
+
+/** Lets answers of the server wait, as they were when they were asked for, until they are released. */
+class HeldAnswers {
+  readonly #events = new EventEmitter();
+  #isReleased = false;
+
+  /** A handler for `page.route`. */
+  readonly hold = async (route: Route): Promise<void> => {
+    const response = await route.fetch();
+    const released = this.#isReleased ? undefined : once(this.#events, 'released');
+    this.#events.emit('held');
+    await released;
+    await route.fulfill({ response });
+  };
+
+  /** Resolves when the next answer is here, and waits. */
+  readonly held = (): Promise<unknown> => once(this.#events, 'held');
+
+  readonly release = (): void => {
+    this.#isReleased = true;
+    this.#events.emit('released');
+  };
 }
 
 describe('who is not signed in', () => {
@@ -224,6 +248,36 @@ describe('the account', () => {
     await button(page, 'Delete them').click();
     await page.getByText('They are deleted.').waitFor();
     expect(await page.locator('#history li').count()).toBe(0);
+    await close();
+  });
+
+  it('lets nobody choose before it knows what was chosen, and shows the newest answer', async () => {
+    const { page, email, close } = await visitAccount();
+    const late = new HeldAnswers();
+    await page.route('**/api/v2/history', late.hold);
+    await page.route('**/auth/second-factor', late.hold);
+    await page.getByRole('link', { name: email }).click();
+    await page.getByText('This device').waitFor();
+    const keep = page.getByLabel('Keep my searches for me');
+    expect(await keep.isDisabled()).toBe(true);
+    expect(await button(page, 'Add a second factor').isVisible()).toBe(false);
+    late.release();
+    await keep.check();
+    await page.getByText('Your searches are kept from now on.').waitFor();
+    await button(page, 'Add a second factor').waitFor();
+
+    // A list that was asked for before a key was made arrives after it.
+    const earlier = new HeldAnswers();
+    await page.route('**/auth/keys', earlier.hold, { times: 1 });
+    await Promise.all([earlier.held(), page.reload()]);
+    await page.getByLabel('Name', { exact: true }).fill('indexer');
+    await button(page, 'Make a key').click();
+    await button(page, 'Revoke the key indexer').waitFor();
+    const answered = page.waitForResponse((response) => response.url().endsWith('/auth/keys'));
+    earlier.release();
+    await (await answered).finished();
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve))');
+    expect(await button(page, 'Revoke the key indexer').isVisible()).toBe(true);
     await close();
   });
 

@@ -1,4 +1,4 @@
-import { badge, button, rowOf } from './elements.js';
+import { badge, button, newest, rowOf } from './elements.js';
 import { onSubmit } from './forms.js';
 import { ask } from './identity.js';
 
@@ -25,70 +25,85 @@ export function accountView() {
     }
   }
 
-  async function showSessions() {
-    const { sessions } = await ask('GET', '/auth/sessions');
-    $('sessions').replaceChildren(
-      ...sessions.map((session) => {
-        const row = rowOf(session.device, `Last used ${dates.format(new Date(session.lastSeenAt))}`);
-        if (session.isCurrent) row.append(badge('This device'));
-        else {
+  const showSessions = newest(
+    () => ask('GET', '/auth/sessions'),
+    ({ sessions }) => {
+      $('sessions').replaceChildren(
+        ...sessions.map((session) => {
+          const row = rowOf(session.device, `Last used ${dates.format(new Date(session.lastSeenAt))}`);
+          if (session.isCurrent) row.append(badge('This device'));
+          else {
+            row.append(
+              button('End', `End the session on ${session.device}`, () =>
+                act(async () => {
+                  await ask('DELETE', `/auth/sessions/${session.id}`);
+                  await showSessions();
+                }, 'The session is ended.'),
+              ),
+            );
+          }
+          return row;
+        }),
+      );
+      $('end-others').hidden = sessions.length < 2;
+    },
+  );
+
+  const showFactor = newest(
+    () => ask('GET', '/auth/second-factor'),
+    ({ isOn }) => {
+      $('factor-state').textContent = isOn
+        ? 'On: signing in takes a code of your authenticator, too.'
+        : 'Off: your password is all that it takes to sign in.';
+      $('factor-add').hidden = isOn;
+      $('factor-removal').hidden = !isOn;
+      $('factor-setup').hidden = true;
+    },
+  );
+
+  const showKeys = newest(
+    () => ask('GET', '/auth/keys'),
+    ({ keys }) => {
+      $('keys').replaceChildren(
+        ...keys.map((key) => {
+          const used = key.lastUsedAt ? `last used ${days.format(new Date(key.lastUsedAt))}` : 'not used yet';
+          const until = key.expiresAt ? `, until ${days.format(new Date(key.expiresAt))}` : '';
+          const row = rowOf(key.name, `${used}${until}`);
           row.append(
-            button('End', `End the session on ${session.device}`, () =>
+            button('Revoke', `Revoke the key ${key.name}`, () =>
               act(async () => {
-                await ask('DELETE', `/auth/sessions/${session.id}`);
-                await showSessions();
-              }, 'The session is ended.'),
+                await ask('DELETE', `/auth/keys/${key.id}`);
+                await showKeys();
+              }, 'The key is revoked.'),
             ),
           );
-        }
-        return row;
-      }),
-    );
-    $('end-others').hidden = sessions.length < 2;
-  }
+          return row;
+        }),
+      );
+    },
+  );
 
-  async function showFactor() {
-    const { isOn } = await ask('GET', '/auth/second-factor');
-    $('factor-state').textContent = isOn
-      ? 'On: signing in takes a code of your authenticator, too.'
-      : 'Off: your password is all that it takes to sign in.';
-    $('factor-add').hidden = isOn;
-    $('factor-removal').hidden = !isOn;
-    $('factor-setup').hidden = true;
-  }
+  const showHistory = newest(
+    () => ask('GET', '/api/v2/history'),
+    ({ keep, searches }) => {
+      $('keep-history').checked = keep;
+      $('keep-history').disabled = false;
+      $('history').replaceChildren(
+        ...searches.map(({ query, searchedAt }) => {
+          const link = document.createElement('a');
+          link.href = `/?${new URLSearchParams({ q: query })}`;
+          link.textContent = query;
+          return rowOf(link, dates.format(new Date(searchedAt)));
+        }),
+      );
+      $('delete-history').hidden = searches.length === 0;
+    },
+  );
 
-  async function showKeys() {
-    const { keys } = await ask('GET', '/auth/keys');
-    $('keys').replaceChildren(
-      ...keys.map((key) => {
-        const used = key.lastUsedAt ? `last used ${days.format(new Date(key.lastUsedAt))}` : 'not used yet';
-        const until = key.expiresAt ? `, until ${days.format(new Date(key.expiresAt))}` : '';
-        const row = rowOf(key.name, `${used}${until}`);
-        row.append(
-          button('Revoke', `Revoke the key ${key.name}`, () =>
-            act(async () => {
-              await ask('DELETE', `/auth/keys/${key.id}`);
-              await showKeys();
-            }, 'The key is revoked.'),
-          ),
-        );
-        return row;
-      }),
-    );
-  }
-
-  async function showHistory() {
-    const { keep, searches } = await ask('GET', '/api/v2/history');
-    $('keep-history').checked = keep;
-    $('history').replaceChildren(
-      ...searches.map(({ query, searchedAt }) => {
-        const link = document.createElement('a');
-        link.href = `/?${new URLSearchParams({ q: query })}`;
-        link.textContent = query;
-        return rowOf(link, dates.format(new Date(searchedAt)));
-      }),
-    );
-    $('delete-history').hidden = searches.length === 0;
+  /** Nothing that acts on a state may be used before that state is known: the answer would undo what was done. */
+  function hideUnknown() {
+    $('keep-history').disabled = true;
+    for (const id of ['factor-add', 'factor-setup', 'factor-removal']) $(id).hidden = true;
   }
 
   onSubmit($('new-key'), async ({ name, expiresInDays }) => {
@@ -157,19 +172,28 @@ export function accountView() {
       await showSessions();
     }, 'All other sessions are ended.'),
   );
-  $('keep-history').addEventListener('change', () =>
-    act(async () => {
-      const keep = $('keep-history').checked;
-      await ask('PUT', '/api/v2/history', { keep });
-      say(keep ? 'Your searches are kept from now on.' : 'Your searches are not kept any more.');
-    }),
-  );
+  let saving = Promise.resolve();
+  $('keep-history').addEventListener('change', () => {
+    const keep = $('keep-history').checked;
+    // One after the other: what was chosen last is what stays.
+    saving = saving.then(() => act(() => saveKeep(keep)));
+  });
   $('delete-history').addEventListener('click', () =>
     act(async () => {
       await ask('DELETE', '/api/v2/history');
       await showHistory();
     }, 'They are deleted.'),
   );
+
+  async function saveKeep(keep) {
+    try {
+      await ask('PUT', '/api/v2/history', { keep });
+    } catch (error) {
+      $('keep-history').checked = !keep;
+      throw error;
+    }
+    say(keep ? 'Your searches are kept from now on.' : 'Your searches are not kept any more.');
+  }
 
   async function copy(text, words) {
     await act(() => navigator.clipboard.writeText(text), words);
@@ -184,6 +208,7 @@ export function accountView() {
       say('');
       $('made-key').hidden = true;
       $('factor-recovery').hidden = true;
+      hideUnknown();
       const isGuest = user.roles.includes('guest');
       $('account-title').textContent = isGuest ? 'You are here as a guest' : user.email;
       for (const part of document.querySelectorAll('#account [data-for=account]')) part.hidden = isGuest;

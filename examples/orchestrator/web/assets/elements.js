@@ -31,3 +31,14 @@ export function button(text, label, press) {
   element.addEventListener('click', press);
   return element;
 }
+
+/** As `show` of what `load` brings, but of several under way the last one that was begun: its answer is the newest. */
+export function newest(load, show) {
+  let calls = 0;
+  return async () => {
+    calls += 1;
+    const call = calls;
+    const answer = await load();
+    if (call === calls) show(answer);
+  };
+}

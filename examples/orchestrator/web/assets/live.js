@@ -15,11 +15,16 @@ const PATIENCE_MS = 30_000;
  */
 export function liveConnection({ onState, onAlert, onStatus }) {
   let socket;
+  /** Counts openings and closings: one that was overtaken while it waited is not for anybody any more. */
+  let turn = 0;
   /** Searches under way, by their ids. */
   const searches = new Map();
 
   async function open() {
+    turn += 1;
+    const mine = turn;
     const { io } = await import(CLIENT);
+    if (mine !== turn) return;
     socket = io({ transports: ['websocket', 'polling'], reconnectionDelayMax: 5_000 });
     socket.on('connected', () => {
       onState('live');
@@ -41,6 +46,7 @@ export function liveConnection({ onState, onAlert, onStatus }) {
   }
 
   function close() {
+    turn += 1;
     socket?.close();
     socket = undefined;
     onState('offline');
