@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../support/eventually.js';
@@ -23,9 +24,12 @@ let redis: RedisServer;
 let postgres: PostgresServer;
 let running: RunningOrchestrator;
 let admin: SignedIn;
+let database: pg.Client;
 
 beforeAll(async () => {
   [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+  database = new pg.Client({ connectionString: postgres.url });
+  await database.connect();
   running = await startOrchestrator({
     ...ADMIN_SETTINGS,
     WORKERS: '2',
@@ -38,7 +42,7 @@ beforeAll(async () => {
   }, 30_000);
 }, 60_000);
 afterAll(async () => {
-  await running.program.stop();
+  await Promise.all([running.program.stop(), database.end()]);
   await Promise.all([postgres.stop(), redis.stop()]);
 });
 
@@ -137,6 +141,8 @@ describe('several workers', () => {
     const statuses = await stop();
     expect(statuses.length).toBeGreaterThan(10);
     expect(new Set(statuses)).toEqual(new Set([200]));
+    const { rows } = await database.query(`select user_id from audit_log where event = 'workers_reloaded'`);
+    expect(rows).toEqual([{ user_id: admin.id }]);
   }, 60_000);
 
   it('go on when one of them is killed, which is replaced', async () => {

@@ -169,6 +169,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       modules: () => [...searching, loaded],
       live: () => live,
       metrics: metricsEndpoint(access),
+      background: later,
     }),
   );
   if (passThrough) app.use(PROXY_PATH, notForOthers, passThrough);

@@ -17,7 +17,8 @@ export type AuditEvent =
   | 'key_revoked'
   | 'token_reused'
   | 'history_deleted'
-  | 'cache_invalidated';
+  | 'cache_invalidated'
+  | 'workers_reloaded';
 
 export interface Audit {
   /** Writes one line; inside a transaction where the event is part of one. */

@@ -13,6 +13,7 @@ import type { UsageReport } from '@signalbox/versioning';
 import express, { Router, type Express, type RequestHandler } from 'express';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
+import type { Background } from '../background.js';
 import type { Identity } from '../identity.js';
 
 /** What an operator looks into. */
@@ -30,6 +31,7 @@ export interface AdminView {
   modules: () => readonly Modules[];
   live: () => Realtime<object> | undefined;
   metrics: RequestHandler;
+  background: Background;
 }
 
 const UserId = z.object({ id: z.string().regex(/^(u|guest)_[\w-]{1,60}$/, 'must be the id of a user') });
@@ -70,7 +72,7 @@ export function adminRouter(view: AdminView): Router {
     describeRoute({ summary: 'Who still calls what is deprecated', tags, responses: { 200: {} } }),
     async (_req, res) => void res.json(await view.usage.report()),
   );
-  addWorkers(router);
+  addWorkers(router, view);
   addAlerts(router, view);
   addInvalidation(router, view);
   addSignOut(router, view);
@@ -98,7 +100,7 @@ function overviewOf(view: AdminView) {
 /** Less than the time that a request has, and than the page waits. */
 const DECIDED_WITHIN_MS = 15_000;
 
-function addWorkers(router: Router): void {
+function addWorkers(router: Router, { identity, background }: AdminView): void {
   router.get(
     '/workers',
     describeRoute({ summary: 'The processes that serve', tags, responses: { 200: {} } }),
@@ -118,9 +120,11 @@ function addWorkers(router: Router): void {
         409: { description: 'There is no manager' },
       },
     }),
-    async (_req, res) => {
+    async (req, res) => {
       const manager = processManager();
       if (manager === undefined) throw new ConflictError('One process serves: restart it');
+      // A database that does not answer keeps nobody from a reload.
+      background.run('the audit log', identity.audit.record('workers_reloaded', identity.asker(req).id));
       const outcome = await Promise.race([
         manager.reload(),
         wait(DECIDED_WITHIN_MS, undefined, { ref: false }),
