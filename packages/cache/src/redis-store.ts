@@ -79,14 +79,15 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   const note = link.script('cache-invalidate', INVALIDATE);
   const locks = lockOf(link, lockMs);
   let loading: Promise<void> | undefined;
+  /** Reads under way for the local tier: of many that ask for one name at the same time one asks Redis. */
+  const reading = new Map<string, Promise<Entry | undefined>>();
 
   const heard = messages(link, `${prefix}messages`, {
     marked(marks, stamp) {
       for (const mark of marks) ledger.add(mark, stamp);
     },
     dropped(name) {
-      shelf.delete(name);
-      removals.add(name);
+      forget(name);
       // Redis may have been told to keep it after it was told to forget it.
       if (removals.wasJustKept(name)) void send(link.command('unlink', name));
     },
@@ -120,7 +121,20 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     return Promise.all([link.commandBytes('get', name), link.commandBytes('get', stampKey)]);
   }
 
+  function readTogether(name: string): Promise<Entry | undefined> {
+    const underWay = reading.get(name);
+    // It may have been invalidated since it arrived.
+    if (underWay !== undefined)
+      return underWay.then((entry) => (entry !== undefined && ledger.isCurrent(entry) ? entry : undefined));
+    const read = readShared(name).finally(() => {
+      if (reading.get(name) === read) reading.delete(name);
+    });
+    reading.set(name, read);
+    return read;
+  }
+
   async function readShared(name: string): Promise<Entry | undefined> {
+    const askedAt = performance.now();
     try {
       const [bytes, stampBytes] = await ask(name);
       const stamp = Buffer.isBuffer(stampBytes) ? Number(stampBytes.toString()) : 0;
@@ -129,7 +143,9 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       const entry = Buffer.isBuffer(bytes) ? decode(name, bytes) : undefined;
       // One that this process has not heard of, and cannot find out about, may be about this entry.
       if (entry === undefined || stamp > ledger.stamp || !ledger.isCurrent(entry)) return undefined;
-      keepLocally(name, entry);
+      // What was read is from before that.
+      if (removals.wasRemovedSince(name, askedAt)) return undefined;
+      if (!removals.wasKeptSince(name, askedAt)) keepLocally(name, entry);
       return entry;
     } catch (error) {
       outage.failed(error, 'open');
@@ -144,6 +160,12 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     if (!local.isOn && !entry.isVariantList) return;
     entry.localUntil = performance.now() + local.ttlMs;
     shelf.set(name, entry);
+  }
+
+  function forget(name: string): void {
+    shelf.delete(name);
+    reading.delete(name);
+    removals.add(name);
   }
 
   async function send(work: Promise<unknown>): Promise<void> {
@@ -185,7 +207,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       ) {
         return kept;
       }
-      return readShared(name);
+      return local.isOn ? readTogether(name) : readShared(name);
     },
 
     write(key, entry) {
@@ -193,14 +215,14 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       const ttlMs = Math.ceil(entry.head.keptUntil - Date.now());
       if (ttlMs <= 0 || removals.isLate(name, entry.head.tookMs) || !ledger.isCurrent(entry)) return;
       keepLocally(name, entry);
+      reading.delete(name);
       removals.noteKept(name);
       return send(link.command('set', name, encode(name, entry), 'PX', ttlMs));
     },
 
     remove(key) {
       const name = names.of(key);
-      shelf.delete(name);
-      removals.add(name);
+      forget(name);
       return send(Promise.all([link.command('unlink', name), heard.tellDropped(name)]));
     },
 

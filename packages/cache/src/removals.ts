@@ -8,7 +8,7 @@ const ON_ITS_WAY_MS = 1_000;
  */
 export class Removals {
   private readonly removed = new LRUCache<string, number>({ max: 10_000 });
-  private readonly kept = new LRUCache<string, number>({ max: 1_000 });
+  private readonly kept = new LRUCache<string, number>({ max: 10_000 });
 
   add(name: string): void {
     this.removed.set(name, performance.now());
@@ -16,8 +16,17 @@ export class Removals {
 
   /** Whether it was removed while the answer was made. */
   isLate(name: string, tookMs: number): boolean {
-    const at = this.removed.get(name);
-    return at !== undefined && at >= performance.now() - tookMs - 1;
+    return this.wasRemovedSince(name, performance.now() - tookMs - 1);
+  }
+
+  /** @param since by the clock of `performance.now()` */
+  wasRemovedSince(name: string, since: number): boolean {
+    return isSince(this.removed.get(name), since);
+  }
+
+  /** As {@link Removals.wasRemovedSince}, of what was kept here. */
+  wasKeptSince(name: string, since: number): boolean {
+    return isSince(this.kept.get(name), since);
   }
 
   noteKept(name: string): void {
@@ -26,7 +35,10 @@ export class Removals {
 
   /** Whether it was kept here while it was not known yet that another process removed it. */
   wasJustKept(name: string): boolean {
-    const at = this.kept.get(name);
-    return at !== undefined && at >= performance.now() - ON_ITS_WAY_MS;
+    return this.wasKeptSince(name, performance.now() - ON_ITS_WAY_MS);
   }
+}
+
+function isSince(at: number | undefined, since: number): boolean {
+  return at !== undefined && at >= since;
 }

@@ -57,6 +57,12 @@ async function opened(options: RedisStoreOptions = {}, port = redis.port): Promi
   return store;
 }
 
+/** How often Redis was asked for an entry so far. */
+async function reads(): Promise<number> {
+  const statistics = await redis.command('info', 'commandstats');
+  return Number(/cmdstat_mget:calls=(\d+)/.exec(statistics)?.[1]);
+}
+
 describe('redisStore', () => {
   describe('without a local tier', () =>
     itKeepsTheStoreContract(
@@ -97,8 +103,6 @@ describe('redisStore', () => {
     const varied = await serving(cache({ store, ttlMs: 60_000 }), handler);
     for (const url of [plain, varied]) {
       await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);
-      const reads = async (): Promise<number> =>
-        Number(/cmdstat_mget:calls=(\d+)/.exec(await redis.command('info', 'commandstats'))?.[1]);
       // The link looks now and then whether its connections live: not each time.
       await eventually(async () => {
         proxy.resetCounts();
@@ -128,6 +132,16 @@ describe('redisStore', () => {
       return proxy.counts.roundTrips === 0;
     });
     await proxy.stop();
+  });
+
+  it('of many that ask at the same time for what the local tier does not have, one asks Redis', async () => {
+    const key = keyOf();
+    await of('other').write(key, entryOf('x', { stamp: await stampOf(of('other')) }));
+    const store = await opened();
+    const before = await reads();
+    const found = await Promise.all(Array.from({ length: 100 }, async () => store.read(key)));
+    expect(found.every((entry) => entry?.body.toString() === 'x')).toBe(true);
+    expect((await reads()) - before).toBe(1);
   });
 
   it('a stale answer that a 304 renews is asked for once by many', async () => {
