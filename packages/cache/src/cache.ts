@@ -1,7 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { RequestAbortedError } from '@signalbox/context';
 import { GatewayTimeoutError } from '@signalbox/errors';
-import { requireObject, shown } from '@signalbox/options';
 import type { CacheKey } from './cache-key.js';
 import { canDetach } from './detached.js';
 import { Engine } from './engine.js';
@@ -11,6 +10,7 @@ import { resolveOptions, type CacheOptions } from './options.js';
 import { refreshLater, runCall, type RunnableCall } from './run-call.js';
 import { sendEntry, stayPrivate, conditionsOf, type Conditions } from './reply.js';
 import { hasCredentials } from './request-fields.js';
+import { requireInvalidation } from './require-invalidation.js';
 import { parseRequestDirectives, RequestDirectives } from './directives.js';
 import { requestKey, variantOf, type NoKey } from './request-key.js';
 import { claimOrFind, type Landing } from './flights.js';
@@ -196,6 +196,8 @@ export function cache(options: CacheOptions = {}): Cache {
       const landing = await under.landed;
       if (res.closed) return next(new RequestAbortedError());
       if (landing === 'not-kept') break;
+      // The next call begins after this request: it may have what that brings, whatever is forgotten meanwhile.
+      if (typeof landing === 'object' && landing.isOutdated && attempt === 0) continue;
       const entry = fitting(req, landing, engine.now());
       if (entry !== undefined) return hit(req, res, entry, engine.now(), 'coalesced');
       if (landing !== 'failed') break;
@@ -217,7 +219,7 @@ export function cache(options: CacheOptions = {}): Cache {
     const entry = found?.entry;
     if (entry !== undefined) {
       const vary = found?.list?.head.vary ?? [];
-      flight.land({ entry, vary, variant: variantOf(req, vary), isStale: false });
+      flight.land({ entry, vary, variant: variantOf(req, vary), isStale: false, isOutdated: false });
       if (res.closed) return next(new RequestAbortedError());
       return hit(req, res, entry, engine.now(), 'coalesced');
     }
@@ -330,19 +332,4 @@ function fitting(req: Request, landing: Landing, now: number): Entry | undefined
   if (typeof landing === 'string') return undefined;
   if (!landing.isStale && !landing.entry.isFresh(now)) return undefined;
   return variantOf(req, landing.vary) === landing.variant ? landing.entry : undefined;
-}
-
-/** @throws {TypeError} when it says nothing, or several things */
-export function requireInvalidation(owner: string, what: unknown): asserts what is Invalidation {
-  requireObject(owner, 'what', what);
-  const entries = Object.entries(what);
-  const [name = '', value] = entries[0] ?? [];
-  const isText = (text: unknown): boolean => typeof text === 'string' && text !== '';
-  const fits =
-    isText(value) || (name === 'tag' && Array.isArray(value) && value.length > 0 && value.every(isText));
-  if (entries.length === 1 && ['tag', 'prefix', 'pattern', 'key'].includes(name) && fits) return;
-  const got = entries.length === 1 ? `"${name}": ${shown(value)}` : `${entries.length} of them`;
-  throw new TypeError(
-    `${owner}: "what" must be one of { tag }, { prefix }, { pattern }, { key }, got ${got}`,
-  );
 }

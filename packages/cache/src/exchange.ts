@@ -198,7 +198,8 @@ export class Exchange implements RecorderListener {
 
   private sendStale(stale: Entry, how: string): Course {
     const { engine, req, res, flight, isBackground } = this.call;
-    flight?.land({ entry: stale, vary: [], variant: '', isStale: true });
+    const isOutdated = !this.isCurrent(stale);
+    flight?.land({ entry: stale, vary: [], variant: '', isStale: true, isOutdated });
     this.isOver = true;
     if (isBackground) return 'pass';
     restore(res, this.before);
@@ -267,10 +268,22 @@ export class Exchange implements RecorderListener {
     engine.noteKept(key);
     const written = keep(engine.store, key, req, list, entry, this.vary);
     const land = (): void =>
-      flight?.land({ entry, vary: this.vary, variant: variantOf(req, this.vary), isStale: false });
+      flight?.land({
+        entry,
+        vary: this.vary,
+        variant: variantOf(req, this.vary),
+        isStale: false,
+        isOutdated: !this.isCurrent(entry),
+      });
     // Other processes look when the right is given back: it has to be there by then.
     if (written instanceof Promise && flight?.claim !== undefined) written.then(land, land);
     else land();
+  }
+
+  /** Whether nothing was said since it was asked for by which it is forgotten. */
+  private isCurrent(entry: Entry): boolean {
+    const { engine, key } = this.call;
+    return engine.store.isCurrent?.(key, entry, performance.now() - this.startedAt) ?? true;
   }
 
   private refuse(why: Refusal): void {

@@ -11,6 +11,8 @@ export type Landing =
       readonly variant: string;
       /** Whether it is stale, and sent all the same: there was an error instead of a new one, or none in time. */
       readonly isStale: boolean;
+      /** Whether it was forgotten while it was made: whoever asked after that has to have a newer one. */
+      readonly isOutdated: boolean;
     }
   /** An answer that is for nobody else. */
   | 'not-kept'

@@ -11,13 +11,13 @@ import {
   requireText,
 } from '@signalbox/options';
 import { signals } from '@signalbox/signals';
-import { requireInvalidation } from './cache.js';
 import { CacheKey } from './cache-key.js';
 import { Entry } from './entry.js';
 import { claimOrFind } from './flights.js';
 import { memoryStore } from './memory-store.js';
 import { requireCacheStore, requireTags } from './options.js';
 import { MAX_KEPT_MS } from './policy.js';
+import { requireInvalidation } from './require-invalidation.js';
 import type { CacheStore, Claim, Invalidation } from './store.js';
 import { Tally, type CacheReport, type Outcome } from './tally.js';
 
@@ -208,8 +208,12 @@ export function memoize<Args extends readonly unknown[], Result>(
       return valueOf(entry);
     }
     const stale = entry !== undefined && at < entry.head.errorUntil ? entry : undefined;
-    note(underWay.has(key.text) ? 'coalesced' : 'miss');
-    return valueOf(await settled(call(key, args), stale));
+    const hasJoined = underWay.has(key.text);
+    note(hasJoined ? 'coalesced' : 'miss');
+    const result = await settled(call(key, args), stale);
+    const isOutdated = hasJoined && store.isCurrent?.(key, result, result.head.tookMs) === false;
+    // It was forgotten while it was made, maybe before this one was asked for: who waited makes a newer one.
+    return valueOf(isOutdated ? await settled(call(key, args), undefined) : result);
   }
 
   /** What comes first: the result, the time after which a stale one will do, or the end of all patience. */

@@ -1,4 +1,6 @@
 import { refuseUnknownOptions, requireInteger, requireObject } from '@signalbox/options';
+import type { CacheKey } from './cache-key.js';
+import type { Entry } from './entry.js';
 import { Ledger, marksOf } from './ledger.js';
 import { Removals } from './removals.js';
 import { Shelf } from './shelf.js';
@@ -33,6 +35,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): CacheStore {
   const ledger = new Ledger();
   const removals = new Removals();
 
+  function isCurrent(key: CacheKey, entry: Entry, askedMsAgo: number): boolean {
+    return !removals.isLate(key.text, askedMsAgo) && ledger.isCurrent(entry);
+  }
+
   return {
     read(key) {
       const entry = shelf.get(key.text);
@@ -41,8 +47,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): CacheStore {
       return undefined;
     },
     write(key, entry) {
-      if (removals.isLate(key.text, entry.head.tookMs) || !ledger.isCurrent(entry)) return;
-      shelf.set(key.text, entry);
+      if (isCurrent(key, entry, entry.head.tookMs)) shelf.set(key.text, entry);
     },
     remove(key) {
       shelf.delete(key.text);
@@ -54,6 +59,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): CacheStore {
     get stamp() {
       return ledger.stamp;
     },
+    isCurrent,
     size: () => shelf.size(),
     close: () => shelf.clear(),
   };

@@ -162,6 +162,10 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     shelf.set(name, entry);
   }
 
+  function isCurrent(name: string, entry: Entry, askedMsAgo: number): boolean {
+    return !removals.isLate(name, askedMsAgo) && ledger.isCurrent(entry);
+  }
+
   function forget(name: string): void {
     shelf.delete(name);
     reading.delete(name);
@@ -213,7 +217,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     write(key, entry) {
       const name = names.of(key);
       const ttlMs = Math.ceil(entry.head.keptUntil - Date.now());
-      if (ttlMs <= 0 || removals.isLate(name, entry.head.tookMs) || !ledger.isCurrent(entry)) return;
+      if (ttlMs <= 0 || !isCurrent(name, entry, entry.head.tookMs)) return;
       keepLocally(name, entry);
       reading.delete(name);
       removals.noteKept(name);
@@ -238,6 +242,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       return ledger.stamp;
     },
 
+    isCurrent: (key, entry, askedMsAgo) => isCurrent(names.of(key), entry, askedMsAgo),
     claim: (key: CacheKey) => locks.claim(`${names.of(key)}:lock`),
     size: () => shelf.size(),
     close() {

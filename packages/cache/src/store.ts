@@ -42,6 +42,11 @@ export interface CacheStore {
   /** The number of the last invalidation that is known: what is asked for now bears it. */
   readonly stamp: number;
   /**
+   * Whether nothing is known by which an entry that was asked for so many milliseconds ago was forgotten since: who
+   * asked later does not get it. Without it, every entry is for whoever waits.
+   */
+  isCurrent?(key: CacheKey, entry: Entry, askedMsAgo: number): boolean;
+  /**
    * Asks for the right to make an entry, where several processes could; without it this process has it.
    * The right ends by itself when its holder dies.
    */
