@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../support/keeper.js';
@@ -22,8 +22,19 @@ it('what the Dockerfile builds starts as nobody, is healthy, and drains', { time
   const [build, last] = readStages(join(DOCKER, 'Dockerfile')) as [Stage, Stage];
   const { path: folder } = temporaryFolder('image');
   await copyContext(folder);
+  // An operator's, as guides have it beside ours.
+  await writeFile(join(folder, 'examples/orchestrator/deploy/helm/mine.yaml'), 'secrets: {}');
   await runStage(build, folder);
   const image = join(folder, 'out');
+  expect((await readdir(join(image, 'examples/orchestrator'))).toSorted()).toEqual(
+    ['README.md', 'deploy', 'dist', 'node_modules', 'package.json', 'pnpm-lock.yaml', 'web'].toSorted(),
+  );
+  const files = await readdir(image, { recursive: true });
+  expect(files.filter((file) => /\.(?:[mc]?ts|map|tsbuildinfo)$/.test(file))).toEqual([]);
+  expect(files.filter((file) => file.startsWith('examples/orchestrator/deploy/'))).toEqual([
+    'examples/orchestrator/deploy/docker',
+    'examples/orchestrator/deploy/docker/healthcheck.mjs',
+  ]);
   const modules = await readdir(join(image, 'examples/orchestrator/node_modules/.pnpm'));
   expect(modules.filter((name) => /^(?:typescript|vitest|vite|oxlint)@/.test(name))).toEqual([]);
 
@@ -47,8 +58,16 @@ it('what the Dockerfile builds starts as nobody, is healthy, and drains', { time
   };
   const app = await start(restOf(last, 'CMD')[0] ?? '', /listening on/);
   onTestFinished(async () => void (await app.kill()));
-  const check = await start(restOf(last, 'HEALTHCHECK')[0] ?? '');
-  expect([(await check.exited).code, check.output().trim()]).toEqual([0, '/readyz answered 200']);
+  // It listens before the tables are there, and is asked again as Docker does it.
+  await expect
+    .poll(
+      async () => {
+        const check = await start(restOf(last, 'HEALTHCHECK')[0] ?? '');
+        return [(await check.exited).code, check.output().trim()];
+      },
+      { timeout: 30_000, interval: 1_000 },
+    )
+    .toEqual([0, '/readyz answered 200']);
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
   app.signal('SIGTERM');
   expect(await app.exited).toEqual({ code: 0, signal: null });
