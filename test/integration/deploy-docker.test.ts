@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { config } from '@signalbox/config';
 import { listen } from '@signalbox/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { MACHINE, machineFiles } from '../../examples/orchestrator/deploy/machine.js';
 import { SETTINGS } from '../../examples/orchestrator/src/settings.js';
+import { temporaryFolder } from '../support/keeper.js';
+import { inNamespaces } from '../support/namespace.js';
 import { startProgram } from '../support/program.js';
 import { DOCKER, execForm, ignoring, readStages, restOf, variablesOf, type Stage } from './deploy-image.js';
 
@@ -67,9 +69,24 @@ describe('the Dockerfile', () => {
     expect(names.filter((name) => /SECRET|PASSWORD|TOKEN|KEY/.test(name))).toEqual([]);
   });
 
+  it('takes of the orchestrator only what it runs, whatever an operator put beside it', () => {
+    const { files } = JSON.parse(readFileSync(join(DOCKER, '../../package.json'), 'utf8')) as {
+      files: string[];
+    };
+    expect(files).toEqual(['dist', '!dist/.tsbuildinfo', 'web', 'deploy/docker/healthcheck.mjs']);
+  });
+
+  it('asks no registry for anything but the image of Node', () => {
+    // A line such as this makes the builder fetch itself first.
+    expect(readFileSync(join(DOCKER, 'Dockerfile'), 'utf8')).not.toMatch(/^#\s*syntax\s*=/m);
+  });
+
   it.each([
     '.env',
     'examples/orchestrator/.env',
+    'examples/orchestrator/deploy/compose/app.env',
+    'examples/orchestrator/deploy/compose/tls/privkey.key',
+    'mine/secrets.env',
     'a/b/privkey.pem',
     'packages/x/dist/a.js',
     '.git/config',
@@ -80,6 +97,34 @@ describe('the Dockerfile', () => {
     expect(isIgnored('packages/x/src/index.ts')).toBe(false);
     expect(isIgnored('packages/testing/package.json')).toBe(false);
   });
+});
+
+describe('the program as the first process of a container', () => {
+  it('ends on SIGTERM while it still starts', async () => {
+    const main = fileURLToPath(new URL('../../examples/orchestrator/dist/main.js', import.meta.url));
+    // Without a namespace it is an ordinary process, which ends by itself.
+    const namespace = await inNamespaces('--pid', '--fork', '--mount-proc');
+    const words = [...namespace, process.execPath, main];
+    const env = { PORT: '0', NODE_ENV: 'test' };
+    const program = await startProgram(words[0] ?? '', words.slice(1), {
+      cwd: temporaryFolder('first').path,
+      env,
+    });
+    onTestFinished(async () => void (await program.kill()));
+    // What comes next is the embedded Postgres, which takes a second or so.
+    await program.waitFor(/"auth\\" is ready/, 30_000);
+
+    const isFirst = namespace.length > 0;
+    process.kill(isFirst ? onlyChildOf(program.pid) : program.pid, 'SIGTERM');
+
+    expect(await program.exited).toEqual(
+      isFirst ? { code: 143, signal: null } : { code: null, signal: 'SIGTERM' },
+    );
+    expect(program.output()).not.toContain('listening on');
+  });
+
+  const onlyChildOf = (pid: number): number =>
+    Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
 });
 
 describe('the health check', () => {

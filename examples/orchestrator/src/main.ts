@@ -1,12 +1,16 @@
 import { isManaged } from '@signalbox/server';
+import { endOnSignals } from './end-on-signals.js';
 import { readSettings } from './settings.js';
 
 const settings = readSettings();
+const hasListeners = endOnSignals();
 // The manager loads nothing of the app: a version of it that is broken must not take the manager with it.
 if (settings.WORKERS > 1 && !isManaged) {
   const { manage } = await import('./manage.js');
+  hasListeners();
   await manage(settings);
 } else {
   const { serveApp } = await import('./serve-app.js');
   await serveApp(settings);
+  hasListeners();
 }
