@@ -2,15 +2,19 @@ import { execFile } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { config } from '@signalbox/config';
 import { DCLinter } from 'dclint';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { MACHINE } from '../../examples/orchestrator/deploy/machine.js';
 import { SETTINGS } from '../../examples/orchestrator/src/settings.js';
-import { checkNginx } from '../support/nginx.js';
 import { temporaryFolder } from '../support/keeper.js';
+import { inNamespaces } from '../support/namespace.js';
+import { checkNginx, startNginx } from '../support/nginx.js';
+import { freePort } from '../support/ports.js';
 
 const folder = fileURLToPath(new URL('../../examples/orchestrator/deploy/compose/', import.meta.url));
 const text = readFileSync(join(folder, 'compose.yaml'), 'utf8');
@@ -29,13 +33,14 @@ interface Service {
   ports?: string[];
   networks: string[];
   command?: string[];
+  tmpfs?: string[];
   stop_grace_period?: string;
 }
 
 const { services, secrets, networks } = parse(text, { merge: true }) as {
   services: Record<string, Service>;
   secrets: Record<string, { file: string }>;
-  networks: Record<string, { internal?: boolean } | null>;
+  networks: Record<string, { internal?: boolean; enable_ipv6?: boolean } | null>;
 };
 const all = Object.entries(services);
 
@@ -87,6 +92,8 @@ describe('compose.yaml', () => {
       'nginx 443:443',
     ]);
     expect(networks['inside']).toEqual({ internal: true });
+    // Or nginx sees all who come by IPv6 under one address, that of the bridge.
+    expect(networks['edge']).toEqual({ enable_ipv6: true });
     for (const name of ['postgres', 'redis', 'redis-cache'])
       expect(services[name]?.networks).toEqual(['inside']);
   });
@@ -96,6 +103,16 @@ describe('compose.yaml', () => {
     expect(byDefault).toEqual(['app', 'postgres', 'redis', 'redis-cache', 'searxng', 'nginx']);
     const profiles = new Set(all.flatMap(([, service]) => service.profiles ?? []));
     expect(profiles).toEqual(new Set(['prometheus', 'grafana', 'loki', 'elk']));
+  });
+
+  it('lets who is not root write where nothing is kept', () => {
+    // A folder of the image passes its mode on, and root owns it. nginx and Alloy run as root.
+    const folders = all
+      .filter(([name]) => !['nginx', 'alloy'].includes(name))
+      .flatMap(([name, { tmpfs = [] }]) => tmpfs.map((folder) => `${name} ${folder}`));
+    const others = folders.filter((folder) => !folder.endsWith(' /tmp'));
+    expect(others.filter((folder) => !folder.endsWith('mode=1777'))).toEqual([]);
+    expect(others.length).toBeGreaterThan(2);
   });
 
   it('waits for the drain of the app, and tells it what it takes', () => {
@@ -132,6 +149,58 @@ describe('compose.yaml', () => {
     await checkNginx(upstreams.replaceAll(/server [a-z]+:/g, 'server 127.0.0.1:'));
   });
 });
+
+describe('the upstreams of compose', () => {
+  it('bring a visitor to one of the instances that share a name, and others to others', async () => {
+    const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.4'];
+    const port = await freePort();
+    for (const address of addresses) {
+      const server = createServer((_req, res) => res.end(address)).listen(port, address);
+      await once(server, 'listening');
+      onTestFinished(() => void server.close());
+    }
+    const ask = await nginxBefore(addresses, port);
+
+    const visitors = Array.from({ length: 20 }, (_, i) => `192.0.2.${i + 1}`);
+    const answers = await Promise.all(
+      visitors.map((visitor) => Promise.all([1, 2, 3, 4].map(() => ask(visitor)))),
+    );
+
+    expect(answers.filter((each) => new Set(each).size > 1)).toEqual([]);
+    expect(new Set(answers.flat())).toEqual(new Set(addresses));
+  });
+});
+
+/** nginx with the upstreams as they are, where `app` has several addresses. Asks it as a visitor of some address. */
+async function nginxBefore(
+  addresses: readonly string[],
+  port: number,
+): Promise<(visitor: string) => Promise<string>> {
+  const { path } = temporaryFolder('upstreams');
+  writeFileSync(join(path, 'hosts'), addresses.map((address) => `${address} app\n`).join(''));
+  const namespace = await inNamespaces('--mount');
+  const bind = `mount --bind ${join(path, 'hosts')} /etc/hosts && exec "$@"`;
+  const wrapper = namespace.length > 0 ? [...namespace, 'sh', '-c', bind, 'sh'] : [];
+  const upstreams = readFileSync(join(folder, 'upstreams.conf'), 'utf8')
+    .replace('searxng:8080', '127.0.0.1:8080')
+    .replace(`app:${MACHINE.port}`, `app:${port}`);
+  // Without a namespace nobody knows the name, and each address has to be one of its own.
+  const written = upstreams.replace(/^ *server app:.*$/m, (line) =>
+    wrapper.length > 0 ? line : addresses.map((address) => line.replace('app', address)).join('\n'),
+  );
+  const nginx = await startNginx(
+    (place) => `${written}
+      server {
+        listen 127.0.0.1:${place.port};
+        set_real_ip_from 127.0.0.1;
+        real_ip_header X-Visitor;
+        location / { proxy_pass http://app; }
+      }`,
+    wrapper,
+  );
+  onTestFinished(() => nginx.stop());
+  return async (visitor) => (await fetch(nginx.url, { headers: { 'x-visitor': visitor } })).text();
+}
 
 describe('secrets.sh', () => {
   it('makes what compose.yaml names, once, for containers to read and nobody else', async () => {

@@ -27,20 +27,24 @@ export interface NginxServer {
  * Starts nginx on a free port of loopback.
  *
  * @param configuration makes what stands inside `http { }`; it has to listen on `127.0.0.1:${port}`
+ * @param wrapper a command that starts it, and stays the same process
  *
  * @example
  * const nginx = await startNginx(({ port }) => `
  *   server { listen 127.0.0.1:${port}; location / { proxy_pass ${url}; } }
  * `);
  */
-export async function startNginx(configuration: (place: NginxPlace) => string): Promise<NginxServer> {
-  const program = await requireProgram('nginx');
+export async function startNginx(
+  configuration: (place: NginxPlace) => string,
+  wrapper: readonly string[] = [],
+): Promise<NginxServer> {
+  const [program, ...words] = [...wrapper, await requireProgram('nginx')];
   return onFreePort(async (port) => {
     const folder = temporaryFolder('nginx');
     try {
       const file = writeConfiguration(folder, configuration({ port, folder: folder.path }));
       const url = `http://127.0.0.1:${port}`;
-      const nginx = await startProgram(program, commandLine(folder, file), {
+      const nginx = await startProgram(program, [...words, ...commandLine(folder, file)], {
         name: 'nginx',
         ready: () => answersHttp(url),
       });

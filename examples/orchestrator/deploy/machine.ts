@@ -63,10 +63,14 @@ export function defaultInWords({ default: value = '' }: SettingDescription): str
   return value === '(none)' ? '' : value;
 }
 
-/** `compose/upstreams.conf`: those of a machine, by the names that containers have. */
+/**
+ * `compose/upstreams.conf`: those of a machine, by the names that containers have. A consistent hash goes by the name; all instances
+ * share one here, and would take turns.
+ */
 function composeUpstreams(): string {
   const file = fileURLToPath(new URL('nginx/signalbox/upstreams.conf', import.meta.url));
   return readFileSync(file, 'utf8')
+    .replace('hash $remote_addr consistent;', 'hash $remote_addr;')
     .replace(
       /^ *# A second instance.*\n/m,
       '  # All instances of `--scale app=N`, as of the start or the last reload of nginx.\n',
