@@ -181,6 +181,27 @@ describe('a search over a socket', () => {
     });
   });
 
+  it('has the limit of a guest, too, where one searches', async () => {
+    const limited = await startOrchestrator({
+      NODE_ENV: 'development',
+      SECRET_KEYS: 'd'.repeat(40),
+      RATE_SEARCH: '1000/s',
+    });
+    onTestFinished(() => limited.program.stop().then(() => undefined));
+    const { socket } = await connect(await guestOf(limited.url), { url: limited.url });
+    const errors: { type: string; details: object }[] = [];
+    for (let i = 0; i < 40; i += 1) {
+      const { error } = (await socket.emitWithAck('search', { q: 'express' })) as {
+        error?: { type: string; details: object };
+      };
+      if (error !== undefined) errors.push(error);
+    }
+    const refused = errors.filter(({ type }) => type === 'rate_limited');
+    // One a second, and ten more at once.
+    expect(refused.length).toBeGreaterThan(5);
+    expect(refused[0]).toMatchObject({ details: { zone: 'guest', limit: 1 } });
+  }, 30_000);
+
   it('has the limit of a search', async () => {
     const limited = await startOrchestrator({ RATE_SEARCH: '2/m' });
     onTestFinished(() => limited.program.stop().then(() => undefined));

@@ -24,7 +24,7 @@ export interface LiveParts {
   identity: Identity;
   jobs: SearchJobs;
   keeper: HistoryKeeper;
-  limits: Zones<'search'>;
+  limits: Zones<'search' | 'guest'>;
   redis: RedisLink | undefined;
   logger: Logger;
 }
@@ -45,6 +45,19 @@ const ADMIN_ROOMS: ReadonlySet<string> = new Set(['operations']);
 export function liveSockets(server: Server, parts: LiveParts): Realtime<Told> {
   const { app, settings, identity, jobs, keeper, limits, redis, logger } = parts;
   const visitorOf = visitors(app, identity);
+
+  /** As over HTTP. */
+  async function countSearch(zone: 'search' | 'guest', whose: string): Promise<void> {
+    const { allowed, retryAfterSeconds = 1 } = await limits.take(zone, whose);
+    if (allowed) return;
+    const { limit, windowMs } = rates(settings)[zone];
+    throw new RateLimitExceededError({
+      zone,
+      message: 'Too many searches',
+      details: { zone, limit, windowSeconds: windowMs / 1_000, retryAfterSeconds },
+    });
+  }
+
   return realtime(server, {
     redis,
     jobs,
@@ -66,8 +79,10 @@ export function liveSockets(server: Server, parts: LiveParts): Realtime<Told> {
       search: {
         schema: z.strictObject({ q: Query.shape.q }),
         async handler({ q }, { principal: { asker, address }, follow }) {
-          const { allowed, retryAfterSeconds = 1 } = await limits.take('search', address);
-          if (!allowed) throw tooManySearches(settings, retryAfterSeconds);
+          await Promise.all([
+            countSearch('search', address),
+            asker.roles.includes('guest') && countSearch('guest', asker.id),
+          ]);
           keeper.searched(asker, q);
           const { id } = await jobs.start('search', { q }, { owner: asker.id, about: { query: q } });
           await follow(id);
@@ -75,16 +90,6 @@ export function liveSockets(server: Server, parts: LiveParts): Realtime<Told> {
         },
       },
     },
-  });
-}
-
-/** As over HTTP. */
-function tooManySearches(settings: Settings, retryAfterSeconds: number): RateLimitExceededError {
-  const { limit, windowMs } = rates(settings).search;
-  return new RateLimitExceededError({
-    zone: 'search',
-    message: 'Too many searches',
-    details: { zone: 'search', limit, windowSeconds: windowMs / 1_000, retryAfterSeconds },
   });
 }
 
