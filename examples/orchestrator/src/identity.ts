@@ -113,7 +113,8 @@ export interface Identity {
   readonly onRevoked: RevocationBus['on'];
   /** A session and tokens of one sign-in: they end together. */
   signIn(req: Request, visitor: Visitor): Promise<SignedIn>;
-  signOut(req: Request): Promise<void>;
+  /** @param userId where the request itself came with no sign-in */
+  signOut(req: Request, userId?: string): Promise<void>;
   signOutEverywhere(userId: string): Promise<void>;
   signOutOthers(req: Request): Promise<void>;
   endSession(req: Request, id: string): Promise<boolean>;
@@ -266,8 +267,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
       return { user: { id, email, roles }, accessToken, refreshToken, expiresIn };
     },
 
-    async signOut(req) {
-      const { subject } = principalOf(req);
+    async signOut(req, subject = principalOf(req).subject) {
       const signIns = new Set([familyOf(req), session.idOf(req)]);
       // The cookie first: who reads the answer is signed out here, whatever happens then.
       await session.signOut(req);

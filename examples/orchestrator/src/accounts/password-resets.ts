@@ -4,8 +4,13 @@ import type { Database, Transaction } from '@signalbox/postgres';
 export interface PasswordResets {
   /** A token that is good for one reset within the hour; those asked for before are good no more. */
   create(userId: string): Promise<string>;
-  /** Uses a token up, and says whose it was; `undefined` where it is wrong, used or too old. */
+  /**
+   * Uses a token up, with all others of whose it is, and says who that is; `undefined` where it is wrong, used or too
+   * old.
+   */
   redeem(token: string, within: Transaction): Promise<string | undefined>;
+  /** Makes all tokens of somebody worthless. */
+  forget(userId: string): Promise<void>;
 }
 
 // 256 random bits cannot be guessed, so their digest needs no salt and no work factor.
@@ -16,6 +21,10 @@ export function passwordResets(database: Database): PasswordResets {
     async create(userId) {
       const token = randomBytes(32).toString('base64url');
       await database.transaction(async (tx) => {
+        // Who asks for another one meanwhile waits here: of two the later one is good.
+        await tx.query(`select pg_advisory_xact_lock(hashtextextended('password_resets ' || $1, 0))`, [
+          userId,
+        ]);
         await tx.query('delete from password_resets where user_id = $1 or expires_at < now()', [userId]);
         await tx.query(
           `insert into password_resets (token_hash, user_id, expires_at) values ($1, $2, now() + interval '1 hour')`,
@@ -30,7 +39,14 @@ export function passwordResets(database: Database): PasswordResets {
         'delete from password_resets where token_hash = $1 returning user_id, expires_at > now() as is_valid',
         [digestOf(token)],
       );
-      return rows[0]?.is_valid === true ? rows[0].user_id : undefined;
+      const [used] = rows;
+      if (used?.is_valid !== true) return undefined;
+      await within.query('delete from password_resets where user_id = $1', [used.user_id]);
+      return used.user_id;
+    },
+
+    async forget(userId) {
+      await database.query('delete from password_resets where user_id = $1', [userId]);
     },
   };
 }

@@ -24,7 +24,8 @@ export interface Users {
   passwordHash(id: string): Promise<string | undefined>;
   /** @throws {ConflictError} `email_taken` */
   create(account: { email: string; passwordHash: string; roles?: readonly Role[] }): Promise<User>;
-  setPassword(id: string, passwordHash: string): Promise<void>;
+  /** Where it is `from` still: one that was changed meanwhile stays. Says whether it was. */
+  setPassword(id: string, from: string, to: string): Promise<boolean>;
   setKeepsHistory(id: string, keeps: boolean): Promise<void>;
 }
 
@@ -71,8 +72,12 @@ export function users(database: Database): Users {
       }
     },
 
-    async setPassword(id, passwordHash) {
-      await database.query('update users set password_hash = $2 where id = $1', [id, passwordHash]);
+    async setPassword(id, from, to) {
+      const { rowCount } = await database.query(
+        'update users set password_hash = $3 where id = $1 and password_hash = $2',
+        [id, from, to],
+      );
+      return rowCount === 1;
     },
 
     async setKeepsHistory(id, keeps) {

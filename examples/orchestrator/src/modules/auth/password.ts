@@ -88,7 +88,12 @@ export function passwordRouter(options: PasswordRouterOptions): Router {
         const userId = await database.transaction(async (tx) => {
           const owner = await resets.redeem(token, tx);
           if (owner === undefined) return undefined;
-          await tx.query('update users set password_hash = $2 where id = $1', [owner, passwordHash]);
+          const { rows } = await tx.query<{ email: string }>(
+            'update users set password_hash = $2 where id = $1 returning email',
+            [owner, passwordHash],
+          );
+          // Whose it is was not known before. The link is good for another try.
+          refuseWeak(password, rows[0]?.email);
           await audit.record('password_changed', owner, { within: tx });
           return owner;
         });
@@ -119,20 +124,26 @@ export function passwordRouter(options: PasswordRouterOptions): Router {
       async (req, res) => {
         const { password, newPassword } = req.valid.body;
         const { id: userId, email } = identity.asker(req);
-        const passwordHash = await users.passwordHash(userId);
-        if (!(await passwords.verify(password, passwordHash, { signal: req.signal }))) {
-          throw new UnprocessableContentError('The password is wrong', {
-            code: 'invalid_credentials',
-            details: [{ in: 'body', pointer: '/password', message: 'is wrong' }],
-          });
-        }
+        const { signal } = req;
+        const from = await users.passwordHash(userId);
+        if (from === undefined || !(await passwords.verify(password, from, { signal })))
+          throw wrongPassword();
         refuseWeak(newPassword, email);
-        await users.setPassword(userId, await passwords.hash(newPassword, { signal: req.signal }));
+        if (!(await users.setPassword(userId, from, await passwords.hash(newPassword, { signal })))) {
+          throw wrongPassword();
+        }
         await audit.record('password_changed', userId);
-        await identity.signOutOthers(req);
+        await Promise.all([identity.signOutOthers(req), resets.forget(userId)]);
         res.status(204).end();
       },
     ),
   );
   return router;
+}
+
+function wrongPassword(): UnprocessableContentError {
+  return new UnprocessableContentError('The password is wrong', {
+    code: 'invalid_credentials',
+    details: [{ in: 'body', pointer: '/password', message: 'is wrong' }],
+  });
 }

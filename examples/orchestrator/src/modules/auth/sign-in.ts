@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { needsRehash } from '@signalbox/auth';
 import { ForbiddenError, UnauthorizedError, UnprocessableContentError } from '@signalbox/errors';
 import { describeRoute, validate } from '@signalbox/validation';
 import { type RequestHandler, Router } from 'express';
 import { z } from 'zod';
+import type { UserWithPassword } from '../../accounts/users.js';
 import { weaknessOf } from '../../accounts/weakness.js';
 import type { Background } from '../../background.js';
 import type { Identity } from '../../identity.js';
@@ -33,6 +33,17 @@ export function signInRouter(
   const { users, audit, passwords, factors, tokens } = identity;
   const router = Router();
   const tags = ['identity'];
+
+  /** The hash of the password, with what it costs now. */
+  async function rehashed(
+    { id, passwordHash }: UserWithPassword,
+    password: string,
+    signal: AbortSignal,
+  ): Promise<string> {
+    if (!passwords.needsRehash(passwordHash)) return passwordHash;
+    const better = await passwords.hash(password, { signal });
+    return (await users.setPassword(id, passwordHash, better)) ? better : passwordHash;
+  }
 
   router.post(
     '/register',
@@ -96,8 +107,13 @@ export function signInRouter(
           }
           if (proof === 'recovery_code') await audit.record('recovery_code_used', user.id);
         }
-        if (needsRehash(user.passwordHash)) await users.setPassword(user.id, await passwords.hash(password));
+        const kept = await rehashed(user, password, req.signal);
         const answer = await identity.signIn(req, user);
+        // Whoever changed the password while it was checked has ended all sign-ins, and may have missed this one.
+        if ((await users.passwordHash(user.id)) !== kept) {
+          await identity.signOut(req, user.id);
+          throw wrongCredentials();
+        }
         await audit.record('signed_in', user.id);
         res.set('Cache-Control', 'no-store').json(answer);
       },
