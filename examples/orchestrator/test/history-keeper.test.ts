@@ -25,7 +25,7 @@ afterAll(async () => {
 
 /** Somebody new, and the keepers of two processes. */
 async function somebody(): Promise<{
-  keepers: readonly HistoryKeeper[];
+  keepers: readonly [HistoryKeeper, HistoryKeeper];
   id: string;
   search: (keeper: HistoryKeeper, query: string) => void;
   kept: () => Promise<string[]>;
@@ -36,10 +36,10 @@ async function somebody(): Promise<{
   await database.query(`insert into users (id, email, password_hash) values ($1, $1, '')`, [id]);
   const work = background(createLogger({ level: 'silent' }));
   const searches = history(database);
-  const keepers = [0, 1].map(() => historyKeeper({ users: users(database), history: searches }, work));
+  const keeper = (): HistoryKeeper => historyKeeper({ users: users(database), history: searches }, work);
   const asker = { id, email: undefined, roles: ['user'], method: 'session', signedInAt: undefined } as const;
   return {
-    keepers,
+    keepers: [keeper(), keeper()],
     id,
     search: (keeper, query) => keeper.searched(asker, query),
     kept: async () => (await searches.list(id, { limit: 100 })).map(({ query }) => query),
@@ -50,7 +50,7 @@ async function somebody(): Promise<{
 describe('searches', () => {
   it('are kept of who wants that, and of nobody else', async () => {
     const { keepers, id, search, kept, done } = await somebody();
-    const [keeper] = keepers as [HistoryKeeper, HistoryKeeper];
+    const [keeper] = keepers;
     search(keeper, 'before');
     await done();
     await keeper.setWish(id, true);
@@ -74,7 +74,7 @@ describe('searches', () => {
         let wish = false;
         let toldTo = -1;
         for (const [index, { what, by, isWaitedFor }] of steps.entries()) {
-          const keeper = keepers[by] as HistoryKeeper;
+          const keeper = keepers[by];
           if (what === 'search') {
             const query = `search ${index}`;
             if (wishing.length === 0 && !wish) mayNotBe.push(query);
@@ -119,7 +119,7 @@ describe('searches', () => {
 
   it('of who has searched more than a thousand times lose the oldest', async () => {
     const { keepers, id, search, kept, done } = await somebody();
-    const [keeper] = keepers as [HistoryKeeper, HistoryKeeper];
+    const [keeper] = keepers;
     await keeper.setWish(id, true);
     await database.query(
       `insert into searches (user_id, query) select $1, 'old ' || n from generate_series(1, 1000) n`,
