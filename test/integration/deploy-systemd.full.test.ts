@@ -83,13 +83,14 @@ describe("the socket's units", { timeout: 150_000 }, () => {
   it('hand on what comes to the port, with the address of the visitor', async () => {
     const { folder, env, run } = place();
     const port = await freePort();
-    const proxyd = lastOf(readUnit('signalbox-port.service'), 'ExecStart').replaceAll(
-      '/run/signalbox',
-      folder,
-    );
+    const unit = readUnit('signalbox-port.service');
+    const proxyd = lastOf(unit, 'ExecStart').replaceAll('/run/signalbox', folder);
+    const notify = join(folder, 'notify');
+    const systemd = await startProgram('perl', [listener, notify], { ready: /listening/ });
+    onTestFinished(async () => void (await systemd.stop()));
     const activated = await startProgram(
       'systemd-socket-activate',
-      ['--listen', `127.0.0.1:${port}`, ...commandOf(proxyd, env)],
+      ['--listen', `127.0.0.1:${port}`, '--setenv', `NOTIFY_SOCKET=${notify}`, ...commandOf(proxyd, env)],
       { ready: /Listening on/ },
     );
     onTestFinished(async () => void (await activated.stop()));
@@ -108,5 +109,7 @@ describe("the socket's units", { timeout: 150_000 }, () => {
     expect((await fetch(`http://127.0.0.1:${port}/health/detailed`, { headers })).status).toBe(403);
     const own = { ...headers, 'x-forwarded-for': '127.0.0.1' };
     expect((await fetch(`http://127.0.0.1:${port}/health/detailed`, { headers: own })).status).toBe(200);
+    // systemd ends what is to say that it is ready, and does not.
+    if (lastOf(unit, 'Type') === 'notify') await systemd.waitFor(/^READY=1/m);
   });
 });

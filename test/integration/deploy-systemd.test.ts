@@ -48,7 +48,18 @@ describe('the units', () => {
     ]);
     expect(lastOf(app, 'WatchdogSec')).toBe('30s');
     expect(lastOf(app, 'TimeoutStopSec')).toBe(`${MACHINE.managerStopSeconds}s`);
-    expect(lastOf(app, 'TimeoutStartSec')).toBe(`${MACHINE.managerStartSeconds}s`);
+    // For a reload, too: eight workers one after the other, and the drain of those before them.
+    const longest = 8 * MACHINE.managerStartSeconds + MACHINE.managerStopSeconds;
+    const [, minutes] = /^(\d+)min$/.exec(lastOf(app, 'TimeoutStartSec')) ?? [];
+    expect(Number(minutes) * 60).toBeGreaterThanOrEqual(longest);
+  });
+
+  it('are never given up, and the port waits while the app is away', () => {
+    const port = readUnit('signalbox-port.service');
+    expect([app, port].map((unit) => lastOf(unit, 'StartLimitIntervalSec'))).toEqual(['0', '0']);
+    expect(lastOf(app, 'Restart')).toBe('on-failure');
+    expect(lastOf(port, 'BindsTo')).toBe('signalbox.service');
+    expect(lastOf(port, 'After').split(' ')).toContain('signalbox.service');
   });
 
   it('listen where the app does', () => {
