@@ -3,8 +3,10 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { parser } from '@grafana/lezer-logql';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { LOKI_NAMES } from '../../examples/orchestrator/deploy/generate/logs.js';
 import { temporaryFolder } from '../support/keeper.js';
 import { requireProgram } from '../support/system-packages.js';
 
@@ -19,6 +21,25 @@ async function promtool(...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(await requireProgram('promtool'), args);
   return stdout;
 }
+
+describe('Loki', () => {
+  const pages = [join(FOLDER, '../README.md'), join(RUNBOOKS, '../monitoring.md')];
+  const queries = pages.flatMap((page) => readFileSync(page, 'utf8').match(/(?<=^|`)\{job=[^`\n]+/gm) ?? []);
+
+  it('is asked in LogQL, for what Alloy gives it', () => {
+    expect(queries.length).toBeGreaterThan(2);
+    for (const query of queries) {
+      const names: string[] = [];
+      parser.parse(query).iterate({
+        enter: ({ type, from, to }) => {
+          expect([query, type.isError]).toEqual([query, false]);
+          if (type.name === 'Identifier') names.push(query.slice(from, to));
+        },
+      });
+      expect([query, names.filter((name) => !LOKI_NAMES.includes(name))]).toEqual([query, []]);
+    }
+  });
+});
 
 describe('Prometheus', () => {
   it('takes its configuration, and every file of rules', async () => {

@@ -22,6 +22,8 @@ export const LOG_FIELDS = {
 const LABELS = ['level'];
 /** Kept beside the line. */
 const BESIDE = ['reqId', 'traceId', 'route', 'status', 'outcome'];
+/** What queries find lines by. */
+export const LOKI_NAMES: readonly string[] = ['job', ...LABELS, ...BESIDE];
 const RETENTION_DAYS = SLO.days;
 const COMPOSE_SERVICE = 'app';
 
