@@ -18,7 +18,7 @@ export default defineConfig({
       'test/.run/**',
       ...(isFullRun ? [] : ['**/*.full.test.ts']),
     ],
-    testTimeout: 15_000,
+    testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     pool: 'forks',

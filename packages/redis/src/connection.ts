@@ -9,6 +9,8 @@ const BOOT_MS = 1_000;
 /** What is known of the connection. */
 export interface Connection {
   readonly state: RedisLinkStateName;
+  /** Settles when the first connection is there, or could not be made; `undefined` once that is over. */
+  readonly first: Promise<void> | undefined;
   /** Why there is none, where the client said so. */
   readonly lastError: Error | undefined;
   /** Looks again, since the breaker changed. */
@@ -30,11 +32,17 @@ export function watchConnection(
   let lostAt: number | undefined;
   let hasSettled = false;
   let isClosed = false;
+  let endFirst = (): void => undefined;
+  let first: Promise<void> | undefined = new Promise((resolve) => {
+    endFirst = resolve;
+  });
 
   function update(): void {
     const next = currentState();
     if (next === state) return;
     state = next;
+    first = undefined;
+    endFirst();
     signals.redisLinkState.publish({ link: name, state, error: state === 'up' ? undefined : lastError });
   }
 
@@ -82,6 +90,9 @@ export function watchConnection(
   return {
     get state() {
       return state;
+    },
+    get first() {
+      return first;
     },
     get lastError() {
       return lastError;

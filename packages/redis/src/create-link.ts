@@ -46,9 +46,10 @@ export function createLink(
     handshakeMs: isOwn ? Math.max(500, 5 * deadlineMs) : Math.max(2_000, 20 * deadlineMs),
   };
   const changed = (): void => connection.update();
+  const first = (): Promise<void> | undefined => connection.first;
   const transport = isClusterClient(client)
-    ? clusterTransport(settings, client, changed)
-    : singleTransport(settings, client as SingleClient, changed);
+    ? clusterTransport(settings, client, changed, first)
+    : singleTransport(settings, client as SingleClient, changed, first);
   const { sender } = transport;
   const connection = watchConnection(name, client, {
     isUsable: transport.isUsable,
@@ -113,7 +114,12 @@ export function createLink(
   };
 }
 
-function singleTransport(settings: ConnectionSettings, client: SingleClient, changed: () => void): Transport {
+function singleTransport(
+  settings: ConnectionSettings,
+  client: SingleClient,
+  changed: () => void,
+  first: () => Promise<void> | undefined,
+): Transport {
   const guard = createGuard(settings, {
     ping: (text, late) => sender.send('ping', [text], false, 'ping', { late }),
     reconnect() {
@@ -125,7 +131,7 @@ function singleTransport(settings: ConnectionSettings, client: SingleClient, cha
       changed();
     },
   });
-  const sender = createSender(settings, client, createSingleRoute(settings, client, guard));
+  const sender = createSender(settings, client, createSingleRoute(settings, client, guard), first);
   const endWatch = canReconnect(client) ? watchHandshake(client, settings.handshakeMs) : undefined;
   const endSentinelWatch = watchSentinels(client);
 
@@ -147,9 +153,10 @@ function clusterTransport(
   settings: ConnectionSettings,
   cluster: ClusterClient,
   changed: () => void,
+  first: () => Promise<void> | undefined,
 ): Transport {
   const servers = createClusterRoute(settings, cluster, () => sender, changed);
-  const sender = createSender(settings, cluster, servers.route);
+  const sender = createSender(settings, cluster, servers.route, first);
 
   return {
     sender,

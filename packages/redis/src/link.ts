@@ -55,7 +55,8 @@ export interface RedisLinkReport {
 }
 
 /**
- * One way to Redis, for all that a process asks of it. Whatever is asked settles within the deadline.
+ * One way to Redis, for all that a process asks of it. Whatever is asked settles within the deadline. What is asked
+ * before the first connection is there waits for it; once one was lost, nothing waits.
  * What Redis cannot do now rejects with a `RedisUnavailableError`, a command that is wrong in itself with a
  * `RedisReplyError`.
  */

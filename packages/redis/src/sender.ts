@@ -88,10 +88,12 @@ function commandClassOf(client: RedisClient): typeof Command {
   return typeof own === 'function' ? (own as typeof Command) : Command;
 }
 
+/** @param first settles when the first connection is there, or could not be made; `undefined` once that is over */
 export function createSender(
   link: { name: string; deadlineMs: number },
   client: RedisClient,
   route: Route,
+  first: () => Promise<void> | undefined,
 ): Sender {
   const { name: linkName, deadlineMs } = link;
   const OwnCommand = commandClassOf(client);
@@ -154,6 +156,10 @@ export function createSender(
       ? unavailable(linkName, 'closed')
       : (route.admit(command, call) ?? outOfTime(call));
     if (refusal !== undefined) {
+      const connecting = refusal.reason === 'down' && probe === undefined ? first() : undefined;
+      if (connecting !== undefined) {
+        return afterFirst(connecting, call, () => send(name, args, asBytes, label, probe, follow));
+      }
       settle(call, 'rejected');
       reject(refusal);
       return command.promise as Promise<RedisReply>;
@@ -189,6 +195,32 @@ export function createSender(
     route.write(command, call);
     const answer = command.promise as Promise<RedisReply>;
     return name === 'hgetall' ? answer.then(flattened) : answer;
+  }
+
+  /** Sends what was asked for before there was a connection once it is there: all in their order, each within its time. */
+  async function afterFirst(
+    connecting: Promise<void>,
+    call: Call,
+    sendNow: () => Promise<RedisReply>,
+  ): Promise<RedisReply> {
+    const requestLeftMs = (currentRequest()?.deadline ?? Infinity) - performance.now();
+    const leftMs = Math.max(0, Math.min(deadlineMs, requestLeftMs));
+    let isSent = false;
+    let timer: NodeJS.Timeout | undefined;
+    const expired = new Promise<never>((_resolve, reject) => {
+      const expireNow = (): void => {
+        if (!isSent) settle(call, 'rejected');
+        reject(unavailable(linkName, isSent ? 'timeout' : 'down'));
+      };
+      timer = setTimeout(() => setImmediate(expireNow), Math.ceil(leftMs));
+    });
+    try {
+      await Promise.race([connecting, expired]);
+      isSent = true;
+      return await Promise.race([sendNow(), expired]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Arms a timer of its own for a request that has less time left than the link gives. */

@@ -30,6 +30,45 @@ describe('a link', () => {
     expect(await link.info()).toContain('redis_version');
   });
 
+  it('sends what is asked for before it is connected once it is, in order', async (context) => {
+    const stage = stageOf(context);
+    const { url } = await stage.redis();
+    const link = stage.closing(connectRedis(url));
+    const visit = link.script('visit', `return redis.call('INCR', KEYS[1])`);
+    expect(link.state).toBe('connecting');
+    const all = [
+      link.command('set', 'k', 1),
+      link.command('incr', 'k'),
+      visit(['visits'], []),
+      link.commandBytes('get', 'k'),
+      link.command('not-a-command').catch((error: unknown) => error),
+      link.info(),
+    ];
+    expect(await Promise.all(all)).toEqual([
+      'OK',
+      2,
+      1,
+      Buffer.from('2'),
+      expect.any(RedisReplyError),
+      expect.stringContaining('redis_version'),
+    ]);
+  });
+
+  it('waits for its first connection no longer than a command may take, or than it is wanted', async (context) => {
+    const stage = stageOf(context);
+    const proxy = await stage.proxy(await stage.redis());
+    await proxy.blackhole();
+    const link = stage.closing(connectRedis(`redis://127.0.0.1:${proxy.port}`, { deadlineMs: 100 }));
+    const startedAt = performance.now();
+    const asked = link.command('get', 'k');
+    expect(await errorOf(asked)).toMatchObject({ reason: 'down' });
+    expect(performance.now() - startedAt).toBeGreaterThan(90);
+
+    const waiting = link.command('get', 'k');
+    await link.close();
+    expect(await errorOf(waiting)).toMatchObject({ reason: 'closed' });
+  });
+
   it('is the same for everybody who hands in the same client, until it is closed', async (context) => {
     const stage = stageOf(context);
     const client = stage.ending(new Redis((await stage.redis()).port));

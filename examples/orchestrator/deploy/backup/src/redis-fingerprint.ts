@@ -30,7 +30,7 @@ export async function redisFingerprint(redis: ScratchRedis): Promise<RedisFinger
   const databases = await countKeys(redis);
   const buckets: Record<string, Bucket> = {};
   for (const database of Object.keys(databases)) {
-    const link = await connectScratch(redis, database);
+    const link = connectScratch(redis, database);
     try {
       await addKeys(link, database, buckets);
     } finally {
@@ -41,7 +41,7 @@ export async function redisFingerprint(redis: ScratchRedis): Promise<RedisFinger
 }
 
 async function countKeys(redis: ScratchRedis): Promise<Record<string, number>> {
-  const link = await connectScratch(redis, '0');
+  const link = connectScratch(redis, '0');
   try {
     const info = textOf(await link.command('INFO', 'keyspace'));
     const counts = [...info.matchAll(/^db(\d+):keys=(\d+)/gm)];

@@ -72,7 +72,6 @@ async function isReady(socket: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const link = connectRedis(`unix://${socket}`, { deadlineMs: 1_000 });
     try {
-      while (link.state === 'connecting') await pause(5);
       await link.command('DBSIZE');
       return;
     } catch {
@@ -85,10 +84,8 @@ async function isReady(socket: string, signal: AbortSignal): Promise<void> {
 }
 
 /** A connection to one of its databases; whoever asks closes it. */
-export async function connectScratch({ socket }: ScratchRedis, database: string): Promise<RedisLink> {
-  const link = connectRedis(`unix://${socket}?db=${database}`, { deadlineMs: COMMAND_MS });
-  while (link.state === 'connecting') await pause(5);
-  return link;
+export function connectScratch({ socket }: ScratchRedis, database: string): RedisLink {
+  return connectRedis(`unix://${socket}?db=${database}`, { deadlineMs: COMMAND_MS });
 }
 
 function refusal(error: unknown, log: string): string {
