@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, type TestContext } from 'vitest';
 import { guestOf } from '../support/identity.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { freePort } from '../support/ports.js';
@@ -43,6 +43,7 @@ const good: RequestListener = (_req, res) => {
 };
 
 const megabyte = Buffer.alloc(1024 * 1024, 'x');
+const bomb = gzipSync(Buffer.alloc(50 * 1024 * 1024));
 
 /** What instances do that do not do what they should. */
 const faults: Record<string, RequestListener> = {
@@ -67,22 +68,27 @@ const faults: Record<string, RequestListener> = {
     more();
   },
   'answers with a gzip bomb': (_req, res) =>
-    res
-      .writeHead(200, { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' })
-      .end(gzipSync(Buffer.alloc(50 * 1024 * 1024))),
+    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' }).end(bomb),
   'resets the connection': (req) => req.socket.resetAndDestroy(),
   'breaks off in the middle': (req, res) => {
     res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': '1000' });
     res.write('{"results": [');
     setImmediate(() => req.socket.destroy());
   },
+};
+
+/** What they are waited for with. */
+const silences: Record<string, RequestListener> = {
   'never answers': () => undefined,
   'never ends its answer': (_req, res) =>
     void res.writeHead(200, { 'Content-Type': 'application/json' }).write('{'),
 };
 
 describe('an instance that fails', () => {
-  async function inFrontOf(...urls: string[]): Promise<RunningOrchestrator> {
+  async function inFrontOf(
+    { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+    ...urls: string[]
+  ): Promise<RunningOrchestrator> {
     const orchestrator = await startOrchestrator({
       SEARXNG_URLS: urls.join(','),
       CACHE_TTL: '0',
@@ -93,26 +99,34 @@ describe('an instance that fails', () => {
     return orchestrator;
   }
 
-  it.each(Object.entries(faults))(
+  async function isMadeUpFor(fault: RequestListener, context: TestContext): Promise<void> {
+    const backup = createServer(good);
+    const first = await listen(createServer(fault), context);
+    const { url, program } = await inFrontOf(context, first, await listen(backup, context));
+    const next = await searched(url);
+    expect(next).toMatchObject({ status: 200, meta: { source: 'searxng-2', degraded: true } });
+    expect(next.titles).toContain('Good 0');
+    expect(next.meta.attempts[0]).toMatchObject({ source: 'searxng-1' });
+
+    backup.off('request', good).on('request', fault);
+    expect(await searched(url)).toMatchObject({
+      status: 200,
+      meta: { source: 'embedded', degraded: true },
+    });
+
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect(program.output()).not.toMatch(/unhandled|uncaught/i);
+  }
+
+  it.for(Object.entries(faults))(
     '%s: the next one is asked, then the engine in the process',
-    async (_what, fault) => {
-      const backup = createServer(good);
-      const { url, program } = await inFrontOf(await listen(createServer(fault)), await listen(backup));
-      const next = await searched(url);
-      expect(next).toMatchObject({ status: 200, meta: { source: 'searxng-2', degraded: true } });
-      expect(next.titles).toContain('Good 0');
-      expect(next.meta.attempts[0]).toMatchObject({ source: 'searxng-1' });
-
-      backup.off('request', good).on('request', fault);
-      expect(await searched(url)).toMatchObject({
-        status: 200,
-        meta: { source: 'embedded', degraded: true },
-      });
-
-      expect((await fetch(`${url}/livez`)).status).toBe(200);
-      expect(program.output()).not.toMatch(/unhandled|uncaught/i);
-    },
-    40_000,
+    { timeout: 40_000 },
+    ([, fault], context) => isMadeUpFor(fault, context),
+  );
+  it.concurrent.for(Object.entries(silences))(
+    '%s: the next one is asked, then the engine in the process',
+    { timeout: 40_000 },
+    ([, fault], context) => isMadeUpFor(fault, context),
   );
 
   it('leaves a clear problem where there is nothing to fall back on', async () => {
@@ -133,7 +147,7 @@ describe('an instance that fails', () => {
     expect(health.status).toBe('degraded');
   });
 
-  it('is not asked any more when the client has gone', async () => {
+  it('is not asked any more when the client has gone', async (context) => {
     let aborted: () => void = () => undefined;
     const gone = new Promise<void>((resolve) => (aborted = resolve));
     let asked: () => void = () => undefined;
@@ -143,7 +157,7 @@ describe('an instance that fails', () => {
       asked();
       res.on('close', aborted);
     });
-    const { url } = await inFrontOf(await listen(slow));
+    const { url } = await inFrontOf(context, await listen(slow));
 
     const { authorization } = await guestOf(url);
     const { hostname, port } = new URL(url);
