@@ -1,9 +1,11 @@
-import { isManaged } from '@signalbox/server';
 import { endOnSignals } from './end-on-signals.js';
-import { readSettings } from './settings.js';
+
+const hasListeners = endOnSignals();
+// Loaded only now: whoever stops it meanwhile is heard.
+const { isManaged } = await import('@signalbox/server');
+const { readSettings } = await import('./settings.js');
 
 const settings = readSettings();
-const hasListeners = endOnSignals();
 // The manager loads nothing of the app: a version of it that is broken must not take the manager with it.
 if (settings.WORKERS > 1 && !isManaged) {
   const { manage } = await import('./manage.js');
