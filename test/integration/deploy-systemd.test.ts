@@ -62,6 +62,10 @@ describe('the units', () => {
     expect(lastOf(port, 'After').split(' ')).toContain('signalbox.service');
   });
 
+  it('lose no line of the log', () => {
+    expect(lastOf(app, 'LogRateLimitIntervalSec')).toBe('0');
+  });
+
   it('listen where the app does', () => {
     expect(environmentOf(app)['PORT']).toBe(String(MACHINE.port));
     expect(lastOf(readUnit('signalbox.socket'), 'ListenStream')).toBe(`127.0.0.1:${MACHINE.port}`);
