@@ -84,7 +84,7 @@ describe.for(kinds)('$kind, with Redis', ({ open }) => {
     expect(load.slowestRefusalMs).toBeLessThan(5 + 2 * load.slowestTickMs);
   });
 
-  it.concurrent.for([120, 500])(
+  it.concurrent.for([200, 500])(
     '%s ms away, opens the breaker, and recovers by itself',
     async (ms, context) => {
       const stage = stageOf(context);
