@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { guestOf, type Credentials } from '../support/identity.js';
 import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { waitUntil } from '../support/program.js';
@@ -240,12 +240,16 @@ describe('errors', () => {
 });
 
 describe('operations', () => {
+  // On a busy machine the event loop may have been late a moment ago.
+  beforeEach(() =>
+    expect.poll(async () => (await get('/health/detailed')).status, { timeout: 10_000 }).toBe(200),
+  );
+
   it('answers probes with query strings, trailing slashes and HEAD', async () => {
     for (const path of ['/livez', '/readyz', '/health', '/status', '/health/', '/health?x=1']) {
       expect((await get(path)).status, path).toBe(200);
       expect((await fetch(running.url + path, { method: 'HEAD' })).status, path).toBe(200);
     }
-    // On a busy machine the event loop may have been late a moment ago.
     await expect
       .poll(async () => (await get('/health')).json(), { timeout: 10_000 })
       .toMatchObject({
