@@ -24,7 +24,11 @@ function place(): {
 } {
   const { path: folder } = temporaryFolder('unit');
   writeFileSync(join(folder, 'secret-keys'), randomBytes(48).toString('base64'));
-  const moved = (text: string): string => text.replaceAll('/run/signalbox', folder).replaceAll('%d', folder);
+  const moved = (text: string): string =>
+    text
+      .replaceAll('/run/signalbox', folder)
+      .replaceAll('/opt/signalbox/examples/orchestrator/', orchestrator)
+      .replaceAll('%d', folder);
   const env: Record<string, string> = Object.fromEntries(
     Object.entries(environmentOf(app)).map(([name, value]) => [name, moved(value)]),
   );

@@ -62,6 +62,12 @@ describe('the units', () => {
     expect(lastOf(port, 'After').split(' ')).toContain('signalbox.service');
   });
 
+  it('name the program by its whole path, so that a reload follows a link to another release', () => {
+    for (const unit of [app, readUnit('signalbox.service.d/socket.conf')]) {
+      expect(lastOf(unit, 'ExecStart')).toContain(` start ${lastOf(app, 'WorkingDirectory')}/dist/main.js `);
+    }
+  });
+
   it('lose no line of the log', () => {
     expect(lastOf(app, 'LogRateLimitIntervalSec')).toBe('0');
   });
