@@ -225,7 +225,7 @@ describe('a server that is stopped with its port open', () => {
 
 describe('problems', () => {
   it('have a status and a stable code', async () => {
-    const cases: [string, object][] = [
+    const cases: [string, { status: number; code: string; upstreamStatus?: number }][] = [
       [await closedPort(), { status: 502, code: 'upstream_unreachable' }],
       [(await hangingServer()).url, { status: 504, code: 'upstream_timeout' }],
       [(await failingServer(500)).url, { status: 502, code: 'upstream_error', upstreamStatus: 500 }],
@@ -235,7 +235,8 @@ describe('problems', () => {
       ],
     ];
     for (const [urls, expected] of cases) {
-      const service = upstream({ urls, timeoutMs: 100, retries: 0 });
+      const timeoutMs = expected.code === 'upstream_timeout' ? 100 : 5_000;
+      const service = upstream({ urls, timeoutMs, retries: 0 });
       expect(await errorOf(service.json({ path: '/' }))).toMatchObject(expected);
     }
   });
