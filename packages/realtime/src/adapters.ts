@@ -19,6 +19,9 @@ export interface NodeAdapter {
   close(): void;
 }
 
+/** A process manager tells its workers how many they are. One has nobody to hear of. */
+const isOnlyWorker = (): boolean => process.env['SIGNALBOX_WORKERS'] === '1';
+
 /** Redis where there is one, else the primary of node:cluster, else nothing. */
 export function createNodeAdapter({ link, nodeTimeoutMs }: Settings): NodeAdapter {
   if (link !== undefined) {
@@ -31,7 +34,7 @@ export function createNodeAdapter({ link, nodeTimeoutMs }: Settings): NodeAdapte
       close: () => clients.close(),
     };
   }
-  if (cluster.isWorker) {
+  if (cluster.isWorker && !isOnlyWorker()) {
     const primary = watchPrimary();
     return {
       kind: 'cluster',

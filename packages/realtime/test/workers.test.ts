@@ -66,6 +66,14 @@ describe('workers that share a port, without Redis', () => {
     });
   });
 
+  it('is nothing to say of where there is one', async () => {
+    workers = await startWorkers(1, { RELAY: 'off', SIGNALBOX_WORKERS: '1' });
+    expect(await workers.ask<RealtimeReport>('/report')).toMatchObject({
+      adapter: 'memory',
+      degraded: false,
+    });
+  });
+
   it('are told about in the primary only', () => {
     expect(() => relayBetweenWorkers()).not.toThrow();
     expect(() => relayBetweenWorkers()).not.toThrow();
