@@ -1,27 +1,14 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectPostgres, type Database } from '@signalbox/postgres';
-import { startPostgres, type PostgresServer } from '../../../test/support/postgres.js';
+import { describe, expect, it } from 'vitest';
 import { historyKeeper, type HistoryKeeper } from '../src/accounts/history-keeper.js';
 import { history } from '../src/accounts/history.js';
-import { MIGRATIONS } from '../src/accounts/schema.js';
 import { users } from '../src/accounts/users.js';
 import { createLogger } from '@signalbox/logging';
 import { background } from '../src/background.js';
+import { sharedDatabase } from './shared-database.js';
 
-let postgres: PostgresServer;
-let database: Database;
+const database = sharedDatabase();
 let serial = 0;
-
-beforeAll(async () => {
-  postgres = await startPostgres();
-  database = connectPostgres(postgres.url);
-  await database.migrate(MIGRATIONS);
-}, 60_000);
-afterAll(async () => {
-  await database.close();
-  await postgres.stop();
-});
 
 /** Somebody new, and the keepers of two processes. */
 async function somebody(): Promise<{
@@ -33,10 +20,10 @@ async function somebody(): Promise<{
 }> {
   serial += 1;
   const id = `u_${serial}`;
-  await database.query(`insert into users (id, email, password_hash) values ($1, $1, '')`, [id]);
+  await database().query(`insert into users (id, email, password_hash) values ($1, $1, '')`, [id]);
   const work = background(createLogger({ level: 'silent' }));
-  const searches = history(database);
-  const keeper = (): HistoryKeeper => historyKeeper({ users: users(database), history: searches }, work);
+  const searches = history(database());
+  const keeper = (): HistoryKeeper => historyKeeper({ users: users(database()), history: searches }, work);
   const asker = { id, email: undefined, roles: ['user'], method: 'session', signedInAt: undefined } as const;
   return {
     keepers: [keeper(), keeper()],
@@ -103,13 +90,13 @@ describe('searches', () => {
 
   it('come the newest first, page by page', async () => {
     const { id } = await somebody();
-    await database.query(
+    await database().query(
       `insert into searches (user_id, query) select $1, n::text from generate_series(1, 120) n`,
       [id],
     );
     const found: string[] = [];
     for (let before: string | undefined; ; ) {
-      const page = await history(database).list(id, { limit: 7, before });
+      const page = await history(database()).list(id, { limit: 7, before });
       found.push(...page.map(({ query }) => query));
       before = page.at(-1)?.id;
       if (before === undefined) break;
@@ -121,13 +108,13 @@ describe('searches', () => {
     const { keepers, id, search, kept, done } = await somebody();
     const [keeper] = keepers;
     await keeper.setWish(id, true);
-    await database.query(
+    await database().query(
       `insert into searches (user_id, query) select $1, 'old ' || n from generate_series(1, 1000) n`,
       [id],
     );
     search(keeper, 'new');
     await done();
-    const { rows } = await database.query<{ count: number; oldest: string }>(
+    const { rows } = await database().query<{ count: number; oldest: string }>(
       `select count(*)::int as count, (array_agg(query order by id))[1] as oldest from searches where user_id = $1`,
       [id],
     );

@@ -1,15 +1,13 @@
 // Asks limits on a Redis for a while, as fast as it is answered, and prints when it was let through.
-import { createRequire } from 'node:module';
 import { connectRedis } from '@signalbox/redis';
 import { redisStore, zones } from '../../dist/index.js';
 
-const { Redis } = createRequire(import.meta.url)('ioredis');
 const { REDIS_URL = '', RUN_MS = '1000', ZONES = '{}' } = process.env;
 
-const client = new Redis(REDIS_URL);
-await client.ping();
 // What Redis counted is looked at, not how soon it did: a machine that has more to do may take longer.
-const store = redisStore(connectRedis(client, { deadlineMs: 10_000 }));
+const redis = connectRedis(REDIS_URL, { deadlineMs: 10_000 });
+await redis.command('ping');
+const store = redisStore(redis);
 // When Redis let somebody through, by its own clock.
 const times = new Map();
 const rates = JSON.parse(ZONES);
@@ -41,5 +39,5 @@ const ask = async (name) => {
 };
 await Promise.all(names.flatMap((name) => Array.from({ length: 8 }, () => ask(name))));
 console.log(JSON.stringify(Object.fromEntries(times)));
-client.disconnect();
+await redis.close();
 process.stdin.unref();
