@@ -7,13 +7,13 @@ import { temporaryFolder } from '../support/keeper.js';
 import { environmentOf, lastOf, readUnit, SYSTEMD, systemdAnalyze } from './deploy-unit.js';
 
 const app = readUnit('signalbox.service');
-const services = ['signalbox.service', 'signalbox-port.service'];
+const withSocket = readUnit('signalbox.service.d/socket.conf');
 
 describe('the units', () => {
   it('are what systemd takes, to the last line', async () => {
     const { path: folder } = temporaryFolder('units');
     cpSync(SYSTEMD, folder, { recursive: true });
-    for (const name of services) {
+    for (const name of ['signalbox.service', 'signalbox.service.d/socket.conf']) {
       const text = readFileSync(join(folder, name), 'utf8');
       // Where Node is, and the project, is another matter; that it is a program is not.
       writeFileSync(join(folder, name), text.replaceAll('/usr/bin/node', process.execPath));
@@ -27,14 +27,10 @@ describe('the units', () => {
     expect([code, output]).toEqual([0, '']);
   });
 
-  it.each(services)('%s is exposed by 2.0 at most', async (name) => {
+  it('expose the service by 2.0 at most', async () => {
     // The threshold is given in tenths.
-    const { code, output } = await systemdAnalyze(
-      'security',
-      '--offline=true',
-      '--threshold=20',
-      `${SYSTEMD}${name}`,
-    );
+    const unit = `${SYSTEMD}signalbox.service`;
+    const { code, output } = await systemdAnalyze('security', '--offline=true', '--threshold=20', unit);
     const [, exposure] = /Overall exposure level for \S+ (\d+\.\d)/.exec(output) ?? [];
     expect(code).toBe(0);
     expect(Number(exposure)).toBeLessThanOrEqual(2);
@@ -54,16 +50,13 @@ describe('the units', () => {
     expect(Number(minutes) * 60).toBeGreaterThanOrEqual(longest);
   });
 
-  it('are never given up, and the port waits while the app is away', () => {
-    const port = readUnit('signalbox-port.service');
-    expect([app, port].map((unit) => lastOf(unit, 'StartLimitIntervalSec'))).toEqual(['0', '0']);
+  it('are never given up', () => {
+    expect(lastOf(app, 'StartLimitIntervalSec')).toBe('0');
     expect(lastOf(app, 'Restart')).toBe('on-failure');
-    expect(lastOf(port, 'BindsTo')).toBe('signalbox.service');
-    expect(lastOf(port, 'After').split(' ')).toContain('signalbox.service');
   });
 
   it('name the program by its whole path, so that a reload follows a link to another release', () => {
-    for (const unit of [app, readUnit('signalbox.service.d/socket.conf')]) {
+    for (const unit of [app, withSocket]) {
       expect(lastOf(unit, 'ExecStart')).toContain(` start ${lastOf(app, 'WorkingDirectory')}/dist/main.js `);
     }
   });
@@ -75,10 +68,9 @@ describe('the units', () => {
   it('listen where the app does', () => {
     expect(environmentOf(app)['PORT']).toBe(String(MACHINE.port));
     expect(lastOf(readUnit('signalbox.socket'), 'ListenStream')).toBe(`127.0.0.1:${MACHINE.port}`);
-    const [, socket = ''] =
-      /--bind unix:(\S+)/.exec(lastOf(readUnit('signalbox.service.d/socket.conf'), 'ExecStart')) ?? [];
-    expect(lastOf(readUnit('signalbox-port.service'), 'ExecStart')).toMatch(new RegExp(` ${socket}$`));
-    expect(socket).toMatch(new RegExp(`^/run/${lastOf(app, 'RuntimeDirectory')}/`));
+    expect(lastOf(withSocket, 'Sockets')).toBe('signalbox.socket');
+    // The first that systemd hands over (sd_listen_fds(3)).
+    expect(lastOf(withSocket, 'ExecStart')).toMatch(/ --bind fd:3$/);
   });
 
   it('set what the app knows', () => {

@@ -2,11 +2,12 @@ import { isIPv6 } from 'node:net';
 import { wrongOption } from '@signalbox/options';
 import type { Address } from '@signalbox/server';
 
-const WANTED = 'such as "127.0.0.1:8889", "[::1]:8889", ":8889" for all addresses, or "unix:/run/app.sock"';
+const WANTED =
+  'such as "127.0.0.1:8889", "[::1]:8889", ":8889" for all addresses, "unix:/run/app.sock", or "fd:3"';
 
 /**
  * Reads where workers listen: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` for every address, `PORT` for this machine alone,
- * or `unix:PATH`.
+ * `unix:PATH`, or `fd:N` for a socket that was inherited.
  *
  * @throws {TypeError} when it is none of them
  */
@@ -21,6 +22,8 @@ export function parseBind(
     if (socket === '') throw wrongOption(owner, option, WANTED, bind);
     return { socket, socketMode };
   }
+  const [, descriptor] = /^fd:(\d{1,5})$/.exec(bind) ?? [];
+  if (descriptor !== undefined) return { fd: Number(descriptor) };
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]:|([^:]*):)?(\d{1,5})$/.exec(bind) ?? [];
   const port = Number(digits ?? Number.NaN);
   if (!(port <= 65_535) || (bracketed !== undefined && !isIPv6(bracketed))) {
@@ -37,11 +40,14 @@ function hostOf(plain: string | undefined): string {
 /** As it is written, and shown. */
 export function formatAddress(address: Address): string {
   if ('socket' in address) return `unix:${address.socket}`;
+  if ('fd' in address) return `fd:${address.fd}`;
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
 /** The variables by which programs that do not know of the manager learn where to listen. */
 export function addressVariables(address: Address): Record<string, string> {
   if ('socket' in address) return { SOCKET: address.socket };
+  // Only serve() takes it.
+  if ('fd' in address) return {};
   return { HOST: address.host, PORT: String(address.port) };
 }

@@ -18,7 +18,9 @@ export async function checkConfig(words: CommandWords): Promise<void> {
   checkSyntax(settings);
   if (settings.pidFile !== undefined) checkWritable(dirname(settings.pidFile));
   const running = await managerOf(settings);
-  if (running === undefined && settings.address !== undefined) await requireFree(settings.address);
+  // What is to be inherited is there for `start` alone.
+  const isOurs = settings.address !== undefined && !('fd' in settings.address);
+  if (running === undefined && isOurs) await requireFree(settings.address);
 
   const { log: _log, hooks, env: _env, address, ...plain } = settings;
   const rows = { ...plain, address: address && formatAddress(address), hooks: Object.keys(hooks) };

@@ -41,7 +41,7 @@ export interface CommandSettings {
 
 const SETTINGS = z.object({
   WORKERS: z.number().int().min(1).max(1_024).optional().describe('how many workers'),
-  BIND: text().optional().describe('where they listen: HOST:PORT, :PORT or unix:PATH'),
+  BIND: text().optional().describe('where they listen: HOST:PORT, :PORT, unix:PATH or fd:3'),
   SOCKET_MODE: mode().optional().describe('file mode of a Unix socket, such as 660'),
   CONFIG: text().optional().describe('file of settings, by default signalbox.config.js'),
   PID_FILE: text().optional().describe('file for the process id, by default signalbox.pid'),

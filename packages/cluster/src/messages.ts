@@ -5,6 +5,8 @@ import type { ReloadOutcome } from './reload-outcome.js';
 export type FromWorker =
   /** Its event loop turns. Sent regularly. */
   | { signalbox: 'cluster'; kind: 'beat'; memoryBytes: number; requests: number }
+  /** It listens on the socket that it inherited, of which node:cluster says nothing. */
+  | { signalbox: 'cluster'; kind: 'listening'; where: Listening }
   /** It takes no new connections any more, whoever told it so. */
   | { signalbox: 'cluster'; kind: 'draining' }
   /** It has answered as many requests as it was to. */
@@ -33,6 +35,14 @@ export type Report =
   /** An exception that nobody caught is about to end the process. */
   | { kind: 'crash'; error: string };
 
+/** Where a worker listens, as node:cluster tells it. */
+export interface Listening {
+  readonly address: string;
+  readonly port: number;
+  /** 4 or 6, or -1 for a Unix socket. */
+  readonly addressType: number;
+}
+
 /** What a worker needs to know from the start; in the environment, as JSON. */
 export interface WorkerOrders {
   beatMs: number;
@@ -40,6 +50,8 @@ export interface WorkerOrders {
   maxRequests: number;
   /** From when on a block of the event loop is reported; 0 for never. */
   stuckAfterMs: number;
+  /** Whether it is to say itself that it listens. */
+  isSocketInherited: boolean;
 }
 
 /** Where `serve()` looks whether others have taken this worker's place. */
@@ -52,6 +64,9 @@ export const WORKERS_VARIABLE = 'SIGNALBOX_WORKERS';
 
 /** Where the pipe for reports is: behind the standard streams and the channel. */
 export const REPORT_FD = 4;
+
+/** Where a worker finds the socket that the manager has inherited. */
+export const SOCKET_FD = 5;
 
 /** Others use the channel too. */
 export function isOurs(message: unknown): boolean {

@@ -35,8 +35,9 @@ export interface ClusterOptions {
    */
   workers?: number | undefined;
   /**
-   * Where workers listen: `HOST:PORT`, `:PORT`, `unix:PATH`. The first `serve()` of a worker takes it, and it is in HOST
-   * and PORT, or SOCKET, for other programs. Without it the program decides.
+   * Where workers listen: `HOST:PORT`, `:PORT`, `unix:PATH`, or `fd:N` for a port that this process inherited, 3 under a
+   * socket unit of systemd. The first `serve()` of a worker takes it, and it is in HOST and PORT, or SOCKET, for other
+   * programs, which cannot take a descriptor. Without it the program decides.
    */
   bind?: string | undefined;
   /** File mode of a Unix socket, such as `0o660`. By default the process's umask decides. */

@@ -125,7 +125,7 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
    * nobody is left would get another; it asks for the one that was found.
    */
   function addressFor({ address }: ClusterSettings): Address | undefined {
-    if (address === undefined || 'socket' in address || address.port !== 0 || port === undefined)
+    if (address === undefined || !('port' in address) || address.port !== 0 || port === undefined)
       return address;
     const sharing = [...members].find(({ state }) => state === 'ready');
     return sharing === undefined ? { ...address, port } : sharing.address;

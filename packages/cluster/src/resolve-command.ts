@@ -36,6 +36,10 @@ export async function resolveCommand(words: CommandWords, env: NodeJS.ProcessEnv
     if (fileLevel !== undefined) requireOneOf(owner, 'logLevel', fileLevel, LEVELS);
     const daemon = said.DAEMON ?? fileDaemon;
     const options = { ...file, ...toClusterOptions(said, words.entry) };
+    if (daemon && options.bind?.startsWith('fd:') === true)
+      throw new TypeError(
+        `${owner}: "bind" cannot be ${options.bind} with "daemon": what was inherited stays behind`,
+      );
     const level = said.LOG_LEVEL ?? fileLevel;
     return {
       settings: resolveClusterOptions(complete(options, said, words.args, daemon, level), owner),

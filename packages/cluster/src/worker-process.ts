@@ -8,19 +8,18 @@ import type { Address } from '@signalbox/server';
 import { formatAddress } from './bind.js';
 import { workerEnvironment } from './environment.js';
 import type { WorkerExit } from './hooks.js';
-import { type FromManager, type FromWorker, REPORT_FD, type Report, isOurs } from './messages.js';
+import {
+  type FromManager,
+  type FromWorker,
+  type Listening,
+  REPORT_FD,
+  type Report,
+  isOurs,
+} from './messages.js';
 import type { ClusterSettings } from './options.js';
 
 /** Where a worker is in its life. */
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'stuck' | 'exited';
-
-/** Where a worker listens, as node:cluster tells it. */
-export interface Listening {
-  readonly address: string;
-  readonly port: number;
-  /** 4 or 6, or -1 for a Unix socket. */
-  readonly addressType: number;
-}
 
 /** What the manager does about the news of a worker. */
 export interface WorkerEvents {
@@ -105,8 +104,8 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProce
     execArgv: [...process.execArgv, ...settings.nodeArgs, '--import', PRELOAD],
     // Socket.IO's adapter for workers sends bytes, too.
     serialization: 'advanced',
-    // The last two are the channel of node:cluster and the pipe for reports.
-    stdio: ['ignore', output, output, 'ipc', 'pipe'],
+    // Behind them the channel of node:cluster, the pipe for reports, and the socket that was inherited.
+    stdio: ['ignore', output, output, 'ipc', 'pipe', ...(address && 'fd' in address ? [address.fd] : [])],
   });
   const forked = cluster.fork(workerEnvironment(plan));
   const child = forked.process;
@@ -122,6 +121,7 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProce
   let overdueMs: number | undefined;
   let deadline: NodeJS.Timeout | undefined;
   let startError: Error | undefined;
+  let settle = (): void => undefined;
 
   function enter(next: WorkerState): void {
     if (state === next || state === 'exited') return;
@@ -142,6 +142,15 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProce
     if (state !== 'exited') child.kill(name);
   }
 
+  function arrive(where: Listening): void {
+    if (listening !== undefined) return;
+    clearTimeout(lateStart);
+    listening = where;
+    readyMs = performance.now();
+    if (state === 'starting') enter('ready');
+    settle();
+  }
+
   const lateStart = setTimeout(() => {
     const but = otherPlace === undefined ? '' : `, but on ${otherPlace}`;
     const where = address === undefined ? '' : ` on ${formatAddress(address)}`;
@@ -157,6 +166,7 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProce
       worker.missedBeats = 0;
       events.onBeat(worker);
     }
+    if (news.kind === 'listening') arrive(news.where);
     if (news.kind === 'draining' && state === 'ready') {
       expectEnd(settings.drainTimeoutMs);
       enter('draining');
@@ -180,20 +190,14 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProce
     return exit;
   });
   const ready = new Promise<void>((resolve, reject) => {
+    settle = resolve;
     forked.on('listening', (where: Listening) => {
       if (listening !== undefined) return;
       // A program may listen elsewhere, too, and before: for metrics, say.
       const elsewhere = placeOutside(address, where);
-      if (elsewhere !== undefined) {
-        otherPlace = elsewhere;
-        events.onElsewhere(worker, elsewhere);
-        return;
-      }
-      clearTimeout(lateStart);
-      listening = where;
-      readyMs = performance.now();
-      if (state === 'starting') enter('ready');
-      resolve();
+      if (elsewhere === undefined) return arrive(where);
+      otherPlace = elsewhere;
+      events.onElsewhere(worker, elsewhere);
     });
     void exited.then((exit) => reject(new Error(describeEnd(exit, startError, crash, settings))));
   });
@@ -299,6 +303,7 @@ function describeEnd(
 function placeOutside(address: Address | undefined, found: Listening): string | undefined {
   if (address === undefined) return undefined;
   const place = found.addressType === -1 ? `unix:${found.address}` : `port ${found.port}`;
+  if ('fd' in address) return place;
   if ('socket' in address) return place === `unix:${address.socket}` ? undefined : place;
   // Any port will do where 0 was asked for.
   return found.addressType !== -1 && (address.port === 0 || address.port === found.port) ? undefined : place;

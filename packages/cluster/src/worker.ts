@@ -2,11 +2,13 @@
 import cluster from 'node:cluster';
 import { subscribe } from 'node:diagnostics_channel';
 import { writeSync } from 'node:fs';
+import { Server } from 'node:net';
 import { Worker, isMainThread } from 'node:worker_threads';
 import { signals } from '@signalbox/signals';
 import {
   type FromManager,
   type FromWorker,
+  type Listening,
   ORDERS_VARIABLE,
   REPLACED_VARIABLE,
   REPORT_FD,
@@ -36,10 +38,21 @@ function obey(given: WorkerOrders): void {
   });
   let first: object | undefined;
   signals.serverState.subscribe(({ server, state }) => {
-    if (state === 'ready') first ??= server;
+    if (state === 'ready') {
+      if (first === undefined && given.isSocketInherited)
+        tell({ signalbox: 'cluster', kind: 'listening', where: placeOf(server) });
+      first ??= server;
+    }
     // A program may open and close others, such as one for metrics.
     if (state === 'draining' && server === first) tell({ signalbox: 'cluster', kind: 'draining' });
   });
+}
+
+/** As node:cluster would tell it. */
+function placeOf(server: object): Listening {
+  const bound = server instanceof Server ? server.address() : null;
+  if (bound === null || typeof bound === 'string') return { address: bound ?? '', port: 0, addressType: -1 };
+  return { address: bound.address, port: bound.port, addressType: bound.family === 'IPv6' ? 6 : 4 };
 }
 
 /** What a terminal sends reaches the whole group of processes; by default it would end this one. */

@@ -13,6 +13,10 @@ export function fixture(name: string): string {
   return isAbsolute(name) ? name : fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 }
 
+/** Bound to this, a manager inherits a socket. */
+export const INHERITED = 'fd:3';
+const HOLDER = fixture('../../../server/test/fixtures/with-a-socket.mjs');
+
 /** What one command said, and how it ended. */
 export interface CommandResult extends Exit {
   readonly stdout: string;
@@ -40,7 +44,7 @@ export function newPlace(owner?: { uid: number; gid: number }): Place {
   const folder = temporary.path;
   const path = (name: string): string => join(folder, name);
   const spawn = (args: readonly string[], env: Record<string, string | undefined> = {}): Promise<Program> =>
-    startProgram(process.execPath, [SIGNALBOX, ...args], {
+    startProgram(process.execPath, [...(args.includes(INHERITED) ? [HOLDER] : []), SIGNALBOX, ...args], {
       name: `signalbox ${args.join(' ')}`,
       cwd: folder,
       env: { ...quiet(), ...env },
@@ -114,7 +118,7 @@ export async function startCluster(options: StartOptions = {}): Promise<RunningC
   return {
     ...place,
     program,
-    url: address.startsWith('unix:') ? address : `http://${address}`,
+    url: /^(unix|fd):/.test(address) ? address : `http://${address}`,
     lines,
     async said(pattern, timeoutMs = 20_000) {
       const find = (): LogLine | undefined => lines().find(({ msg }) => pattern.test(msg));

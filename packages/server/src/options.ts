@@ -36,6 +36,11 @@ export interface ServeOptions {
   socket?: string | undefined;
   /** File mode of the Unix socket, such as `0o660`. By default the process's umask decides. */
   socketMode?: number | undefined;
+  /**
+   * Descriptor of a socket that whoever started this process listens on already, in the place of a port: 3 under a
+   * socket unit of systemd (sd_listen_fds(3)). Who connects while no process is there waits in it.
+   */
+  fd?: number | undefined;
   /** Key, certificate and the like: serves HTTPS. */
   tls?: TlsOptions | undefined;
   /**
@@ -101,6 +106,7 @@ const OPTIONS: readonly (keyof ServeOptions)[] = [
   'host',
   'socket',
   'socketMode',
+  'fd',
   'tls',
   'behindProxy',
   'keepAliveTimeoutMs',
@@ -120,7 +126,8 @@ const OPTIONS: readonly (keyof ServeOptions)[] = [
 /** Where to listen. */
 export type Address =
   | { readonly port: number; readonly host: string }
-  | { readonly socket: string; readonly socketMode: number | undefined };
+  | { readonly socket: string; readonly socketMode: number | undefined }
+  | { readonly fd: number };
 
 /** {@link ServeOptions} with nothing left open. */
 export interface ServeSettings {
@@ -197,9 +204,14 @@ export function resolveServeOptions(app: RequestListener, options: ServeOptions)
 /** Linux takes 107 bytes of path and a zero byte; older systems cut it off without a word. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-function resolveAddress({ port, host = '127.0.0.1', socket, socketMode }: ServeOptions): Address {
+function resolveAddress({ port, host = '127.0.0.1', socket, socketMode, fd }: ServeOptions): Address {
   if (socket === undefined) {
     if (socketMode !== undefined) throw new TypeError('serve: "socketMode" needs "socket"');
+    if (fd !== undefined) {
+      if (port !== undefined) throw new TypeError('serve: give "port" or "fd", not both');
+      requireInteger('serve', 'fd', fd, 0);
+      return { fd };
+    }
     if (typeof host !== 'string' || host === '') {
       throw wrongOption('serve', 'host', 'an address or a host name', host);
     }
@@ -207,6 +219,7 @@ function resolveAddress({ port, host = '127.0.0.1', socket, socketMode }: ServeO
   }
 
   if (port !== undefined) throw new TypeError('serve: give "port" or "socket", not both');
+  if (fd !== undefined) throw new TypeError('serve: give "socket" or "fd", not both');
   if (typeof socket !== 'string' || socket === '' || Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
     throw wrongOption('serve', 'socket', `a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`, socket);
   }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { openSync } from 'node:fs';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { type RequestListener, request } from 'node:http';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
@@ -11,6 +12,7 @@ import express from 'express';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ListenError, type ServeOptions, serve } from '../src/index.js';
+import { type Program, startProgram } from '../../../test/support/program.js';
 import { serveHere } from './support.js';
 
 const hello: RequestListener = (_req, res) => res.end('hello');
@@ -172,11 +174,39 @@ describe('serve', () => {
     });
   });
 
+  describe('on a socket that it inherited', () => {
+    it('serves a port, and tells which', async () => {
+      const [, url = ''] = await (await startInheriting()).waitFor(/serves (http:\S+)/);
+      expect(await (await fetch(url)).text()).toBe('hello');
+    });
+
+    it('serves a Unix socket', async () => {
+      const socket = await socketPath();
+      await (await startInheriting({ INHERITED_PATH: socket })).waitFor(/serves fd:3/);
+      expect(await getOverSocket(socket)).toBe('hello');
+    });
+
+    it.each([
+      ['is not there', 999, 'EBADF'],
+      ['is a file', openSync('/dev/null', 'r'), 'ENOTSOCK'],
+    ])('says so when it %s', async (_what, fd, code) => {
+      const error = await serve(hello, { fd, signals: false }).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(ListenError);
+      expect(error).toMatchObject({
+        code,
+        message: `descriptor ${fd} is no socket to listen on; it has to come from whoever starts this process, such as a socket unit of systemd`,
+      });
+    });
+  });
+
   it.each<[message: string, options: object]>([
     ['"port" must be an integer from 0 to 65535, got 70000', { port: 70_000 }],
     ['"port" must be an integer from 0 to 65535, got "http"', { port: 'http' }],
     ['"port" must be an integer from 0 to 65535, got ""', { port: '' }],
     ['give "port" or "socket", not both', { port: 1, socket: '/tmp/x' }],
+    ['give "port" or "fd", not both', { port: 1, fd: 3 }],
+    ['give "socket" or "fd", not both', { socket: '/tmp/x', fd: 3 }],
+    ['"fd" must be an integer of at least 0, got "3"', { fd: '3' }],
     ['"socket" must be a path of at most 107 bytes', { port: undefined, socket: 'x'.repeat(108) }],
     ['"socketMode" needs "socket"', { socketMode: 0o600 }],
     ['"host" must be an address or a host name, got ""', { host: '' }],
@@ -236,6 +266,15 @@ describe('serve', () => {
     );
   });
 });
+
+async function startInheriting(env: Record<string, string> = {}): Promise<Program> {
+  const [holder = '', program = ''] = ['with-a-socket', 'inheriting'].map(
+    (name) => new URL(`./fixtures/${name}.mjs`, import.meta.url).pathname,
+  );
+  const started = await startProgram(process.execPath, [holder, program], { env });
+  onTestFinished(() => started.kill().then(() => undefined));
+  return started;
+}
 
 async function socketPath(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'serve-'));
