@@ -61,8 +61,10 @@ describe('the settings in Kubernetes', () => {
 describe('the deployment in Kubernetes', () => {
   const { spec } = parse(read('kubernetes/base/deployment.yaml')) as {
     spec: {
+      replicas?: number;
       template: {
         spec: {
+          topologySpreadConstraints: { nodeTaintsPolicy?: string; matchLabelKeys?: string[] }[];
           terminationGracePeriodSeconds: number;
           containers: { lifecycle: { preStop: { sleep: { seconds: number } } } }[];
         };
@@ -77,5 +79,22 @@ describe('the deployment in Kubernetes', () => {
     expect(slept).toBe(PRE_STOP_SECONDS);
     expect(terminationGracePeriodSeconds).toBe(GRACE_SECONDS);
     expect(terminationGracePeriodSeconds).toBeGreaterThan(slept + APP.drainSeconds);
+  });
+
+  it.each(['base/deployment.yaml', 'overlays/staging/kustomization.yaml', 'overlays/production/kustomization.yaml'])(
+    'is given no number of pods by %s, which an update would set back or be refused for',
+    (path) => {
+      expect(spec.replicas).toBeUndefined();
+      expect(read(`kubernetes/${path}`)).not.toContain('/spec/replicas');
+    },
+  );
+
+  it('is spread over the nodes that take pods, and each version by itself', () => {
+    const { topologySpreadConstraints } = spec.template.spec;
+
+    expect(topologySpreadConstraints).toHaveLength(2);
+    for (const constraint of topologySpreadConstraints) {
+      expect(constraint).toMatchObject({ nodeTaintsPolicy: 'Honor', matchLabelKeys: ['pod-template-hash'] });
+    }
   });
 });

@@ -1,7 +1,8 @@
 import type { Files } from './content.js';
 import { APP, ENVIRONMENT, RESOURCES, SCALE, SECRET_NAMES, STOP_SECONDS } from './figures.js';
 
-const IMAGE = `${APP.image}:${APP.version}`;
+/** Each cloud takes images from its own registry without further ado, and some from no other. */
+const imageIn = (registry: string): string => `${registry}/${APP.name}:${APP.version}`;
 const settingsWith = (own: Readonly<Record<string, string>>): { name: string; value: string }[] =>
   Object.entries({ ...ENVIRONMENT, ...own }).map(([name, value]) => ({ name, value }));
 const SETTINGS = settingsWith({});
@@ -15,6 +16,14 @@ const HEALTH_COMMAND = [
   `fetch('http://127.0.0.1:${APP.port}${APP.probes.live}').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))`,
 ];
 
+const AWS = {
+  region: 'eu-central-1',
+  account: '111122223333',
+  /** Secrets Manager adds six characters to the name; where a key of a secret is asked for, they have to be there. */
+  secret: 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:signalbox/orchestrator-AbCdEf',
+  log: `/ecs/${APP.name}`,
+} as const;
+
 /** `aws ecs register-task-definition --cli-input-json file://task-definition.json`. */
 const TASK = {
   family: APP.name,
@@ -25,11 +34,11 @@ const TASK = {
   memory: '1024',
   runtimePlatform: { cpuArchitecture: 'X86_64', operatingSystemFamily: 'LINUX' },
   // Reads the secrets and writes the log; the app itself needs nothing of AWS.
-  executionRoleArn: `arn:aws:iam::111122223333:role/${APP.name}-execution`,
+  executionRoleArn: `arn:aws:iam::${AWS.account}:role/${APP.name}-execution`,
   containerDefinitions: [
     {
       name: 'app',
-      image: IMAGE,
+      image: imageIn(`${AWS.account}.dkr.ecr.${AWS.region}.amazonaws.com`),
       essential: true,
       user: String(APP.user),
       readonlyRootFilesystem: true,
@@ -38,7 +47,7 @@ const TASK = {
       environment: SETTINGS,
       secrets: SECRET_NAMES.map((name) => ({
         name,
-        valueFrom: `arn:aws:secretsmanager:eu-central-1:111122223333:secret:signalbox/orchestrator:${name}::`,
+        valueFrom: `${AWS.secret}:${name}::`,
       })),
       healthCheck: {
         command: ['CMD', ...HEALTH_COMMAND],
@@ -51,14 +60,44 @@ const TASK = {
       logConfiguration: {
         logDriver: 'awslogs',
         options: {
-          'awslogs-group': `/ecs/${APP.name}`,
-          'awslogs-region': 'eu-central-1',
+          'awslogs-group': AWS.log,
+          'awslogs-region': AWS.region,
           'awslogs-stream-prefix': 'app',
           // The process does not wait for the log: lines are dropped where CloudWatch is slow.
           mode: 'non-blocking',
           'max-buffer-size': '8m',
         },
       },
+    },
+  ],
+};
+
+/** `aws iam create-role --assume-role-policy-document file://execution-trust.json`: ECS itself, and nobody else. */
+const EXECUTION_TRUST = {
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Allow', Principal: { Service: 'ecs-tasks.amazonaws.com' }, Action: 'sts:AssumeRole' },
+  ],
+};
+
+/** `aws iam put-role-policy --policy-document file://execution-policy.json`: this image, this secret, this log. */
+const EXECUTION_POLICY = {
+  Version: '2012-10-17',
+  Statement: [
+    // A login is for the whole registry; there is no smaller one.
+    { Sid: 'Login', Effect: 'Allow', Action: 'ecr:GetAuthorizationToken', Resource: '*' },
+    {
+      Sid: 'Image',
+      Effect: 'Allow',
+      Action: ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
+      Resource: `arn:aws:ecr:${AWS.region}:${AWS.account}:repository/${APP.name}`,
+    },
+    { Sid: 'Secret', Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: AWS.secret },
+    {
+      Sid: 'Log',
+      Effect: 'Allow',
+      Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      Resource: `arn:aws:logs:${AWS.region}:${AWS.account}:log-group:${AWS.log}:*`,
     },
   ],
 };
@@ -79,7 +118,7 @@ const SERVICE = {
   healthCheckGracePeriodSeconds: 60,
   loadBalancers: [
     {
-      targetGroupArn: `arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/signalbox/0123456789abcdef`,
+      targetGroupArn: `arn:aws:elasticloadbalancing:${AWS.region}:${AWS.account}:targetgroup/signalbox/0123456789abcdef`,
       containerName: 'app',
       containerPort: APP.port,
     },
@@ -140,7 +179,11 @@ const CLOUD_RUN = {
   kind: 'Service',
   metadata: {
     name: APP.name,
-    annotations: { 'run.googleapis.com/ingress': 'internal-and-cloud-load-balancing' },
+    annotations: {
+      'run.googleapis.com/ingress': 'internal-and-cloud-load-balancing',
+      // Visitors have no account at Google; who may do what is for the app to say.
+      'run.googleapis.com/invoker-iam-disabled': 'true',
+    },
   },
   spec: {
     template: {
@@ -153,6 +196,9 @@ const CLOUD_RUN = {
           'run.googleapis.com/startup-cpu-boost': 'true',
           'run.googleapis.com/sessionAffinity': 'true',
           'run.googleapis.com/execution-environment': 'gen2',
+          // Redis and Postgres have addresses of a private network; everything else goes out as before.
+          'run.googleapis.com/network-interfaces': '[{"network":"signalbox","subnetwork":"signalbox"}]',
+          'run.googleapis.com/vpc-access-egress': 'private-ranges-only',
         },
       },
       spec: {
@@ -163,7 +209,7 @@ const CLOUD_RUN = {
         containers: [
           {
             name: 'app',
-            image: IMAGE,
+            image: imageIn('europe-west1-docker.pkg.dev/PROJECT/signalbox'),
             ports: [{ name: 'http1', containerPort: APP.port }],
             env: [
               ...googleSettings,
@@ -195,6 +241,14 @@ const azureProbe = (type: string, path: string, periodSeconds: number, failureTh
   failureThreshold,
 });
 
+const AZURE = {
+  group: '/subscriptions/SUBSCRIPTION/resourceGroups/signalbox/providers',
+  registry: 'signalbox.azurecr.io',
+} as const;
+
+/** Made before the app: one that comes with the app has no right to the secrets yet when the app first asks for them. */
+const AZURE_IDENTITY = `${AZURE.group}/Microsoft.ManagedIdentity/userAssignedIdentities/${APP.name}`;
+
 const azureName = (name: string): string => name.toLowerCase().replaceAll('_', '-');
 
 /** `az containerapp create --yaml container-app.yaml`. */
@@ -202,10 +256,9 @@ const CONTAINER_APP = {
   type: 'Microsoft.App/containerApps',
   name: APP.name,
   location: 'westeurope',
-  identity: { type: 'SystemAssigned' },
+  identity: { type: 'UserAssigned', userAssignedIdentities: { [AZURE_IDENTITY]: {} } },
   properties: {
-    managedEnvironmentId:
-      '/subscriptions/SUBSCRIPTION/resourceGroups/signalbox/providers/Microsoft.App/managedEnvironments/signalbox',
+    managedEnvironmentId: `${AZURE.group}/Microsoft.App/managedEnvironments/signalbox`,
     configuration: {
       activeRevisionsMode: 'Single',
       ingress: {
@@ -218,15 +271,16 @@ const CONTAINER_APP = {
       secrets: SECRET_NAMES.map((name) => ({
         name: azureName(name),
         keyVaultUrl: `https://signalbox.vault.azure.net/secrets/${azureName(name)}`,
-        identity: 'system',
+        identity: AZURE_IDENTITY,
       })),
+      registries: [{ server: AZURE.registry, identity: AZURE_IDENTITY }],
     },
     template: {
       terminationGracePeriodSeconds: STOP_SECONDS,
       containers: [
         {
           name: 'app',
-          image: IMAGE,
+          image: imageIn(AZURE.registry),
           resources: { cpu: 0.5, memory: '1Gi' },
           env: [
             // Its ingress is one proxy, and the only way in.
@@ -234,7 +288,8 @@ const CONTAINER_APP = {
             ...SECRET_NAMES.map((name) => ({ name, secretRef: azureName(name) })),
           ],
           probes: [
-            azureProbe('Startup', APP.probes.live, 2, 30),
+            // A minute, in the ten failures that are the most here.
+            azureProbe('Startup', APP.probes.live, 6, 10),
             azureProbe('Readiness', APP.probes.ready, 5, 2),
             azureProbe('Liveness', APP.probes.live, 10, 3),
           ],
@@ -266,18 +321,19 @@ const CONTAINER_GROUP = {
     restartPolicy: 'Always',
     subnetIds: [
       {
-        id: '/subscriptions/SUBSCRIPTION/resourceGroups/signalbox/providers/Microsoft.Network/virtualNetworks/signalbox/subnets/containers',
+        id: `${AZURE.group}/Microsoft.Network/virtualNetworks/signalbox/subnets/containers`,
       },
     ],
     ipAddress: { type: 'Private', ports: [{ protocol: 'TCP', port: APP.port }] },
     diagnostics: {
       logAnalytics: { workspaceId: 'WORKSPACE', workspaceKey: 'replace-me', logType: 'ContainerInsights' },
     },
+    imageRegistryCredentials: [{ server: AZURE.registry, username: 'signalbox', password: 'replace-me' }],
     containers: [
       {
         name: 'app',
         properties: {
-          image: IMAGE,
+          image: imageIn(AZURE.registry),
           ports: [{ protocol: 'TCP', port: APP.port }],
           resources: { requests: { cpu: 1, memoryInGB: Math.ceil(GIGABYTES) } },
           environmentVariables: [
@@ -309,6 +365,8 @@ const PROCFILE = 'web: node examples/orchestrator/dist/main.js\n';
 export function cloudFiles(): Files {
   return {
     'cloud/aws/task-definition.json': TASK,
+    'cloud/aws/execution-trust.json': EXECUTION_TRUST,
+    'cloud/aws/execution-policy.json': EXECUTION_POLICY,
     'cloud/aws/service.json': SERVICE,
     'cloud/aws/target-group.json': TARGET_GROUP,
     'cloud/aws/target-group-attributes.json': TARGET_GROUP_ATTRIBUTES,

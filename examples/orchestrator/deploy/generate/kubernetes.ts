@@ -232,7 +232,6 @@ const STAGING = overlay({
   publicUrl: 'https://staging.search.example.org',
   settings: { LOG_LEVEL: 'debug' },
   patches: [
-    { target: { kind: 'Deployment' }, patch: yaml([{ op: 'replace', path: '/spec/replicas', value: 1 }]) },
     {
       target: { kind: 'HorizontalPodAutoscaler' },
       patch: yaml([

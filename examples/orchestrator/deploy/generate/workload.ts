@@ -1,6 +1,6 @@
 import type { Deployment, DeploymentSpec } from 'kubernetes-types/apps/v1.js';
-import type { Container, PodSpec, Probe } from 'kubernetes-types/core/v1.js';
-import { APP, GRACE_SECONDS, PRE_STOP_SECONDS, RESOURCES, SCALE } from './figures.js';
+import type { Container, PodSpec, Probe, TopologySpreadConstraint } from 'kubernetes-types/core/v1.js';
+import { APP, GRACE_SECONDS, PRE_STOP_SECONDS, RESOURCES } from './figures.js';
 
 /** What tells the pods of the app from others. */
 export const SELECTOR = { 'app.kubernetes.io/name': APP.name };
@@ -46,6 +46,18 @@ export const CONTAINER_OF_APP: Container = {
   volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
 };
 
+/** Evenly, where there is room. */
+const spreadOver = (topologyKey: string): TopologySpreadConstraint => ({
+  maxSkew: 1,
+  topologyKey,
+  whenUnsatisfiable: 'ScheduleAnyway',
+  // A node that is being emptied, or takes no pods of others, would count as one with room for ever.
+  nodeTaintsPolicy: 'Honor',
+  labelSelector: { matchLabels: SELECTOR },
+  // Without it the pods that a rollout replaces count, too, and where they went there is nobody afterwards.
+  matchLabelKeys: ['pod-template-hash'],
+});
+
 export const POD_OF_APP: PodSpec = {
   serviceAccountName: APP.name,
   automountServiceAccountToken: false,
@@ -57,27 +69,13 @@ export const POD_OF_APP: PodSpec = {
     fsGroup: APP.user,
     seccompProfile: { type: 'RuntimeDefault' },
   },
-  // Over zones if there is room in all of them, over nodes in any case.
-  topologySpreadConstraints: [
-    {
-      maxSkew: 1,
-      topologyKey: 'topology.kubernetes.io/zone',
-      whenUnsatisfiable: 'ScheduleAnyway',
-      labelSelector: { matchLabels: SELECTOR },
-    },
-    {
-      maxSkew: 1,
-      topologyKey: 'kubernetes.io/hostname',
-      whenUnsatisfiable: 'ScheduleAnyway',
-      labelSelector: { matchLabels: SELECTOR },
-    },
-  ],
+  topologySpreadConstraints: ['topology.kubernetes.io/zone', 'kubernetes.io/hostname'].map(spreadOver),
   containers: [CONTAINER_OF_APP],
   volumes: [{ name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '16Mi' } }],
 };
 
 const SPEC: DeploymentSpec = {
-  replicas: SCALE.replicas,
+  // How many there are is the autoscaler's to say: a figure here would be set back, or refused, with each update.
   revisionHistoryLimit: 5,
   // A new one is ready before an old one goes.
   strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
