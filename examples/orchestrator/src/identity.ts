@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import {
   apiKey,
   apiKeys,
@@ -26,7 +25,7 @@ import {
   type Tokens,
   type Totp,
 } from '@signalbox/auth';
-import { connectPostgres, embeddedPostgres, type Database } from '@signalbox/postgres';
+import type { Database } from '@signalbox/postgres';
 import { ForbiddenError } from '@signalbox/errors';
 import type { Logger } from '@signalbox/logging';
 import type { RedisLink } from '@signalbox/redis';
@@ -38,6 +37,7 @@ import { ensureAdmin } from './accounts/ensure-admin.js';
 import { history, type History } from './accounts/history.js';
 import { migrated } from './accounts/migrated.js';
 import { keyStore } from './accounts/key-store.js';
+import { openDatabase } from './accounts/open-database.js';
 import { passwordResets, type PasswordResets } from './accounts/password-resets.js';
 import { sealed } from './accounts/sealed.js';
 import { secondFactors, type SecondFactors } from './accounts/second-factors.js';
@@ -48,9 +48,6 @@ import type { Settings } from './settings.js';
 
 /** What tokens and keys may be good for. */
 export const SCOPES = ['search', 'history'] as const;
-
-/** The embedded Postgres is set up once, and every further start begins from there. */
-const TEMPLATE = fileURLToPath(new URL('../node_modules/.cache/signalbox/postgres.tar', import.meta.url));
 
 const MINUTE_MS = 60_000;
 const GUEST_MS = 30 * MINUTE_MS;
@@ -147,18 +144,13 @@ export interface IdentityParts {
 }
 
 export function identity(settings: Settings, { redis, logger }: IdentityParts): Identity {
-  const { SECRET_KEYS, DATABASE_URL, JWT_PRIVATE_KEYS, NODE_ENV, PUBLIC_URL } = settings;
+  const { SECRET_KEYS, JWT_PRIVATE_KEYS, NODE_ENV, PUBLIC_URL } = settings;
   // The nodes of one site have this in common, their addresses not.
   const site = PUBLIC_URL ?? 'signalbox';
   // Tests sign in a thousand times.
   const hashing = passwords(NODE_ENV === 'test' ? { logN: 12 } : {});
-  const logs = { log: logger, queryLog: NODE_ENV === 'development' };
-  const { database, ready, check } = migrated(
-    DATABASE_URL === undefined
-      ? embeddedPostgres(undefined, { template: TEMPLATE, ...logs })
-      : // A person waits for a sign-in: soon is better than maybe.
-        connectPostgres(DATABASE_URL, { connectTimeoutMs: 2_000, statementTimeoutMs: 2_000, ...logs }),
-    (raw) => ensureAdmin(settings, { users: users(raw), audit: audit(raw), passwords: hashing }),
+  const { database, ready, check } = migrated(openDatabase(settings, logger), (raw) =>
+    ensureAdmin(settings, { users: users(raw), audit: audit(raw), passwords: hashing }),
   );
   const bus = revocationBus({ redis });
   const session = sessions({

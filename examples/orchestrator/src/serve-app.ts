@@ -23,6 +23,7 @@ export async function serveApp(settings: Settings): Promise<void> {
         ? { host: settings.HOST, port: settings.PORT }
         : { socket: settings.SOCKET }),
       behindProxy,
+      keepAliveTimeoutMs: settings.KEEP_ALIVE,
       // Whoever balances the load needs a moment to see that this process is not ready any more.
       drain: {
         totalMs: DRAIN_TOTAL_MS,

@@ -80,6 +80,13 @@ export const SETTINGS = z
     DATABASE_URL: url({ protocols: ['postgres', 'postgresql'] })
       .optional()
       .describe('Postgres for the accounts; none: an embedded one, which forgets them with the process'),
+    DATABASE_POOL: z
+      .number()
+      .int()
+      .min(2)
+      .max(1_000)
+      .default(20)
+      .describe('Connections to Postgres that each process may have open'),
     SEARXNG_URLS: list()
       .refine((urls) => urls.every(isWebAddress), 'must be URLs that begin with http:// or https://')
       .default([])
@@ -93,6 +100,12 @@ export const SETTINGS = z
       })
       .default('off')
       .describe('Proxies in front: off, a number of hops, addresses and ranges, or loopback'),
+    KEEP_ALIVE: duration()
+      .refine((ms) => ms > 0, 'must be more than 0')
+      .optional()
+      .describe(
+        'How long idle connections are kept: longer than what is in front does; 5s, with TRUST_PROXY 75s',
+      ),
     ADMIN_ALLOW: cidrs()
       .default(['127.0.0.0/8', '::1'])
       .describe('Who may read /health/detailed, /metrics and /admin'),

@@ -1,0 +1,23 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { accountOf, postJson } from '../support/identity.js';
+import { startOrchestrator } from '../support/orchestrator.js';
+import { startPostgres } from '../support/postgres.js';
+
+describe('connections of the orchestrator', { timeout: 60_000 }, () => {
+  it('are kept for as long as KEEP_ALIVE says, and to Postgres as many as DATABASE_POOL grants', async () => {
+    const postgres = await startPostgres();
+    onTestFinished(() => postgres.stop());
+    const settings = { DATABASE_URL: postgres.url, DATABASE_POOL: '2', KEEP_ALIVE: '91s' };
+    const { url, program } = await startOrchestrator(settings);
+    onTestFinished(async () => void (await program.stop()));
+
+    expect((await fetch(`${url}/livez`)).headers.get('keep-alive')).toBe('timeout=91');
+
+    const { email, password } = await accountOf(url);
+    const logins = Array.from({ length: 10 }, () => postJson(`${url}/auth/login`, { email, password }));
+    for (const { status } of await Promise.all(logins)) expect([200, 429, 503]).toContain(status);
+    const figures = await (await fetch(`${url}/metrics`)).text();
+    expect(figures).toMatch(/^signalbox_database_pool_max\{.*\} 2$/m);
+    expect(figures).toMatch(/^signalbox_database_pool_size\{.*\} [12]$/m);
+  });
+});
