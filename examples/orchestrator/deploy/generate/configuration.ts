@@ -6,9 +6,25 @@ import { defaultInWords } from '../machine.js';
 
 /** What belongs together, in the order in which somebody sets it. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Where it listens': ['HOST', 'PORT', 'SOCKET', 'NODE_ENV', 'PUBLIC_URL', 'TRUST_PROXY', 'KEEP_ALIVE', 'WORKERS'],
+  'Where it listens': [
+    'HOST',
+    'PORT',
+    'SOCKET',
+    'NODE_ENV',
+    'PUBLIC_URL',
+    'TRUST_PROXY',
+    'KEEP_ALIVE',
+    'WORKERS',
+  ],
   Secrets: ['SECRET_KEYS', 'JWT_PRIVATE_KEYS', 'METRICS_TOKEN'],
-  'What it stands on': ['REDIS_URL', 'CACHE_REDIS_URL', 'DATABASE_URL', 'DATABASE_POOL', 'SEARXNG_URLS', 'EMBEDDED_FALLBACK'],
+  'What it stands on': [
+    'REDIS_URL',
+    'CACHE_REDIS_URL',
+    'DATABASE_URL',
+    'DATABASE_POOL',
+    'SEARXNG_URLS',
+    'EMBEDDED_FALLBACK',
+  ],
   'Who may do what': ['ADMIN_ALLOW', 'ADMIN_EMAIL', 'ADMIN_PASSWORD', 'CORS_ORIGINS', 'SCREENING'],
   'Limits and cache': ['RATE_API', 'RATE_SEARCH', 'RATE_LOGIN', 'CACHE_TTL'],
   'Letters and alerts': [
