@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -6,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
+import { selfSigned } from '../support/self-signed.js';
 import { send } from '../support/send.js';
 import { ask, NAME, startSite, type Site } from './deploy-site.js';
 
@@ -103,6 +105,39 @@ describe('TLS', () => {
       send(`http://127.0.0.1:${site.httpPort}/`, { headers: { host: 'evil.example' } }),
     ).rejects.toThrow();
   });
+});
+
+describe('certificates', () => {
+  const plain = (path: string): ReturnType<typeof send> =>
+    send(`http://127.0.0.1:${site.httpPort}${path}`, { headers: { host: NAME } });
+
+  it('are asked for by plain HTTP: an authority finds what was left for it, and nothing else', async () => {
+    const found = await plain('/.well-known/acme-challenge/token');
+
+    expect([found.status, found.text]).toEqual([200, 'token.thumbprint']);
+    expect((await plain('/.well-known/acme-challenge/other')).status).toBe(404);
+    expect((await plain('/.well-known/acme-challenge/')).status).toBe(403);
+    expect((await plain('/.well-known/other')).status).toBe(308);
+  });
+
+  it('are taken over by a reload', async () => {
+    const { key, cert } = selfSigned();
+    site.edit('tls/privkey.pem', () => key);
+    site.edit('tls/fullchain.pem', () => cert);
+    site.nginx.signal('SIGHUP');
+
+    const { fingerprint256 } = new X509Certificate(cert);
+    await eventually(async () => (await shownCertificate()) === fingerprint256);
+  });
+
+  async function shownCertificate(): Promise<string> {
+    const { httpsPort: port } = site;
+    const socket = connectTls({ host: '127.0.0.1', port, servername: NAME, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { fingerprint256 } = socket.getPeerCertificate();
+    socket.destroy();
+    return fingerprint256;
+  }
 });
 
 describe('what the app is told', () => {

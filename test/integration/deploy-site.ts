@@ -15,6 +15,9 @@ import { requireProgram } from '../support/system-packages.js';
 export const NGINX = fileURLToPath(new URL('../../examples/orchestrator/deploy/nginx/', import.meta.url));
 export const NAME = 'signalbox.example';
 
+/** A file that an ACME client left for a certificate authority, below the folder of the site. */
+const CHALLENGE = 'acme/.well-known/acme-challenge/token';
+
 export interface SiteOptions {
   /** Addresses, `127.0.0.1:PORT`, in the place of the one that the file names. */
   apps: readonly string[];
@@ -64,6 +67,8 @@ function writeFiles(folder: string, options: SiteOptions, httpPort: number, http
   const { apps, searxng, modules = [], optional = [] } = options;
   cpSync(NGINX, folder, { recursive: true });
   for (const name of ['temp', 'tls', 'modules-enabled', 'optional-enabled']) mkdirSync(join(folder, name));
+  mkdirSync(join(folder, CHALLENGE, '..'), { recursive: true });
+  writeFileSync(join(folder, CHALLENGE), 'token.thumbprint');
   const { key, cert } = selfSigned();
   writeFileSync(join(folder, 'tls/privkey.pem'), key);
   writeFileSync(join(folder, 'tls/fullchain.pem'), cert);
@@ -87,6 +92,7 @@ function writeFiles(folder: string, options: SiteOptions, httpPort: number, http
   edited(join(folder, 'signalbox/site.conf'), [
     ['/var/cache/nginx', `${folder}/temp`],
     ['/etc/nginx/tls', `${folder}/tls`],
+    ['/var/www/acme', `${folder}/acme`],
     [/^ *listen \[::\].*\n/gm, ''],
     [/listen 80\b/g, `listen 127.0.0.1:${httpPort}`],
     [/listen 443\b/g, `listen 127.0.0.1:${httpsPort}`],
