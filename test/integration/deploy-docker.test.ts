@@ -87,6 +87,7 @@ describe('the Dockerfile', () => {
     'examples/orchestrator/deploy/compose/app.env',
     'examples/orchestrator/deploy/compose/tls/privkey.key',
     'mine/secrets.env',
+    'mine/azure/container-group.yaml',
     'a/b/privkey.pem',
     'packages/x/dist/a.js',
     '.git/config',
