@@ -100,6 +100,26 @@ describe('kustomize', () => {
     expect(JSON.stringify(one(all, 'ServiceMonitor').spec)).toContain(`"name":"${secret}"`);
   });
 
+  it('lets the autoscaler go by requests, too, where the component is asked for', async () => {
+    const folder = temporaryFolder('overlay');
+    cpSync(join(DEPLOY, 'kubernetes'), join(folder.path, 'kubernetes'), { recursive: true });
+    mkdirSync(join(folder.path, 'mine'));
+    writeFileSync(
+      join(folder.path, 'mine/kustomization.yaml'),
+      'resources: [../kubernetes/base]\ncomponents: [../kubernetes/components/requests]\n',
+    );
+
+    const all = manifests(await kubectl('kustomize', join(folder.path, 'mine')));
+
+    expect(await complaintsAbout(all)).toBe('');
+    const byHelm = await rendered(...GIVEN, '--set', 'autoscaling.requestsPerSecond=100');
+    expect(one(all, 'HorizontalPodAutoscaler').spec).toEqual(one(byHelm, 'HorizontalPodAutoscaler').spec);
+    expect(one(all, 'HorizontalPodAutoscaler').spec).toMatchObject({
+      metrics: [{ type: 'Resource' }, { type: 'Pods' }],
+    });
+    folder.remove();
+  });
+
   it('would not pass with a field that no kind has', async () => {
     const [deployment] = manifests(await kubectl('kustomize', join(DEPLOY, 'kubernetes/base'))).filter(
       ({ kind }) => kind === 'Deployment',
@@ -175,6 +195,11 @@ describe('the chart', () => {
       `terminationGracePeriodSeconds must be at least ${GRACE_SECONDS + 1}`,
     ],
     [[...GIVEN, '--set', 'publicUrl=search.example.org'], "at '/publicUrl'"],
+    [
+      [...GIVEN, '--set', 'settings.PUBLIC_URL=https://other.example'],
+      'settings.PUBLIC_URL must not be given: it is made of publicUrl',
+    ],
+    [[...GIVEN, '--set-string', 'settings.PORT=9000'], 'settings.PORT must not be given'],
     [[...GIVEN, '--kube-version', '1.29.0'], 'incompatible with Kubernetes v1.29.0'],
   ])('refuses %j', async (args, message) => {
     await expect(rendered(...args)).rejects.toThrow(message);

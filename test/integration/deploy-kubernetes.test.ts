@@ -81,13 +81,14 @@ describe('the deployment in Kubernetes', () => {
     expect(terminationGracePeriodSeconds).toBeGreaterThan(slept + APP.drainSeconds);
   });
 
-  it.each(['base/deployment.yaml', 'overlays/staging/kustomization.yaml', 'overlays/production/kustomization.yaml'])(
-    'is given no number of pods by %s, which an update would set back or be refused for',
-    (path) => {
-      expect(spec.replicas).toBeUndefined();
-      expect(read(`kubernetes/${path}`)).not.toContain('/spec/replicas');
-    },
-  );
+  it.each([
+    'base/deployment.yaml',
+    'overlays/staging/kustomization.yaml',
+    'overlays/production/kustomization.yaml',
+  ])('is given no number of pods by %s, which an update would set back or be refused for', (path) => {
+    expect(spec.replicas).toBeUndefined();
+    expect(read(`kubernetes/${path}`)).not.toContain('/spec/replicas');
+  });
 
   it('is spread over the nodes that take pods, and each version by itself', () => {
     const { topologySpreadConstraints } = spec.template.spec;
@@ -96,5 +97,16 @@ describe('the deployment in Kubernetes', () => {
     for (const constraint of topologySpreadConstraints) {
       expect(constraint).toMatchObject({ nodeTaintsPolicy: 'Honor', matchLabelKeys: ['pod-template-hash'] });
     }
+  });
+});
+
+describe('the autoscaler in Kubernetes', () => {
+  // One figure that it cannot get, and it adds pods but takes none away.
+  it('goes by what every cluster with a metrics server has', () => {
+    const { spec } = parse(read('kubernetes/base/autoscaler.yaml')) as {
+      spec: { metrics: { type: string }[] };
+    };
+
+    expect(spec.metrics.map(({ type }) => type)).toEqual(['Resource']);
   });
 });

@@ -12,7 +12,8 @@ import {
 import { CONTAINER_OF_APP, POD_OF_APP, PROBES } from './workload.js';
 import { INGRESS_ANNOTATIONS, PRIVATE_PORTS, PRIVATE_RANGES, PUBLIC_PORTS } from './kubernetes.js';
 
-const { PUBLIC_URL, ...settings } = ENVIRONMENT;
+// Both have a value of their own, since other parts of the chart go by them, too.
+const { PUBLIC_URL, PORT, ...settings } = ENVIRONMENT;
 
 const VALUES = {
   image: { repository: APP.image, tag: '', pullPolicy: 'IfNotPresent' },
@@ -22,7 +23,7 @@ const VALUES = {
   settings,
   existingSecret: '',
   secrets: Object.fromEntries(SECRET_NAMES.map((name) => [name, ''])),
-  containerPort: APP.port,
+  containerPort: Number(PORT),
   probes: {
     startup: PROBES.startupProbe,
     readiness: PROBES.readinessProbe,
@@ -48,7 +49,8 @@ const VALUES = {
     min: SCALE.min,
     max: SCALE.max,
     cpuPercent: SCALE.cpuPercent,
-    requestsPerSecond: SCALE.requestsPerSecond,
+    // Not by requests until prometheus-adapter is there: without its figure no pod would ever be taken away.
+    requestsPerSecond: 0,
   },
   disruptionBudget: { enabled: true, minAvailable: SCALE.min - 1 },
   networkPolicy: {

@@ -83,13 +83,6 @@ const autoscaler: HorizontalPodAutoscaler = {
         type: 'Resource',
         resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: SCALE.cpuPercent } },
       },
-      {
-        type: 'Pods',
-        pods: {
-          metric: { name: 'http_requests_per_second' },
-          target: { type: 'AverageValue', averageValue: String(SCALE.requestsPerSecond) },
-        },
-      },
     ],
     // Up at once; down one by one, each with the time to drain.
     behavior: {
@@ -99,6 +92,15 @@ const autoscaler: HorizontalPodAutoscaler = {
         policies: [{ type: 'Pods', value: 1, periodSeconds: 60 }],
       },
     },
+  },
+};
+
+/** For where prometheus-adapter is: an autoscaler that cannot get one of its figures takes no pod away any more. */
+const byRequests = {
+  type: 'Pods',
+  pods: {
+    metric: { name: 'http_requests_per_second' },
+    target: { type: 'AverageValue', averageValue: String(SCALE.requestsPerSecond) },
   },
 };
 
@@ -287,6 +289,14 @@ export function kubernetesFiles(): Files {
     'kubernetes/components/monitoring/kustomization.yaml': kustomization('Component', {
       resources: ['service-monitor.yaml', 'rules.yaml'],
       configurations: ['names.yaml'],
+    }),
+    'kubernetes/components/requests/kustomization.yaml': kustomization('Component', {
+      patches: [
+        {
+          target: { kind: 'HorizontalPodAutoscaler' },
+          patch: yaml([{ op: 'add', path: '/spec/metrics/-', value: byRequests }]),
+        },
+      ],
     }),
     // The name of the secret ends in a hash there too.
     'kubernetes/components/monitoring/names.yaml': {
