@@ -272,11 +272,11 @@ describe('deadline', () => {
   it('is over when the client goes away: the signal tells why, and no error is made', async () => {
     const events = new EventEmitter();
     const heard: unknown[] = [];
-    const made = express().use(deadline(50));
+    const made = express().use(deadline(300));
     made.get('/', (req, res) => {
       const { signal } = req;
       // When the time would have been up.
-      res.on('close', () => setTimeout(() => events.emit('later', signal.reason), 80));
+      res.on('close', () => setTimeout(() => events.emit('later', signal.reason), 330));
       events.emit('arrived');
     });
     made.use(((error, _req, _res, _next) => heard.push(error)) satisfies ErrorRequestHandler);

@@ -59,7 +59,8 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorRequestHan
 }
 
 function clientIsGone(req: Request, res: Response): boolean {
-  return res.destroyed || (req.destroyed && !req.complete);
+  // Node destroys a response that was sent, too.
+  return (res.destroyed && !res.writableFinished) || (req.destroyed && !req.complete);
 }
 
 function leaveUnanswered(res: Response): void {
