@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
 
-/** Who reads an answer: is told from which connection, before anything of it comes. */
+/** Who reads an answer, or sends a body: is told by which connection, before anything of it comes or goes. */
 export interface ConnectionReader {
   connection: Connection | undefined;
 }
@@ -40,7 +40,13 @@ export class Connection extends Client {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (isReader(handler)) handler.connection = this;
+    if (isReader(options.body)) options.body.connection = this;
     return super.dispatch(options, handler);
+  }
+
+  /** Its socket, once there is one. */
+  get socket(): Socket | undefined {
+    return this.hold.socket;
   }
 
   /** What the socket takes in until it is full is all that comes. */
@@ -78,6 +84,6 @@ function readOn({ socket, isHeld }: Hold): void {
   if (!isHeld && socket !== undefined && !socket.destroyed) socket.emit('readable');
 }
 
-function isReader(handler: object): handler is ConnectionReader {
-  return 'connection' in handler;
+function isReader(party: unknown): party is ConnectionReader {
+  return typeof party === 'object' && party !== null && 'connection' in party;
 }

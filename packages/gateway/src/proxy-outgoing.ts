@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { UploadBody } from './proxy-request-body.js';
+import { Pieces, UploadBody } from './proxy-request-body.js';
 import type { ClientConnection } from './proxy-tunnel.js';
 import type { Server } from './server.js';
 
@@ -9,7 +9,7 @@ export interface OutgoingRequest {
   path: string;
   /** Names and values in turn. */
   fields: string[];
-  body: Buffer | UploadBody | null;
+  body: Buffer | Pieces | UploadBody | null;
   /** Set for a request to upgrade. */
   connection: ClientConnection | undefined;
 }
@@ -29,7 +29,7 @@ export function sendTo(
     path: prefix + path,
     method,
     headers: authorization === undefined ? fields : [...fields, 'authorization', authorization],
-    body,
+    body: body instanceof Pieces ? body.toBody() : body,
     upgrade: connection === undefined ? null : 'websocket',
     headersTimeout: 0,
     bodyTimeout: 0,

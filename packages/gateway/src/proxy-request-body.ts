@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { HttpError } from '@signalbox/errors';
+import type { Connection, ConnectionReader } from './connection.js';
 import { ProxyRequestError } from './proxy-errors.js';
 import type { OutgoingHeaders, ProxyRequest } from './proxy-request-headers.js';
 
@@ -19,15 +20,58 @@ export function isSmall({ contentLength }: OutgoingHeaders): boolean {
 /**
  * Reads a body whose length is known to be small.
  *
- * @param use gets it once it is there; never called when the client leaves before
+ * @param use gets it once it is there, in the pieces in which it came; never called when the client leaves before
  */
-export function readSmall(req: ProxyRequest, use: (body: Buffer) => void): void {
-  const chunks: Buffer[] = [];
-  req.on('data', (chunk: Buffer) => void chunks.push(chunk));
-  req.on('end', () =>
-    use(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-  );
+export function readSmall(req: ProxyRequest, use: (body: Pieces) => void): void {
+  const pieces: Buffer[] = [];
+  req.on('data', (piece: Buffer) => void pieces.push(piece));
+  req.on('end', () => use(new Pieces(pieces)));
   req.on('error', ignore);
+}
+
+/** A body that is there, and can be sent again. */
+export class Pieces {
+  private readonly pieces: readonly Buffer[];
+
+  constructor(pieces: readonly Buffer[]) {
+    this.pieces = pieces;
+  }
+
+  /** For one request. */
+  toBody(): Buffer | Readable | null {
+    const { pieces } = this;
+    return pieces.length > 1 ? new GatheredBody(pieces) : (pieces[0] ?? null);
+  }
+}
+
+/** Pieces that leave in one write. Joined into one, they would be copied once more. */
+class GatheredBody extends Readable implements ConnectionReader {
+  connection: Connection | undefined = undefined;
+
+  constructor(pieces: readonly Buffer[]) {
+    super({ highWaterMark: SMALL_BYTES });
+    for (const piece of pieces) this.push(piece);
+    this.push(null);
+    this.once('resume', () => this.gather());
+    // Raised when undici destroys it; what there is to say has been said to the exchange.
+    this.on('error', ignore);
+  }
+
+  override _read(): void {
+    // All of it is there.
+  }
+
+  /** It takes memory in any case: the socket may have all of it at once. */
+  override pause(): this {
+    return this;
+  }
+
+  private gather(): void {
+    const socket = this.connection?.socket;
+    if (socket === undefined) return;
+    socket.cork();
+    this.once('close', () => socket.uncork());
+  }
 }
 
 /**
