@@ -100,6 +100,16 @@ describe('kustomize', () => {
     expect(JSON.stringify(one(all, 'ServiceMonitor').spec)).toContain(`"name":"${secret}"`);
   });
 
+  it.each([
+    ['base', ['Resource']],
+    ['overlays/staging', ['Resource']],
+    ['overlays/production', ['Resource', 'Pods']],
+  ])('has the autoscaler of %s go by %j', async (folder, types) => {
+    const all = manifests(await kubectl('kustomize', join(DEPLOY, 'kubernetes', folder)));
+    const metrics = types.map((type) => expect.objectContaining({ type }) as object);
+    expect(one(all, 'HorizontalPodAutoscaler').spec).toMatchObject({ metrics });
+  });
+
   it('lets the autoscaler go by requests, too, where the component is asked for', async () => {
     const folder = temporaryFolder('overlay');
     cpSync(join(DEPLOY, 'kubernetes'), join(folder.path, 'kubernetes'), { recursive: true });

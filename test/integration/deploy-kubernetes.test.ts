@@ -56,6 +56,13 @@ describe('the settings in Kubernetes', () => {
 
     expect(problem).toContain(name);
   });
+
+  it('have all instances, and those of an update, share the connections of a Postgres as it is installed', () => {
+    const autoscaler = parse(read('kubernetes/base/autoscaler.yaml')) as { spec: { maxReplicas: number } };
+    const connections = Number(settings['DATABASE_POOL']) * (autoscaler.spec.maxReplicas + 1);
+    expect(connections).toBeGreaterThan(50);
+    expect(connections).toBeLessThan(100);
+  });
 });
 
 describe('the deployment in Kubernetes', () => {

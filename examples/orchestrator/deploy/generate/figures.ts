@@ -59,6 +59,9 @@ export const SCRAPE = { job: 'orchestrator', interval: '15s' } as const;
 /** How old the last backup may be: a day, and two hours to make it. */
 export const BACKUP_MAX_AGE_HOURS = 26;
 
+/** Connections that Postgres grants by default, less those that it keeps for its superuser. */
+const CONNECTIONS = 97;
+
 /** What the app is told that is no secret. What is not here keeps its default. */
 export const ENVIRONMENT = {
   NODE_ENV: 'production',
@@ -70,6 +73,8 @@ export const ENVIRONMENT = {
   LOG_LEVEL: 'info',
   // Instances are added one by one; a process manager in each would hide from the scheduler what they need.
   WORKERS: '1',
+  // All there may be together, and one more while they are replaced, get along with Postgres as it is installed.
+  DATABASE_POOL: String(Math.floor(CONNECTIONS / (SCALE.max + 1))),
   NODE_OPTIONS: `--max-old-space-size=${RESOURCES.heapMegabytes}`,
 } as const satisfies Environment;
 

@@ -197,15 +197,16 @@ const BASE = kustomization('Kustomization', {
 interface Overlay {
   namespace: string;
   publicUrl: string;
+  components: readonly string[];
   settings?: Readonly<Record<string, string>>;
   patches?: readonly { target: { kind: string }; patch: string }[];
 }
 
-function overlay({ namespace, publicUrl, settings = {}, patches = [] }: Overlay): object {
+function overlay({ namespace, publicUrl, components, settings = {}, patches = [] }: Overlay): object {
   const name = new URL(publicUrl).host;
   return kustomization('Kustomization', {
     resources: ['../../base'],
-    components: ['../../components/monitoring'],
+    components: components.map((name) => `../../components/${name}`),
     // Of the component's parts too.
     namespace,
     images: [{ name: APP.image, newTag: APP.version }],
@@ -232,6 +233,7 @@ function overlay({ namespace, publicUrl, settings = {}, patches = [] }: Overlay)
 const STAGING = overlay({
   namespace: `${NAMESPACE}-staging`,
   publicUrl: 'https://staging.search.example.org',
+  components: ['monitoring'],
   settings: { LOG_LEVEL: 'debug' },
   patches: [
     {
@@ -262,6 +264,7 @@ const STAGING = overlay({
 const PRODUCTION = overlay({
   namespace: NAMESPACE,
   publicUrl: ENVIRONMENT.PUBLIC_URL,
+  components: ['monitoring', 'requests'],
   patches: [
     // With three and more there is always another node to go to.
     {
