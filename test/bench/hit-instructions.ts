@@ -6,9 +6,12 @@
  * `node .scripts/bench.mjs hit-instructions [--first 10000] [--more 12000] [--only constant,cached,tier]`; takes some
  * five minutes a server, and needs valgrind.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
+import { temporaryFolder } from '../support/keeper.js';
 import { startProgram } from '../support/program.js';
 import { startRedis } from '../support/redis.js';
 
@@ -21,12 +24,15 @@ const { values } = parseArgs({
 });
 
 const redis = await startRedis();
+const logs = temporaryFolder('instructions');
 
 /** All instructions of a server from its start to its end. */
 async function instructions(server: string, requests: number): Promise<number> {
   const program = fileURLToPath(new URL(`./servers/search-${server}.js`, import.meta.url));
-  const valgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null', process.execPath, program];
-  const running = await startProgram('valgrind', valgrind, {
+  // Apart from what the server logs, a line a request.
+  const log = join(logs.path, `${server}-${requests}`);
+  const options = ['--tool=callgrind', '--callgrind-out-file=/dev/null', `--log-file=${log}`];
+  const running = await startProgram('valgrind', [...options, process.execPath, program], {
     name: server,
     env: { NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', REDIS_URL: redis.url },
     ready: /listening on http/,
@@ -43,7 +49,7 @@ async function instructions(server: string, requests: number): Promise<number> {
     if (non2xx > 0 || answered < requests) throw new Error(`${server}: ${answered} of ${requests} answered`);
     running.signal('SIGTERM');
     await running.exited;
-    return Number(/Collected : (\d+)/.exec(running.stderr())?.[1]);
+    return Number(/Collected : (\d+)/.exec(readFileSync(log, 'utf8'))?.[1]);
   } finally {
     await running.kill();
   }
@@ -60,6 +66,7 @@ try {
   }
 } finally {
   await redis.stop();
+  logs.remove();
 }
 const constant = costs.get('constant') ?? Number.NaN;
 console.table(
