@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
 
 /** Who reads an answer, or sends a body: is told by which connection, before anything of it comes or goes. */
-export interface ConnectionReader {
+export interface ConnectionUser {
   connection: Connection | undefined;
 }
 
@@ -39,8 +39,8 @@ export class Connection extends Client {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (isReader(handler)) handler.connection = this;
-    if (isReader(options.body)) options.body.connection = this;
+    if (isUser(handler)) handler.connection = this;
+    if (isUser(options.body)) options.body.connection = this;
     return super.dispatch(options, handler);
   }
 
@@ -84,6 +84,6 @@ function readOn({ socket, isHeld }: Hold): void {
   if (!isHeld && socket !== undefined && !socket.destroyed) socket.emit('readable');
 }
 
-function isReader(party: unknown): party is ConnectionReader {
+function isUser(party: unknown): party is ConnectionUser {
   return typeof party === 'object' && party !== null && 'connection' in party;
 }

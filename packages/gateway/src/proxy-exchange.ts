@@ -8,7 +8,7 @@ import { UpstreamTimeoutError } from './errors.js';
 import { sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
 import { answerOn, flushCompression, onDrain, type Answering } from './proxy-client.js';
-import type { Connection, ConnectionReader } from './connection.js';
+import type { Connection, ConnectionUser } from './connection.js';
 import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
 import type { ProxySettings } from './proxy-options.js';
 import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
@@ -39,9 +39,7 @@ const MAX_INFORMATIONAL = 16;
 const MAX_UNSENT_BYTES = 131_072;
 
 /** One request on its way to the upstream and back: what undici calls, and what ends it from either side. */
-export class ProxyExchange
-  implements Dispatcher.DispatchHandler, Watched, Caller, Answering, ConnectionReader
-{
+export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Caller, Answering, ConnectionUser {
   next: Watched | undefined = undefined;
   previous: Watched | undefined = undefined;
   connection: Connection | undefined = undefined;

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { HttpError } from '@signalbox/errors';
-import type { Connection, ConnectionReader } from './connection.js';
+import type { Connection, ConnectionUser } from './connection.js';
 import { ProxyRequestError } from './proxy-errors.js';
 import type { OutgoingHeaders, ProxyRequest } from './proxy-request-headers.js';
 
@@ -45,7 +45,7 @@ export class Pieces {
 }
 
 /** Pieces that leave in one write. Joined into one, they would be copied once more. */
-class GatheredBody extends Readable implements ConnectionReader {
+class GatheredBody extends Readable implements ConnectionUser {
   connection: Connection | undefined = undefined;
 
   constructor(pieces: readonly Buffer[]) {
