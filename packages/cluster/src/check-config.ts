@@ -18,11 +18,10 @@ export async function checkConfig(words: CommandWords): Promise<void> {
   checkSyntax(settings);
   if (settings.pidFile !== undefined) checkWritable(dirname(settings.pidFile));
   const running = await managerOf(settings);
-  // What is to be inherited is there for `start` alone.
-  const isOurs = settings.address !== undefined && !('fd' in settings.address);
-  if (running === undefined && isOurs) await requireFree(settings.address);
-
   const { log: _log, hooks, env: _env, address, ...plain } = settings;
+  // What is to be inherited is there for `start` alone.
+  if (running === undefined && address !== undefined && !('fd' in address)) await requireFree(address);
+
   const rows = { ...plain, address: address && formatAddress(address), hooks: Object.keys(hooks) };
   const lines = Object.entries(rows).map(([name, value]) => `  ${name}: ${shown(value)}`);
   const state = running === undefined ? 'no manager runs' : 'a manager runs already';

@@ -208,7 +208,7 @@ function addressOf({ address }: ClusterSettings, workers: readonly WorkerProcess
   const found = workers.find(({ listening }) => listening !== undefined)?.listening;
   if (address !== undefined && 'socket' in address) return formatAddress(address);
   if (found === undefined) return address && formatAddress(address);
-  if (found.addressType === -1) return address ? formatAddress(address) : `unix:${found.address}`;
+  if (found.addressType === -1) return `unix:${found.address}`;
   const host = address !== undefined && 'host' in address ? address.host : found.address;
   return formatAddress({ host: host ?? '0.0.0.0', port: found.port });
 }

@@ -118,7 +118,7 @@ export async function startCluster(options: StartOptions = {}): Promise<RunningC
   return {
     ...place,
     program,
-    url: /^(unix|fd):/.test(address) ? address : `http://${address}`,
+    url: address.startsWith('unix:') ? address : `http://${address}`,
     lines,
     async said(pattern, timeoutMs = 20_000) {
       const find = (): LogLine | undefined => lines().find(({ msg }) => pattern.test(msg));
