@@ -101,7 +101,8 @@ export const SETTINGS = z
       .default('off')
       .describe('Proxies in front: off, a number of hops, addresses and ranges, or loopback'),
     KEEP_ALIVE: duration()
-      .refine((ms) => ms > 0, 'must be more than 0')
+      // What a timer of Node's takes.
+      .refine((ms) => ms >= 1 && ms < 2 ** 31, 'must be from 1ms to 24d')
       .optional()
       .describe(
         'How long idle connections are kept: longer than what is in front does; 5s, with TRUST_PROXY 75s',
