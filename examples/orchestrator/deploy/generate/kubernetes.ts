@@ -206,7 +206,7 @@ function overlay({ namespace, publicUrl, components, settings = {}, patches = []
   const name = new URL(publicUrl).host;
   return kustomization('Kustomization', {
     resources: ['../../base'],
-    components: components.map((name) => `../../components/${name}`),
+    components: components.map((component) => `../../components/${component}`),
     // Of the component's parts too.
     namespace,
     images: [{ name: APP.image, newTag: APP.version }],
