@@ -1,4 +1,6 @@
+import { config } from '@signalbox/config';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { SETTINGS } from '../../examples/orchestrator/src/settings.js';
 import { accountOf, postJson } from '../support/identity.js';
 import { startOrchestrator } from '../support/orchestrator.js';
 import { startPostgres } from '../support/postgres.js';
@@ -19,5 +21,12 @@ describe('connections of the orchestrator', { timeout: 60_000 }, () => {
     const figures = await (await fetch(`${url}/metrics`)).text();
     expect(figures).toMatch(/^signalbox_database_pool_max\{.*\} 2$/m);
     expect(figures).toMatch(/^signalbox_database_pool_size\{.*\} [12]$/m);
+  });
+
+  it.each(['0', '25d'])('are not kept for %s, which no timer takes', (value) => {
+    const env = { NODE_ENV: 'test', KEEP_ALIVE: value };
+    expect(() => config(SETTINGS, { env, warn: () => undefined })).toThrow(
+      'KEEP_ALIVE must be from 1ms to 24d',
+    );
   });
 });
