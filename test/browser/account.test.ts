@@ -4,14 +4,14 @@ import type { Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser, type Visitor } from '../support/browser.js';
 import { accountOf } from '../support/identity.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startReady, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startRedis } from '../support/redis.js';
 
 let browser: TestBrowser;
 let running: RunningOrchestrator;
 
 beforeAll(async () => {
-  [browser, running] = await Promise.all([launchBrowser(), startOrchestrator()]);
+  [browser, running] = await Promise.all([launchBrowser(), startReady()]);
 });
 afterAll(async () => {
   await browser.close();

@@ -4,7 +4,7 @@ import { connectRedis } from '@signalbox/redis';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { launchBrowser, type TestBrowser } from '../support/browser.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startReady, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 
 let browser: TestBrowser;
@@ -32,7 +32,7 @@ beforeAll(async () => {
     REDIS_URL: redis.url,
     SEARXNG_URLS: await listen(instance),
   };
-  running = await startOrchestrator(settings);
+  running = await startReady(settings);
 });
 afterAll(async () => {
   await browser.close();

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser, type Visitor } from '../support/browser.js';
 import { accountOf, adminOf, ADMIN_SETTINGS } from '../support/identity.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startReady, type RunningOrchestrator } from '../support/orchestrator.js';
 
 let browser: TestBrowser;
 let running: RunningOrchestrator;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   });
   [browser, running] = await Promise.all([
     launchBrowser(),
-    startOrchestrator({ ...ADMIN_SETTINGS, CACHE_TTL: '1s', SEARXNG_URLS: await listen(instance) }),
+    startReady({ ...ADMIN_SETTINGS, CACHE_TTL: '4s', SEARXNG_URLS: await listen(instance) }),
   ]);
 });
 afterAll(async () => {
@@ -65,7 +65,7 @@ describe('the page of results', () => {
             .waitFor();
           return summary(page).textContent();
         },
-        { timeout: 15_000, interval: 500 },
+        { timeout: 20_000, interval: 500 },
       )
       .toMatch(/^1 result from SearXNG, found \d+ seconds? ago, newer ones cannot be had at the moment$/);
     await screenshot('stale');
@@ -76,7 +76,7 @@ describe('the page of results', () => {
     isDown = false;
     expect(errors).toEqual([]);
     await close();
-  });
+  }, 60_000);
 });
 
 describe('operations', () => {

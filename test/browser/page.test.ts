@@ -2,13 +2,13 @@ import { createServer } from 'node:http';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser } from '../support/browser.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startReady, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 
 let browser: TestBrowser;
 let running: RunningOrchestrator;
 
 beforeAll(async () => {
-  [browser, running] = await Promise.all([launchBrowser(), startOrchestrator()]);
+  [browser, running] = await Promise.all([launchBrowser(), startReady()]);
 });
 afterAll(async () => {
   await browser.close();
@@ -165,7 +165,7 @@ describe('the page', () => {
   });
 
   it('says in words that a limit is reached, for how long, and when it is over', async () => {
-    const limited = await startOrchestrator({ RATE_SEARCH: '2/6s' });
+    const limited = await startReady({ RATE_SEARCH: '2/6s' });
     try {
       const { page, errors, screenshot, close } = await browser.visitAsGuest(`${limited.url}/?q=one`);
       await page.locator('.result').first().waitFor();

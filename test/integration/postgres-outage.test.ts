@@ -80,7 +80,9 @@ describe('while Postgres', () => {
     await client.query('CREATE TABLE users (mine int)');
     const wrong = await startOrchestrator({ DATABASE_URL: other.url });
     const readiness = async (): Promise<unknown> => (await fetch(`${wrong.url}/readyz`)).json();
-    expect(await readiness()).toMatchObject({ status: 'not_ready', failing: ['tables'] });
+    await expect
+      .poll(readiness, { timeout: 20_000 })
+      .toMatchObject({ status: 'not_ready', failing: ['tables'] });
     const headers = await guestOf(wrong.url);
     expect((await fetch(`${wrong.url}/api/v1/search?q=express`, { headers })).status).toBe(200);
 

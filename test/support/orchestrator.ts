@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { eventually } from './eventually.js';
 import { startProgram, type Program } from './program.js';
 
 const main = fileURLToPath(new URL('../../examples/orchestrator/dist/main.js', import.meta.url));
@@ -28,6 +29,15 @@ export async function startOrchestrator(
         .filter((line) => line.startsWith('{') && line.endsWith('}'))
         .map((line) => JSON.parse(line) as Record<string, unknown>),
   };
+}
+
+/** Starts it as {@link startOrchestrator} does, and waits until it is ready: its pages say when it is not. */
+export async function startReady(
+  env: Readonly<Record<string, string | undefined>> = {},
+): Promise<RunningOrchestrator> {
+  const running = await startOrchestrator(env);
+  await eventually(async () => (await fetch(`${running.url}/readyz`)).ok, 30_000);
+  return running;
 }
 
 /** Starts it without waiting for anything, for what ends before it listens. */

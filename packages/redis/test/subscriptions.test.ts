@@ -93,8 +93,10 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
       if (fault !== 'dead at boot') {
         await publish(redis, 'one', 'before');
         await eventually(() => heard.length === 1);
-        expect(gaps).toBe(0);
+        // One connection of the link, one for the channels; a machine that is too busy loses one, and that is told.
+        expect(gaps).toBeLessThanOrEqual(proxy.counts.connections - 2);
       }
+      const gapsBefore = gaps;
 
       if (fault === 'kill') await redis.restart();
       if (fault === 'reset') await proxy.reset();
@@ -109,10 +111,10 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
         await eventually(() => proxy.counts.bytesLost > 0);
       }
       await proxy.pass();
-      await eventually(() => gaps === 1);
+      await eventually(() => gaps > gapsBefore);
       await publish(redis, 'two', 'after');
       await eventually(() => heard.at(-1) === 'after');
-      expect(gaps).toBe(1);
+      expect(gaps).toBe(gapsBefore + 1);
     },
   );
 
