@@ -17,26 +17,33 @@ export interface RequestCounts {
   readonly failed: number;
 }
 
-/** Sums of `http_requests_total` of `@signalbox/metrics`. */
-export async function readRequests(registry: MetricsRegistry): Promise<RequestCounts | undefined> {
+/** Sums of `http_requests_total` of `@signalbox/metrics`, but for some routes. */
+export async function readRequests(
+  registry: MetricsRegistry,
+  exceptRoutes: ReadonlySet<unknown>,
+): Promise<RequestCounts | undefined> {
   const metric = await registry.getSingleMetric('http_requests_total')?.get();
   if (metric === undefined) return undefined;
   let all = 0;
   let failed = 0;
   for (const { labels, value } of metric.values) {
+    if (exceptRoutes.has(labels['route'])) continue;
     all += value;
     if (Number(labels['status']) >= 500) failed += value;
   }
   return { all, failed };
 }
 
-/** Cumulative counts of `http_request_duration_seconds` by upper bound in seconds. */
-export async function readDurations(registry: MetricsRegistry): Promise<Map<number, number> | undefined> {
+/** Cumulative counts of `http_request_duration_seconds` by upper bound in seconds, but for some routes. */
+export async function readDurations(
+  registry: MetricsRegistry,
+  exceptRoutes: ReadonlySet<unknown>,
+): Promise<Map<number, number> | undefined> {
   const metric = await registry.getSingleMetric('http_request_duration_seconds')?.get();
   if (metric === undefined) return undefined;
   const buckets = new Map<number, number>();
   for (const { labels, value, metricName } of metric.values) {
-    if (metricName?.endsWith('_bucket') !== true) continue;
+    if (metricName?.endsWith('_bucket') !== true || exceptRoutes.has(labels['route'])) continue;
     const bound = labels['le'] === '+Inf' ? Infinity : Number(labels['le']);
     buckets.set(bound, (buckets.get(bound) ?? 0) + value);
   }

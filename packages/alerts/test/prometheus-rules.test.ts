@@ -106,6 +106,15 @@ describe('prometheusRules', () => {
       {
         series: {
           ...FINE,
+          'http_requests_total{status="200",route="/"}': '0+100x40',
+          'http_requests_total{status="503",route="/readyz"}': '0+100x40',
+          'http_requests_total{status="503",route="/metrics.json"}': '0+100x40',
+        },
+        at: { 20: [] },
+      },
+      {
+        series: {
+          ...FINE,
           'http_request_duration_seconds_bucket{le="0.5"}': '0+90x40',
           'http_request_duration_seconds_bucket{le="2.5"}': '0+100x40',
           'http_request_duration_seconds_bucket{le="+Inf"}': '0+100x40',

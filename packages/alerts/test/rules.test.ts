@@ -123,7 +123,7 @@ describe('redisDown', () => {
   });
 });
 
-/** An app whose requests are counted; `/fail` answers 500, `/slow` takes its time. */
+/** An app whose requests are counted; `/fail` answers 500, `/slow` takes its time, `/readyz` does both. */
 async function counted(): Promise<{
   url: string;
   registry: Registry;
@@ -136,6 +136,7 @@ async function counted(): Promise<{
   app.use(counting);
   app.get('/fail', (_req, res) => void res.sendStatus(500));
   app.get('/slow', (_req, res) => void setTimeout(() => res.send('slow'), 120));
+  app.get('/readyz', (_req, res) => void setTimeout(() => res.sendStatus(503), 120));
   app.get('/', (_req, res) => void res.send('ok'));
   const url = await listen(app);
   return {
@@ -163,6 +164,21 @@ describe('errorRate', () => {
     expect(lines).toEqual(['open critical: Too many responses are errors: 20 % | of 50 requests']);
     await pass(150_000, 15_000);
     expect(lines.slice(1)).toEqual(['over critical: Too many responses are errors: 20 % | of 50 requests']);
+  });
+
+  it('does not count what probes ask, unless it is told to', async () => {
+    const { registry, get } = await counted();
+    const visitors = using(errorRate({ minRequests: 20 }), registry);
+    const everybody = using(errorRate({ minRequests: 20, exceptRoutes: [] }), registry);
+    await get('/', 1);
+    await Promise.all([visitors.pass(15_000), everybody.pass(15_000)]);
+    await get('/readyz', 90);
+    await Promise.all([visitors.pass(15_000), everybody.pass(15_000)]);
+    expect(visitors.lines).toEqual([]);
+    expect(everybody.lines).toEqual(['open critical: Too many responses are errors: 100 % | of 90 requests']);
+    await Promise.all([get('/', 30), get('/fail', 10)]);
+    await visitors.pass(15_000);
+    expect(visitors.lines).toEqual(['open critical: Too many responses are errors: 25 % | of 40 requests']);
   });
 
   it('says nothing of a handful of requests', async () => {
@@ -208,6 +224,18 @@ describe('latency', () => {
     const [, p99Ms] =
       /^open warning: Requests are slow: p99 is (\d+) ms \| of 20 requests$/.exec(lines[0] ?? '') ?? [];
     expect(Number(p99Ms)).toBeGreaterThan(100);
+  });
+
+  it('does not count what probes ask, unless it is told to', async () => {
+    const { registry, get } = await counted();
+    const visitors = using(latency({ p99AboveMs: 100, minRequests: 20 }), registry);
+    const everybody = using(latency({ p99AboveMs: 100, minRequests: 20, exceptRoutes: [] }), registry);
+    await get('/', 1);
+    await Promise.all([visitors.pass(15_000), everybody.pass(15_000)]);
+    await get('/readyz', 20);
+    await Promise.all([visitors.pass(15_000), everybody.pass(15_000)]);
+    expect(visitors.lines).toEqual([]);
+    expect(everybody.lines).toHaveLength(1);
   });
 
   it('says of what is beyond its last bound that it is more, where that is too much', async () => {
@@ -439,6 +467,11 @@ describe('a rule', () => {
       'onFeature: "severity" must be "info" or',
     ],
     [() => errorRate({ above: 5 }), 'errorRate: "above" must be a number above 0 and below 1, got 5'],
+    [
+      () => Reflect.apply(errorRate, undefined, [{ exceptRoutes: '/livez' }]),
+      'errorRate: "exceptRoutes" must be a list of routes, such as ["/livez"], got "/livez"',
+    ],
+    [() => latency({ exceptRoutes: [''] }), 'latency: "exceptRoutes" must be a list of routes'],
     [() => latency({ p99AboveMs: 0 }), 'latency: "p99AboveMs" must be an integer from 1'],
     [() => poolWaiting({ above: -1 }), 'poolWaiting: "above" must be an integer of at least 0'],
     [() => certificate({}), 'certificateCheck: give either "host" or "file"'],

@@ -1,7 +1,7 @@
 import { dashboard, type PanelOptions, type Query, type Row, type Unit } from './dashboard.js';
 import { BACKUP_MAX_AGE_HOURS, SCRAPE, SLO } from './figures.js';
 import { requireKnown, type KnownMetric } from './registry.js';
-import { PROBE_ROUTES, recorded } from './slo.js';
+import { recorded, VISITORS } from './slo.js';
 
 /** The app's series of the chosen instances. */
 const of = (name: string, ...matchers: string[]): string =>
@@ -11,7 +11,6 @@ const rate = (name: string, ...matchers: string[]): string =>
 const sum = (by: string, inner: string): string => `sum by (${by}) (${inner})`;
 const quantile = (q: number, name: string, by = ''): string =>
   `histogram_quantile(${q}, ${sum(by === '' ? 'le' : `le, ${by}`, rate(`${name}_bucket`))})`;
-const VISITORS = `route!~"${PROBE_ROUTES}"`;
 
 const line = (expr: string, legend: string): Query => ({ expr, legend });
 const stat = (panel: Omit<PanelOptions, 'type'>): PanelOptions => ({ ...panel, type: 'stat' });

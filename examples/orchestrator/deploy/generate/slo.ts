@@ -1,8 +1,9 @@
+import { PROBE_ROUTES } from '@signalbox/alerts';
 import type { PrometheusRule } from './prometheus.js';
 import { RUNBOOKS, SCRAPE, SLO } from './figures.js';
 
-/** Routes that machines ask, every few seconds: they say nothing about what visitors see. */
-export const PROBE_ROUTES = '/livez|/readyz|/health|/health/detailed|/status|/metrics|/metrics.json';
+/** A matcher of what visitors ask. */
+export const VISITORS = `route!~"${PROBE_ROUTES.join('|')}"`;
 
 const WINDOWS = ['5m', '30m', '1h', '2h', '6h', '1d', '3d', '30d'] as const;
 type Window = (typeof WINDOWS)[number];
@@ -21,8 +22,7 @@ const PROMISES: Readonly<Record<Kind, string>> = {
 /** The series that holds the share of requests that broke the promise, over a window. */
 export const recorded = (kind: Kind, window: Window): string => `signalbox:${kind}:ratio_rate${window}`;
 
-const of = (name: string, matcher = ''): string =>
-  `${name}{job="${SCRAPE.job}",route!~"${PROBE_ROUTES}"${matcher}}`;
+const of = (name: string, matcher = ''): string => `${name}{job="${SCRAPE.job}",${VISITORS}${matcher}}`;
 
 function shareOf(kind: Kind, window: Window): string {
   if (kind === 'errors') {

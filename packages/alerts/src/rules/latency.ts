@@ -3,9 +3,10 @@ import { promDuration } from '../expression.js';
 import { readDurations } from '../metrics-registry.js';
 import { makeRule, TIMING, type AlertRule, type Timing } from '../rule.js';
 import { READ_MS } from './error-rate.js';
+import { otherRoutes, PROBE_ROUTES, requireRoutes, type ByRoute } from './routes.js';
 import { window } from './window.js';
 
-export interface LatencyOptions extends Timing {
+export interface LatencyOptions extends Timing, ByRoute {
   /**
    * What 99 of 100 requests must not exceed, in milliseconds. Best one of the histogram's bounds.
    * @default 1_000
@@ -29,12 +30,22 @@ export interface LatencyOptions extends Timing {
  * @throws {TypeError} when an option is wrong
  */
 export function latency(options: LatencyOptions = {}): AlertRule {
-  refuseUnknownOptions('latency', options, [...TIMING, 'p99AboveMs', 'overMs', 'minRequests']);
-  const { p99AboveMs = 1_000, overMs = 300_000, minRequests = 100, severity, forMs, quietMs } = options;
+  refuseUnknownOptions('latency', options, [
+    ...TIMING,
+    'p99AboveMs',
+    'overMs',
+    'minRequests',
+    'exceptRoutes',
+  ]);
+  const { p99AboveMs = 1_000, overMs = 300_000, minRequests = 100, exceptRoutes = PROBE_ROUTES } = options;
+  const { severity, forMs, quietMs } = options;
   requireMilliseconds('latency', 'p99AboveMs', p99AboveMs);
   requireMilliseconds('latency', 'overMs', overMs, 1_000);
   requireInteger('latency', 'minRequests', minRequests, 1);
+  requireRoutes('latency', exceptRoutes);
   const range = promDuration(overMs);
+  const excepted = new Set<unknown>(exceptRoutes);
+  const routes = otherRoutes(exceptRoutes);
 
   return makeRule('latency', {
     name: 'latency',
@@ -45,8 +56,8 @@ export function latency(options: LatencyOptions = {}): AlertRule {
     prometheus: [
       {
         expression: (of) => {
-          const buckets = `sum by (le) (rate(${of('http_request_duration_seconds_bucket')}[${range}]))`;
-          const enough = `sum(increase(${of('http_request_duration_seconds_count')}[${range}])) >= ${minRequests}`;
+          const buckets = `sum by (le) (rate(${of('http_request_duration_seconds_bucket', ...routes)}[${range}]))`;
+          const enough = `sum(increase(${of('http_request_duration_seconds_count', ...routes)}[${range}])) >= ${minRequests}`;
           return `histogram_quantile(0.99, ${buckets}) > ${p99AboveMs / 1_000} and on () ${enough}`;
         },
         summary: 'One request in a hundred takes longer than {{ $value | humanizeDuration }}',
@@ -59,7 +70,7 @@ export function latency(options: LatencyOptions = {}): AlertRule {
         (before, after) => (after.get(Infinity) ?? 0) < (before.get(Infinity) ?? 0),
       );
       every(READ_MS, async () => {
-        const latest = registry === undefined ? undefined : await readDurations(registry);
+        const latest = registry === undefined ? undefined : await readDurations(registry, excepted);
         const first = latest === undefined ? undefined : durations.add(latest);
         if (latest === undefined || first === undefined) return;
         const counts = [...latest]
