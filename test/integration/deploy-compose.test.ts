@@ -115,6 +115,15 @@ describe('compose.yaml', () => {
     expect(others.length).toBeGreaterThan(2);
   });
 
+  it('gives a /tmp to each whose image nobody writes to', () => {
+    const without = all.filter(
+      ([, { read_only, tmpfs = [] }]) => read_only === true && !tmpfs.some((one) => one.startsWith('/tmp')),
+    );
+    // They write to their data alone, or nothing.
+    const keeping = ['redis', 'redis-cache', 'prometheus', 'alertmanager'];
+    expect(without.map(([name]) => name)).toEqual([...keeping, 'blackbox-exporter', 'node-exporter']);
+  });
+
   it('waits for the drain of the app, and tells it what it takes', () => {
     const { app, redis, 'redis-cache': cache } = services;
     expect(app?.stop_grace_period).toBe(`${MACHINE.containerStopSeconds}s`);

@@ -149,6 +149,11 @@ describe('with Redis dead at the start', () => {
       expect(await waitUntil(async () => (await degradedFeatures(running)).length === 0, 15_000)).toBe(true);
       await fetch(`${running.url}/api/v1/search?q=express`, { headers });
       expect((await keysIn(redis)).length).toBeGreaterThan(0);
+
+      const lines = running.log();
+      expect(lines).toContainEqual(expect.objectContaining({ check: 'redis', health: 'unhealthy' }));
+      // Those who read the log compare it with numbers.
+      expect(lines.filter(({ status }) => status !== undefined && typeof status !== 'number')).toEqual([]);
     } finally {
       await running.program.stop();
       await redis.close();

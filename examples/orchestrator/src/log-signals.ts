@@ -31,7 +31,7 @@ export function logSignals(logger: Logger): () => void {
     signals.healthChanged.subscribe(({ check, status, previous, error }) => {
       if (previous === 'unknown' && status === 'healthy') return;
       const level = status === 'healthy' ? 'info' : 'warn';
-      logger[level]({ check, status, err: error }, `check ${check}: ${previous} → ${status}`);
+      logger[level]({ check, health: status, err: error }, `check ${check}: ${previous} → ${status}`);
     }),
   ];
   return () => {

@@ -27,6 +27,9 @@ export const LOKI_NAMES: readonly string[] = ['job', ...LABELS, ...BESIDE];
 const RETENTION_DAYS = SLO.days;
 const COMPOSE_SERVICE = 'app';
 
+/** Docker gives each 16 KiB of a line a time of its own, which would stand within the text. */
+const SPLIT = String.raw`(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{9}Z )`;
+
 const entries = (names: readonly string[]): string => names.map((name) => `${name} = ""`).join(', ');
 
 const ALLOY = `// ${NOTICE}
@@ -58,6 +61,11 @@ loki.source.docker "app" {
 }
 
 loki.process "app" {
+  stage.replace {
+    expression = \`${SPLIT}\`
+    replace    = ""
+  }
+
   stage.json {
     expressions = { time = "", ${entries([...LABELS, ...BESIDE])} }
   }
@@ -65,6 +73,8 @@ loki.process "app" {
   stage.timestamp {
     source = "time"
     format = "RFC3339Nano"
+    // What is no JSON, such as the last words of a crash, has the time at which Docker got it.
+    action_on_failure = "skip"
   }
 
   stage.labels {
@@ -159,7 +169,7 @@ filter {
     skip_on_invalid_json => true
   }
 
-  if [line] {
+  if [line][level] {
     date {
       match => ["[line][time]", "ISO8601"]
     }
@@ -181,6 +191,8 @@ ${Object.entries(LOG_FIELDS)
   }
 
   mutate {
+    # A number is JSON, too, and no line of the app's. What came in is not kept a second time.
+    remove_field => ["line", "[event][original]"]
     add_field => {
       "[data_stream][type]" => "logs"
       "[data_stream][dataset]" => "signalbox.${SCRAPE.job}"
@@ -210,7 +222,8 @@ const INDEX_TEMPLATE = {
         '@timestamp': { type: 'date' },
         ...Object.fromEntries(Object.values(LOG_FIELDS).map(([name, type]) => [name, { type }])),
         'service.name': { type: 'keyword' },
-        'signalbox.more': { type: 'flattened' },
+        // In characters; Lucene takes 32 766 bytes, and Elasticsearch refuses the whole line for one more.
+        'signalbox.more': { type: 'flattened', ignore_above: 8_191 },
       },
     },
   },
