@@ -3,7 +3,7 @@
  * it, made anew in the process each time, from the cache, from the local tier of the cache in Redis, and as a constant
  * buffer, beside each other.
  *
- * `node test/dist/bench/cache-hit.js [--rounds 5] [--visits 5] [--seconds 1] [--connections 64] [--node 20,22,24]`
+ * `node test/dist/bench/cache-hit.js [--rounds 4] [--visits 12] [--seconds 1] [--connections 64] [--node 20,22,24]`
  */
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
@@ -18,8 +18,8 @@ import { searchResults } from './servers/search-results.js';
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    visits: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '4' },
+    visits: { type: 'string', default: '12' },
     seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '64' },
     node: { type: 'string', default: String(process.versions.node.split('.')[0]) },
@@ -30,13 +30,10 @@ const { values } = parseArgs({
 const ASKED = 'asked';
 const UNCACHED = 'uncached';
 const CONSTANT = 'constant';
-const SERVERS: readonly Contender[] = [ASKED, UNCACHED, 'cached', 'tier', CONSTANT].map((name) => ({
-  name,
-  program: `./servers/search-${name}.js`,
-  routes: [],
-}));
+const WAYS = [ASKED, UNCACHED, 'cached', 'tier', CONSTANT];
+const SERVER: Contender = { name: 'searches', program: './servers/searches.js', routes: [] };
 // V8 makes code faster for as long as that, and what hits share with misses last.
-const WARM_UP_SECONDS = 6;
+const WARM_UP_SECONDS = 4;
 
 const run = promisify(execFile);
 const loadProgram = fileURLToPath(new URL('./load.js', import.meta.url));
@@ -46,17 +43,17 @@ interface Visit {
   cpuMicroseconds: number;
 }
 
-/** What was measured of all servers one right after the other: the machine was the same for them. */
+/** What was measured of all ways one right after the other: process and machine were the same for them. */
 type Visits = ReadonlyMap<string, Visit>;
 
-async function visit(server: RunningContender, seconds: number): Promise<Visit> {
+async function visit(server: RunningContender, way: string, seconds: number): Promise<Visit> {
   const before = processCpuMicroseconds(server.pid);
   const { stdout } = await run('taskset', [
     '-c',
     '1',
     process.execPath,
     loadProgram,
-    `${server.url}/search?q=tea`,
+    `${server.url}/search/${way}?q=tea`,
     String(seconds),
     values.connections,
   ]);
@@ -66,28 +63,27 @@ async function visit(server: RunningContender, seconds: number): Promise<Visit> 
     errors: number;
     statuses: string[];
   };
-  if (result.errors > 0 || result.statuses.join() !== '200') throw new Error(`${server.name}: ${stdout}`);
+  if (result.errors > 0 || result.statuses.join() !== '200') throw new Error(`${way}: ${stdout}`);
   const cpu = processCpuMicroseconds(server.pid) - before;
   return { perSecond: result.perSecond, cpuMicroseconds: cpu / result.requests };
 }
 
-/** New processes each round, since what V8 makes of a program differs from one start to the next. */
+/** A new process each round, since what V8 makes of a program differs from one start to the next. */
 async function round(node: string, redisUrl: string): Promise<Visits[]> {
-  const servers: RunningContender[] = [];
+  const server = await startContender(SERVER, node, redisUrl);
   try {
-    for (const server of SERVERS) servers.push(await startContender(server, node, redisUrl));
-    for (const server of servers) await visit(server, WARM_UP_SECONDS);
+    for (const way of WAYS) await visit(server, way, WARM_UP_SECONDS);
     const all: Visits[] = [];
     for (let count = 0; count < Number(values.visits); count += 1) {
       const visits = new Map<string, Visit>();
-      for (const server of count % 2 === 0 ? servers : servers.toReversed()) {
-        visits.set(server.name, await visit(server, Number(values.seconds)));
+      for (const way of count % 2 === 0 ? WAYS : WAYS.toReversed()) {
+        visits.set(way, await visit(server, way, Number(values.seconds)));
       }
       all.push(visits);
     }
     return all;
   } finally {
-    await Promise.all(servers.map((server) => server.stop()));
+    await server.stop();
   }
 }
 
@@ -104,7 +100,7 @@ async function bench(line: string, redisUrl: string): Promise<void> {
   console.log(`\nNode ${line}, medians of ${all.length} visits, and from where to where half of them are`);
   console.table(
     Object.fromEntries(
-      SERVERS.map(({ name }) => [
+      WAYS.map((name) => [
         name,
         {
           'CPU µs': of((visits) => cpu(visits, name)),
