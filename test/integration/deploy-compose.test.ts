@@ -117,7 +117,7 @@ describe('compose.yaml', () => {
 
   it('gives a /tmp to each whose image nobody writes to', () => {
     const without = all.filter(
-      ([, { read_only, tmpfs = [] }]) => read_only === true && !tmpfs.some((one) => one.startsWith('/tmp')),
+      ([, { read_only, tmpfs = [] }]) => read_only && !tmpfs.some((one) => one.startsWith('/tmp')),
     );
     // They write to their data alone, or nothing.
     const keeping = ['redis', 'redis-cache', 'prometheus', 'alertmanager'];
