@@ -41,6 +41,44 @@ describe('Loki', () => {
   });
 });
 
+describe('the pipelines of the log', () => {
+  const fileOf = (path: string): string => readFileSync(join(FOLDER, '..', path), 'utf8');
+  const compose = parse(readFileSync(join(FOLDER, '../../compose/compose.yaml'), 'utf8')) as {
+    services: Record<string, { image: string }>;
+  };
+  /** `host:port` of everything that a pipeline sends to, or waits at. */
+  const named = (text: string): string[] => text.match(/(?<=[/"'\s])[a-z]+:\d{4}\b/g) ?? [];
+
+  it('lead to each other, and read the service that compose.yaml has', () => {
+    const { server } = parse(fileOf('loki/loki.yml')) as { server: { http_listen_port: number } };
+    const port = /port => (\d+)/.exec(fileOf('elk/logstash.conf'))?.[1];
+    expect(named(fileOf('loki/config.alloy'))).toEqual([`loki:${server.http_listen_port}`]);
+    expect(named(fileOf('elk/filebeat.yml'))).toEqual([`logstash:${port}`]);
+    expect(named(fileOf('elk/logstash.conf'))).toEqual(['elasticsearch:9200']);
+    expect(Object.keys(compose.services)).toEqual(
+      expect.arrayContaining(['app', 'loki', 'logstash', 'elasticsearch']),
+    );
+    expect(fileOf('loki/config.alloy')).toContain('"com.docker.compose.service=app"');
+    expect(fileOf('elk/filebeat.yml')).toMatch(
+      /docker\.container\.labels\.com_docker_compose_service: app$/m,
+    );
+  });
+
+  it('name a field as the index has it, and the index has no other', () => {
+    const logstash = fileOf('elk/logstash.conf');
+    const renamed = Array.from(
+      logstash.matchAll(/"\[line\](?:\[\w+\])?" => "([[\]\w]+)"/g),
+      ([, name = '']) => name.slice(1, -1).replaceAll('][', '.'),
+    );
+    const { template } = JSON.parse(fileOf('elk/index-template.json')) as {
+      template: { mappings: { properties: Record<string, { type: string }> } };
+    };
+    const added = ['@timestamp', 'service.name'];
+    expect(renamed.length).toBeGreaterThan(10);
+    expect(Object.keys(template.mappings.properties).toSorted()).toEqual([...renamed, ...added].toSorted());
+  });
+});
+
 describe('Prometheus', () => {
   it('takes its configuration, and every file of rules', async () => {
     const folder = temporaryFolder('prometheus');
