@@ -118,6 +118,19 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
     },
   );
 
+  it.concurrent('are made where Redis is far, and three answers take longer than it has for one', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    const proxy = await stage.proxy(redis);
+    const link = stage.closing(open(proxy.port, stage));
+    await isIn(link, 'up');
+    await proxy.delay(400);
+    const heard: string[] = [];
+    link.subscribe('one', (message) => heard.push(message));
+    await publish(redis, 'one', 'a');
+    await eventually(() => heard.length === 1);
+  });
+
   it.concurrent('that Redis refuses are reported, and made once it does not', async (context) => {
     const stage = stageOf(context);
     const redis = await stage.redis();
