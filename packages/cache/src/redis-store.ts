@@ -172,6 +172,11 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     removals.add(name);
   }
 
+  /** In a Redis Cluster on the server of the entry, so that a read which is sent after it is done after it. */
+  function lockName(key: CacheKey): string {
+    return `${prefix}{${names.of(key)}}:lock`;
+  }
+
   async function send(work: Promise<unknown>): Promise<void> {
     try {
       await work;
@@ -243,7 +248,11 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     },
 
     isCurrent: (key, entry, askedMsAgo) => isCurrent(names.of(key), entry, askedMsAgo),
-    claim: (key: CacheKey) => locks.claim(`${names.of(key)}:lock`),
+    claim(key) {
+      // Who asks from now on may find what somebody kept before the right was his: no older read will do.
+      reading.clear();
+      return locks.claim(lockName(key));
+    },
     size: () => shelf.size(),
     close() {
       heard.close();

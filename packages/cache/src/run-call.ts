@@ -4,10 +4,10 @@ import type { CacheKey } from './cache-key.js';
 import { canDetach, detached } from './detached.js';
 import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
-import type { Flight } from './flights.js';
+import { claimOrFind, type Flight } from './flights.js';
 import { Exchange, type Call } from './exchange.js';
 import { conditionsOf } from './reply.js';
-import { flightKeyOf } from './variants.js';
+import { find, flightKeyOf } from './variants.js';
 
 /** A call for a client. */
 export type RunnableCall = Omit<Call, 'isBackground'> & { readonly res: Response };
@@ -72,8 +72,13 @@ export function refreshLater(
   }
 
   async function makeAnew(flight: Flight): Promise<void> {
-    flight.claim = await engine.store.claim?.(flightKey);
-    if (flight.claim?.isMine === false) return flight.land('failed');
+    const { claim, found } = await claimOrFind(engine.store, flightKey, 0, async () => {
+      const { entry } = await find(engine.store, key, req);
+      return entry !== undefined && entry.head.bornAt > stale.head.bornAt ? entry : undefined;
+    });
+    // Another process makes it, or has made it since this one asked.
+    if (claim?.isMine === false || found !== undefined) return flight.land('failed');
+    flight.claim = claim;
     const other = detached(req, res, undefined);
     const conditions = conditionsOf(req);
     const call = { engine, req, res: other, key, flightKey, list, stale, why: '', conditions, flight };

@@ -40,6 +40,23 @@ describe('redisStore on a Redis Cluster', () => {
     () => of(1),
   );
 
+  it('has the right to make an entry where the entry is: what is asked for in a row is done in a row', async () => {
+    for (let times = 0; times < 20; times += 1) {
+      const key = keyOf();
+      await of(0).write(key, entryOf('x', { stamp: await stampOf(of(0)) }));
+      const claim = await of(0).claim?.(key);
+      expect(claim?.isMine).toBe(true);
+      const held = (
+        await Promise.all(client.nodes('master').map((node) => node.keys('signalbox:cache:*')))
+      ).find((names) => names.some((name) => name.endsWith(':lock')));
+      const lock = held?.find((name) => name.endsWith(':lock')) ?? '';
+      const name = /\{(.+)\}/.exec(lock)?.[1];
+      expect(held).toContain(name);
+      claim?.release();
+      await eventually(async () => (await client.exists(lock)) === 0);
+    }
+  });
+
   it('keeps and forgets answers, wherever their keys are', async () => {
     const route = cache({ store: of(0), ttlMs: 60_000, tags: ['all'] });
     const handler = counting(fields({ vary: 'Accept' }));

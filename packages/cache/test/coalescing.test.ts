@@ -1,14 +1,17 @@
 import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'node:http';
+import { setTimeout as after } from 'node:timers/promises';
 import { connectRedis } from '@signalbox/redis';
 import { startProgram, type Program } from '@signalbox/testing';
 import type { RequestHandler } from 'express';
+import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
-import { cache, redisStore, type CacheStore } from '../src/index.js';
-import { counting, get, serving } from './support.js';
+import { cache, redisStore, type CacheOptions, type CacheStore } from '../src/index.js';
+import { clock, counting, get, serving } from './support.js';
 
 const AT_ONCE = 300;
 
@@ -31,42 +34,91 @@ async function texts(count: number, url: (index: number) => string, host = 'app.
   return all;
 }
 
-describe('one who missed just before another process kept it', () => {
+/** Two processes of one app, of which the second is slow to hear what Redis says to the first thing that it asks. */
+async function anEarlyAndALate(
+  options: Pick<CacheOptions, 'ttlMs' | 'staleWhileRevalidateMs' | 'now'>,
+  handler: RequestHandler,
+): Promise<{
+  redis: RedisServer;
+  ask: (host: 'early' | 'late') => Promise<string>;
+  hasAsked: Promise<void>;
+  letHear: () => void;
+}> {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const open = async (): Promise<CacheStore> => {
+    // Its deadline is not what the tests are about: a busy machine shall not fail them.
+    const link = connectRedis(redis.url, { deadlineMs: 5_000 });
+    onTestFinished(() => link.close());
+    await eventually(() => link.state === 'up');
+    return redisStore(link, { local: false });
+  };
+  const early = cache({ ...options, store: await open() });
+  const store = await open();
+  const asked = gate();
+  const heard = gate();
+  const read: CacheStore['read'] = async (key) => {
+    const entry = await store.read(key);
+    asked.open();
+    await heard.opened;
+    return entry;
+  };
+  const late = cache({ ...options, store: { ...store, stamp: store.stamp, read } });
+  const either: RequestHandler = (req, res, next) => {
+    const { host } = req.headers;
+    sameHost(req, res, () => (host === 'late' ? late : early)(req, res, next));
+  };
+  const url = await serving(either, handler);
+  return {
+    redis,
+    ask: async (host) => (await texts(1, () => url, host)).join(''),
+    hasAsked: asked.opened,
+    letHear: heard.open,
+  };
+}
+
+/** As the processes of one app, which differ by nothing. */
+const sameHost: RequestHandler = (req, _res, next) => {
+  req.headers.host = 'app.example';
+  next();
+};
+
+async function hasLock(redis: RedisServer): Promise<boolean> {
+  return (await redis.command('KEYS', '*')).includes(':lock');
+}
+
+describe('one who asked just before another process kept it', () => {
   it('finds it when it gets the right to make it', async () => {
-    const redis = await startRedis();
-    onTestFinished(() => redis.stop());
-    const handler = counting((_req, _res, next) => next());
-    const open = async (): Promise<CacheStore> => {
-      // Its deadline is not what the test is about: a busy machine shall not fail it.
-      const link = connectRedis(redis.url, { deadlineMs: 5_000 });
-      onTestFinished(() => link.close());
-      await eventually(() => link.state === 'up');
-      return redisStore(link, { local: false });
-    };
-    const early = cache({ store: await open(), ttlMs: 60_000 });
-    const store = await open();
-    const hasMissed = gate();
-    const mayGoOn = gate();
-    const read: CacheStore['read'] = async (key) => {
-      const entry = await store.read(key);
-      hasMissed.open();
-      await mayGoOn.opened;
-      return entry;
-    };
-    const late = cache({ store: { ...store, stamp: store.stamp, read }, ttlMs: 60_000 });
-    // As the processes of one app, which differ by nothing.
-    const url = await serving((req, res, next) => {
-      const { host } = req.headers;
-      req.headers.host = 'app.example';
-      (host === 'late' ? late : early)(req, res, next);
-    }, handler);
-    const lateOne = texts(1, () => url, 'late');
-    await hasMissed.opened;
-    await texts(1, () => url);
-    await eventually(async () => !(await redis.command('KEYS', '*')).includes(':lock'));
-    mayGoOn.open();
-    expect(await lateOne).toEqual(['answer 1']);
+    const handler = counting();
+    const { redis, ask, hasAsked, letHear } = await anEarlyAndALate({ ttlMs: 60_000 }, handler);
+    const lateOne = ask('late');
+    await hasAsked;
+    await ask('early');
+    await eventually(async () => !(await hasLock(redis)));
+    letHear();
+    expect(await lateOne).toBe('answer 1');
     expect(handler.calls()).toBe(1);
+  });
+
+  it('does not make it anew once more where it was stale', async () => {
+    const { now, pass } = clock();
+    const handler = counting();
+    const times = { ttlMs: 10_000, staleWhileRevalidateMs: 60_000, now };
+    const { redis, ask, hasAsked, letHear } = await anEarlyAndALate(times, handler);
+    const claims = async (): Promise<number> =>
+      Number(/cmdstat_set:calls=(\d+)/.exec(await redis.command('info', 'commandstats'))?.[1]);
+    await ask('early');
+    pass(20);
+    const lateOne = ask('late');
+    await hasAsked;
+    expect(await ask('early')).toBe('answer 1');
+    await eventually(async () => handler.calls() === 2 && !(await hasLock(redis)));
+    const before = await claims();
+    letHear();
+    expect(await lateOne).toBe('answer 1');
+    await eventually(async () => (await claims()) > before && !(await hasLock(redis)));
+    expect(handler.calls()).toBe(2);
+    expect(await ask('late')).toBe('answer 2');
   });
 });
 
@@ -157,6 +209,43 @@ describe('many who miss at once', () => {
     const languages = ['de', 'en', 'fr', 'de', 'en', 'fr'];
     const answers = await Promise.all(languages.map((language) => get(url, { 'accept-language': language })));
     expect(answers.map(({ text }) => text)).toEqual(languages);
+  });
+});
+
+describe('two processes that are asked again and again while one of them makes it', () => {
+  it('make it once, whenever each is asked, also where Redis is far from one of them', async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const proxy = await startFaultProxy({ to: redis.port });
+    const calls = new Map<string, number>();
+    let takesMs = 0;
+    const handler: RequestHandler = (req, res) => {
+      calls.set(req.url, (calls.get(req.url) ?? 0) + 1);
+      setTimeout(() => res.end('made'), takesMs);
+    };
+    const process = async (port: number): Promise<string> => {
+      const link = connectRedis(`redis://127.0.0.1:${port}`, { deadlineMs: 5_000 });
+      onTestFinished(() => link.close());
+      await eventually(() => link.state === 'up');
+      return serving(sameHost, cache({ store: redisStore(link), ttlMs: 60_000 }), handler);
+    };
+    const urls = [await process(redis.port), await process(proxy.port)];
+    await proxy.delay(20);
+    const asks = fc.array(fc.tuple(fc.nat(1), fc.nat(60)), { minLength: 10, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(asks, fc.integer({ min: 20, max: 40 }), async (all, making) => {
+        takesMs = making;
+        const path = `/${calls.size}`;
+        await Promise.all(
+          all.map(async ([which, afterMs]) => {
+            await after(afterMs);
+            return get(`${urls[which]}${path}`);
+          }),
+        );
+        expect(calls.get(path)).toBe(1);
+      }),
+      { numRuns: 100, endOnFailure: true },
+    );
   });
 });
 

@@ -89,10 +89,30 @@ describe('redisStore', () => {
     const keys = await client.keys(`${prefix}*`);
     expect(keys.length).toBeGreaterThanOrEqual(4);
     for (const key of keys) {
-      expect(key).toMatch(/^keys:(\/api\/search\/~:[\w-]+(:lock)?|\{ledger\}(:stamp)?)$/);
+      expect(key).toMatch(
+        /^keys:(\/api\/search\/~:[\w-]+|\{keys:\/api\/search\/~:[\w-]+\}:lock|\{ledger\}(:stamp)?)$/,
+      );
       // A lock may be gone by now.
       expect(await client.pttl(key)).not.toBe(-1);
     }
+  });
+
+  it('whoever gets the right to make an entry finds what was kept before that, also while others ask for it', async () => {
+    const proxy = await startFaultProxy({ to: redis.port });
+    const late = await opened({}, proxy.port);
+    const key = keyOf();
+    const entry = entryOf('made elsewhere', { stamp: await stampOf(late) });
+    // Redis is fast, and what it says takes long.
+    await proxy.delay(500);
+    const before = await reads();
+    const asked = Promise.resolve(late.read(key));
+    await eventually(async () => (await reads()) > before);
+    await of('shared').write(key, entry);
+    const [claim, found] = await Promise.all([late.claim?.(key), late.read(key)]);
+    expect(await asked).toBeUndefined();
+    expect(claim?.isMine).toBe(true);
+    expect(found?.body.toString()).toBe('made elsewhere');
+    claim?.release();
   });
 
   it('a hit is one round trip and one command, of an answer with variants, too', async () => {
