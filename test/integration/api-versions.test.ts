@@ -21,13 +21,13 @@ interface Usage {
 let redis: RedisServer;
 let running: RunningOrchestrator;
 let guest: Credentials;
-/** What came to the instance behind the proxy. */
+/** What came last to the instance through the proxy: searches and health checks come, too. */
 let last: IncomingMessage | undefined;
 let settings: Record<string, string>;
 
 beforeAll(async () => {
   const instance = createServer((req, res) => {
-    last = req;
+    if (req.headers['x-forwarded-for'] !== undefined) last = req;
     if (req.url === '/assets/app.css') {
       res.setHeader('Cache-Control', 'public, max-age=600');
       return void res.setHeader('Content-Type', 'text/css').end('body{}');

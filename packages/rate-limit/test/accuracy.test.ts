@@ -7,14 +7,14 @@ const redis = sharedRedis();
 
 describe('the counts of one process', () => {
   it('of a fixed window are exact, however many ask at once', async () => {
-    const limits = zones({ store: redisStore(redis.client), zones: { fixed: '137/h' } });
+    const limits = zones({ store: redisStore(redis.link), zones: { fixed: '137/h' } });
     const all = await Promise.all(Array.from({ length: 600 }, () => limits.take('fixed', '::1')));
     expect(all.filter(({ allowed }) => allowed)).toHaveLength(137);
     expect(all.every(({ source }) => source === 'store')).toBe(true);
   });
 
   it('of several limits at once are exact, too', async () => {
-    const limits = zones({ store: redisStore(redis.client), zones: { few: '50/h', many: '80/h' } });
+    const limits = zones({ store: redisStore(redis.link), zones: { few: '50/h', many: '80/h' } });
     const few = Array.from({ length: 200 }, () => limits.take('few', '::1'));
     const many = Array.from({ length: 200 }, () => limits.take('many', '::1'));
     const passed = async (all: typeof few): Promise<number> =>

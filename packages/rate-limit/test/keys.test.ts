@@ -208,7 +208,7 @@ describe('hostile keys', () => {
 
   it('are callers like others, apart from each other, and never stand in Redis', async () => {
     const limits = zones({
-      store: redisStore(redis.client),
+      store: redisStore(redis.link),
       secret: 'a secret of 32 bytes or somewhat more',
       zones: { api: { rate: '1/h', key: () => undefined } },
     });
@@ -224,7 +224,7 @@ describe('hostile keys', () => {
   it('are hashed with the secret, so that keys tell nothing to who does not have it', async () => {
     const keysWith = async (secret: string | undefined): Promise<string[]> => {
       await redis.client.flushall();
-      await zones({ store: redisStore(redis.client), secret, zones: { api: '1/h' } }).take(
+      await zones({ store: redisStore(redis.link), secret, zones: { api: '1/h' } }).take(
         'api',
         '203.0.113.7',
       );

@@ -12,7 +12,7 @@ const redis = sharedRedis();
 
 const stores: readonly (readonly [string, () => RateLimitStore])[] = [
   ['in memory', () => memoryStore()],
-  ['in Redis', () => redisStore(redis.client)],
+  ['in Redis', () => redisStore(redis.link)],
 ];
 
 let serial = 0;
@@ -139,7 +139,7 @@ describe('rateLimit', () => {
     let answer: (() => void) | undefined;
     let isOver = false;
     const url = await serving(
-      rateLimit({ limit: 5, windowMs: 150, store: redisStore(redis.client), name, count: 'failures' }),
+      rateLimit({ limit: 5, windowMs: 150, store: redisStore(redis.link), name, count: 'failures' }),
       (_req, res) => {
         answer = () => void res.status(200).end();
         res.on('close', () => {

@@ -10,7 +10,7 @@ import { itKeepsTheStoreContract } from './store-contract.js';
 const redis = sharedRedis();
 let store: RateLimitStore;
 beforeAll(() => {
-  store = redisStore(redis.client);
+  store = redisStore(redis.link);
 });
 
 describe('redisStore', () => {

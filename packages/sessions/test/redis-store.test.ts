@@ -9,7 +9,7 @@ import { appWith, SECRET, send } from './support.js';
 const redis = sharedRedis();
 let store: SessionStore;
 beforeAll(() => {
-  store = redisStore(redis.client);
+  store = redisStore(redis.link);
 });
 
 /** How often each command ran while `work` did. */

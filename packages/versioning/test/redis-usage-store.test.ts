@@ -33,7 +33,7 @@ async function called(usage: UsageReport): Promise<Record<string, number>> {
 
 describe('redisUsageStore', () => {
   itKeepsTheUsageStoreContract((name, options) =>
-    redisUsageStore(redis.client, { prefix: `test:${name}:`, ...options }),
+    redisUsageStore(redis.link, { prefix: `test:${name}:`, ...options }),
   );
 
   it('writes no key without an expiry, and under one hash tag', async () => {
@@ -46,7 +46,7 @@ describe('redisUsageStore', () => {
   });
 
   it('passes over what it has not written', async () => {
-    const store = redisUsageStore(redis.client, { prefix: 'foreign:' });
+    const store = redisUsageStore(redis.link, { prefix: 'foreign:' });
     const key = `foreign:{usage}:day:${new Date().toISOString().slice(0, 10)}`;
     await redis.client.hset(key, {
       'no json': '1 2 3',
@@ -71,7 +71,7 @@ describe('redisUsageStore', () => {
   it('keeps counts over restarts of a process, and adds up those of several', async () => {
     const url = await api();
     const open = () =>
-      usageReport({ store: redisUsageStore(redis.client, { prefix: 'restart:' }), flushMs: 20 });
+      usageReport({ store: redisUsageStore(redis.link, { prefix: 'restart:' }), flushMs: 20 });
     const before = open();
     await get(`${url}/v1/a`, { 'x-user': 'ann' });
     await eventually(async () => (await called(before))['ann /api/v1/a'] === 1);
