@@ -2,7 +2,12 @@ import { createServer } from 'node:http';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser } from '../support/browser.js';
-import { startReady, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  startReady,
+  startOrchestrator,
+  WITHOUT_ACCOUNTS,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
 
 let browser: TestBrowser;
 let running: RunningOrchestrator;
@@ -99,6 +104,7 @@ describe('the page', () => {
       );
     });
     const fragile = await startOrchestrator({
+      ...WITHOUT_ACCOUNTS,
       SEARXNG_URLS: await listen(instance),
       EMBEDDED_FALLBACK: 'off',
     });
@@ -124,7 +130,7 @@ describe('the page', () => {
   }, 60_000);
 
   it('says so when the server is gone', async () => {
-    const gone = await startOrchestrator();
+    const gone = await startOrchestrator(WITHOUT_ACCOUNTS);
     const { page, screenshot, close } = await browser.visitAsGuest(gone.url);
     await gone.program.kill();
 

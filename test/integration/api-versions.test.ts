@@ -10,7 +10,7 @@ import {
   postJson,
   type Credentials,
 } from '../support/identity.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 
 interface Usage {
@@ -96,7 +96,7 @@ describe('the first version of the API', () => {
   });
 
   it('shares its limits with the second one, however it is written', async () => {
-    const limited = await startOrchestrator({ RATE_SEARCH: '3/m' });
+    const limited = await startOrchestrator({ ...WITHOUT_ACCOUNTS, RATE_SEARCH: '3/m' });
     const who = await guestOf(limited.url);
     const paths = ['/api/v1/search', '/api/v2/search', '/API/V1/Search/', '/api/search', '/api/v2/search'];
     const statuses: number[] = [];

@@ -14,7 +14,7 @@ import {
   type Credentials,
 } from '../support/identity.js';
 import { balancer, startNginx, type NginxServer } from '../support/nginx.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 
 interface Told {
@@ -183,6 +183,7 @@ describe('a search over a socket', () => {
 
   it('has the limit of a guest, too, where one searches', async () => {
     const limited = await startOrchestrator({
+      ...WITHOUT_ACCOUNTS,
       NODE_ENV: 'development',
       SECRET_KEYS: 'd'.repeat(40),
       RATE_SEARCH: '1000/s',
@@ -203,7 +204,7 @@ describe('a search over a socket', () => {
   }, 30_000);
 
   it('has the limit of a search', async () => {
-    const limited = await startOrchestrator({ RATE_SEARCH: '2/m' });
+    const limited = await startOrchestrator({ ...WITHOUT_ACCOUNTS, RATE_SEARCH: '2/m' });
     onTestFinished(() => limited.program.stop().then(() => undefined));
     const { socket } = await connect(await guestOf(limited.url), { url: limited.url });
     const answers: unknown[] = [];

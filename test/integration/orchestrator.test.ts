@@ -5,7 +5,12 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { guestOf, type Credentials } from '../support/identity.js';
-import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  runOrchestrator,
+  startOrchestrator,
+  WITHOUT_ACCOUNTS,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
 import { waitUntil } from '../support/program.js';
 
 interface SearchAnswer {
@@ -405,7 +410,7 @@ describe('the start', () => {
 describe('several processes', () => {
   it('name a visitor alike where they share their secrets, and otherwise not', async () => {
     const visitorOf = async (SECRET_KEYS: string): Promise<unknown> => {
-      const started = await startOrchestrator({ SECRET_KEYS });
+      const started = await startOrchestrator({ ...WITHOUT_ACCOUNTS, SECRET_KEYS });
       await fetch(started.url);
       await waitUntil(async () => started.log().some(({ route }) => route === '/'));
       await started.program.stop();

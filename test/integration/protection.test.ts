@@ -2,7 +2,12 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accountOf, ADMIN_SETTINGS, adminOf, guestOf, type Credentials } from '../support/identity.js';
 import { startNginx } from '../support/nginx.js';
-import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  runOrchestrator,
+  startOrchestrator,
+  WITHOUT_ACCOUNTS,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
 
 interface Envelope {
   error: { code: number; type: string; message: string; requestId: string; details?: unknown };
@@ -206,7 +211,7 @@ describe('screening', () => {
   });
 
   it('refuses with 400 screened where it is enforced, and lets people search for code', async () => {
-    const strict = await startOrchestrator({ SCREENING: 'enforce' });
+    const strict = await startOrchestrator({ ...WITHOUT_ACCOUNTS, SCREENING: 'enforce' });
     try {
       const headers = await guestOf(strict.url);
       const of = (query: string): Promise<Response> =>

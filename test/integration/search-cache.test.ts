@@ -14,7 +14,7 @@ import {
   type Credentials,
   type SignedIn,
 } from '../support/identity.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 
 interface Answer {
@@ -62,7 +62,12 @@ beforeAll(async () => {
   [first, second, brief] = await Promise.all([
     startOrchestrator({ ...settings, REDIS_URL: `redis://127.0.0.1:${faults.port}`, CACHE_TTL: '1h' }),
     startOrchestrator({ ...settings, REDIS_URL: redis.url, CACHE_TTL: '1h' }),
-    startOrchestrator({ CACHE_REDIS_URL: `${redis.url}/5`, CACHE_TTL: '1s', SEARXNG_URLS: url }),
+    startOrchestrator({
+      ...WITHOUT_ACCOUNTS,
+      CACHE_REDIS_URL: `${redis.url}/5`,
+      CACHE_TTL: '1s',
+      SEARXNG_URLS: url,
+    }),
   ]);
   [ada, admin, guest] = await Promise.all([accountOf(first.url), adminOf(first.url), guestOf(first.url)]);
 });

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, type TestContext } from 'vitest';
 import { guestOf } from '../support/identity.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
 import { freePort } from '../support/ports.js';
 import { startSearx, type SearxServer } from '../support/searx.js';
 
@@ -92,8 +92,7 @@ describe('an instance that fails', () => {
     const orchestrator = await startOrchestrator({
       SEARXNG_URLS: urls.join(','),
       CACHE_TTL: '0',
-      // Guests search without accounts, and the embedded database takes seconds to start.
-      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+      ...WITHOUT_ACCOUNTS,
     });
     onTestFinished(async () => void (await orchestrator.program.stop()));
     return orchestrator;

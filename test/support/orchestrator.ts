@@ -11,6 +11,9 @@ export interface RunningOrchestrator {
   log(): Record<string, unknown>[];
 }
 
+/** For what is about guests alone: the embedded Postgres would take longer to start than all else. */
+export const WITHOUT_ACCOUNTS = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+
 const GENEROUS = '1000/s burst 1000';
 
 /** Starts the compiled orchestrator on a free port, with nothing set but what is given. */
