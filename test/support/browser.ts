@@ -56,7 +56,7 @@ export async function launchBrowser(): Promise<TestBrowser> {
     const errors: string[] = [];
     context.on('page', (page) => collectErrors(page, errors));
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(20_000);
     if (url !== undefined) await page.goto(url);
     return {
       page,
