@@ -62,8 +62,11 @@ export function aggregator(timeoutMs: number): Aggregator {
     rounds.left(worker.id);
   }
 
-  async function gather(): Promise<Gathered> {
-    const asked = [...known.keys()].filter((id) => !silent.has(id));
+  /** @param asker a worker that is asked as well: it may not have told anything yet */
+  async function gather(asker?: number): Promise<Gathered> {
+    const all = new Set(known.keys());
+    if (asker !== undefined) all.add(asker);
+    const asked = [...all].filter((id) => !silent.has(id));
     const [missing] = await Promise.all([rounds.collect(asked), introduced]);
     const own = await Promise.all([...registries].map(takeSnapshot));
     // Both in one go: a worker that leaves now is counted once, as alive or as dead.
@@ -82,7 +85,7 @@ export function aggregator(timeoutMs: number): Aggregator {
 
   async function answer(worker: Worker, scrape: number): Promise<void> {
     try {
-      send(worker, { signalbox: 'metrics', kind: 'scraped', scrape, ...(await gather()) });
+      send(worker, { signalbox: 'metrics', kind: 'scraped', scrape, ...(await gather(worker.id)) });
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)));
     }

@@ -29,9 +29,12 @@ interface AppCluster {
 type FromPrimary = { worker: number; pid: number; port: number } | { told: number } | { exited: number };
 
 /** Starts a real app of several processes, which ends with the test. */
-async function startCluster(aggregate: 'at once' | 'later' = 'at once'): Promise<AppCluster> {
+async function startCluster(
+  aggregate: 'at once' | 'later' = 'at once',
+  env: Record<string, string> = {},
+): Promise<AppCluster> {
   const program = fileURLToPath(new URL('fixtures/cluster-app.mjs', import.meta.url));
-  const child = fork(program, { env: { ...process.env, AGGREGATE: aggregate } });
+  const child = fork(program, { env: { ...process.env, AGGREGATE: aggregate, ...env } });
   onTestFinished(() => void child.kill('SIGKILL'));
 
   return {
@@ -179,6 +182,19 @@ describe('metrics of a cluster', { timeout: 60_000 }, () => {
     const replacement = await app.fork();
     await work(replacement, 1);
     expect(workDone(await scrapeWhole(replacement))).toBe(15);
+  });
+
+  it('have the numbers of the worker that is asked, also before it has told any of its own accord', async () => {
+    const app = await startCluster('at once', { SENSOR_MS: '150' });
+    const known = await app.fork();
+    await work(known, 2);
+    expect(workDone(await scrapeWhole(known))).toBe(2);
+
+    const young = await app.fork();
+    await work(young, 1);
+    const seen = await scrapeWhole(young);
+    expect(workDone(seen)).toBe(3);
+    expect(seen.sum('signalbox_workers')).toBe(2);
   });
 
   it('keep what a killed worker had told of its own accord, unscraped', async () => {
