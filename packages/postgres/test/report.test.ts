@@ -46,14 +46,14 @@ describe('a statement', () => {
     const control = new AbortController();
     setTimeout(() => control.abort(), 30);
     await errorOf(db.query('SELECT pg_sleep(60)', [], { signal: control.signal }));
-    expect(
-      queries.map(({ pool, outcome, fingerprint, slow }) => ({ pool, outcome, fingerprint, slow })),
-    ).toEqual([
-      { pool: 'app', outcome: 'ok', fingerprint: 'SELECT ?, $1::text', slow: false },
-      { pool: 'app', outcome: 'error', fingerprint: 'SELECT * FROM nowhere', slow: false },
-      { pool: 'app', outcome: 'timeout', fingerprint: 'SELECT pg_sleep(?)', slow: false },
-      { pool: 'app', outcome: 'aborted', fingerprint: 'SELECT pg_sleep(?)', slow: false },
+    expect(queries.map(({ pool, outcome, fingerprint }) => ({ pool, outcome, fingerprint }))).toEqual([
+      { pool: 'app', outcome: 'ok', fingerprint: 'SELECT ?, $1::text' },
+      { pool: 'app', outcome: 'error', fingerprint: 'SELECT * FROM nowhere' },
+      { pool: 'app', outcome: 'timeout', fingerprint: 'SELECT pg_sleep(?)' },
+      { pool: 'app', outcome: 'aborted', fingerprint: 'SELECT pg_sleep(?)' },
     ]);
+    // A busy machine may make any of them slow.
+    for (const { slow, durationMs } of queries) expect(slow).toBe(durationMs >= 100);
     expect(queries[0]?.durationMs).toBeGreaterThan(0);
   });
 
