@@ -249,8 +249,10 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
 
     isCurrent: (key, entry, askedMsAgo) => isCurrent(names.of(key), entry, askedMsAgo),
     claim(key) {
-      // Who asks from now on may find what somebody kept before the right was his: no older read will do.
+      // Who asks from now on has to find what another process kept before: no older read will do, and no copy from here.
       reading.clear();
+      const kept = shelf.get(names.of(key));
+      if (kept !== undefined) kept.localUntil = 0;
       return locks.claim(lockName(key));
     },
     size: () => shelf.size(),

@@ -48,7 +48,8 @@ export interface CacheStore {
   isCurrent?(key: CacheKey, entry: Entry, askedMsAgo: number): boolean;
   /**
    * Asks for the right to make an entry, where several processes could; without it this process has it.
-   * The right ends by itself when its holder dies.
+   * The right ends by itself when its holder dies. A read that begins after it was asked for finds what
+   * all processes share, and no older copy: whoever had the right before may just have kept it.
    */
   claim?(key: CacheKey): Promise<Claim>;
   size(): StoreSize;

@@ -54,6 +54,17 @@ export async function stampOf(store: CacheStore): Promise<number> {
 
 /** What every store does. `other` is the same store as another process has it. */
 export function itKeepsTheStoreContract(store: () => CacheStore, other: () => CacheStore): void {
+  it('gives what another process has kept to whoever gets the right to make it, also where an older one is at hand', async () => {
+    const key = keyOf();
+    const stamp = await stampOf(store());
+    await store().write(key, entryOf('older', { stamp }));
+    await store().read(key);
+    await other().write(key, entryOf('newer', { stamp }));
+    const [claim, found] = await Promise.all([store().claim?.(key), store().read(key)]);
+    expect(found?.body.toString()).toBe('newer');
+    claim?.release();
+  });
+
   it('gives back what was kept, byte for byte', async () => {
     const key = keyOf();
     const entry = entryOf(Buffer.from([0, 255, 10, 13, 128]), { stamp: await stampOf(store()) });
