@@ -1,5 +1,6 @@
 import { createServer, request, type IncomingMessage } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +57,8 @@ describe('clientAddress', () => {
 
   it('is unknown over a Unix socket unless a trusted proxy says it', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'client-address-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    // Not rmSync: after a socket, `require` would follow no links in this process.
+    onTestFinished(() => rm(folder, { recursive: true }));
     const over = async (app: Express, headers: Record<string, string>): Promise<string> => {
       const socketPath = join(folder, `${Math.random()}.sock`);
       const server = createServer(app).listen(socketPath);

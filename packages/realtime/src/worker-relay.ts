@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { existsSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import {
   Agent,
   createServer,
@@ -66,7 +66,7 @@ export function createWorkerRelay(engine: Engine, node: string): WorkerRelay | u
       server.close();
       server.closeAllConnections();
       agent.destroy();
-      rmSync(pathOf(node), { force: true });
+      removeSocket(pathOf(node));
       try {
         rmdirSync(folder);
       } catch {
@@ -125,8 +125,17 @@ function relayUpgrade(socketPath: string, req: IncomingMessage, socket: Duplex, 
 /** A worker that was killed leaves its socket behind. */
 function gone(socketPath: string, refuse: () => void, hasBegun: boolean): void {
   if (hasBegun) return;
-  rmSync(socketPath, { force: true });
+  removeSocket(socketPath);
   refuse();
+}
+
+/** Not by `rmSync`: it looks at the file, and after a socket Node's `require` follows no links (Node 20). */
+function removeSocket(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Gone already.
+  }
 }
 
 /** As it came: names and values were checked when they were parsed. */

@@ -55,6 +55,26 @@ describe('workers that share a port, without Redis', () => {
     expect(workers.program.stderr()).toBe('');
   });
 
+  // Node's realpathSync with a cache, which require() has, breaks off where the last file that was looked at is a socket.
+  it('leave require as it was after one of them was killed: it follows links', async () => {
+    workers = await startWorkers(2);
+    const sockets = await oneOfEach(workers.url, 2, { transports: ['polling'], reconnection: false });
+    // Requests over one connection come to one worker; the session of the other is handed over by a socket.
+    const { pid: here } = await workers.ask<{ pid: number }>('/report');
+    const pids = await Promise.all(sockets.map((socket) => ask<number>(socket, 'where')));
+    const [elsewhere = 0] = pids.filter((pid) => pid !== here);
+    const socket = sockets[pids.indexOf(elsewhere)];
+    const poll = `/socket.io/?EIO=4&transport=polling&sid=${socket?.io.engine.id}`;
+    expect(await workers.ask('/required')).toBe('/real/module.cjs');
+
+    process.kill(elsewhere, 'SIGKILL');
+    await eventually(async () =>
+      (await (await fetch(workers.url + poll)).text()).includes('session_elsewhere'),
+    );
+    expect(await workers.ask('/report')).toMatchObject({ pid: here });
+    expect(await workers.ask('/required')).toBe('/real/module.cjs');
+  });
+
   it('say so where the primary passes nothing on', async () => {
     workers = await startWorkers(2, { RELAY: 'off' });
     await workers.program.waitFor(

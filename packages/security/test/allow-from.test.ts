@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,9 +32,10 @@ async function askOverUnixSocket(app: Express, headers: Record<string, string> =
   const folder = mkdtempSync(join(tmpdir(), 'allow-from-'));
   const socketPath = join(folder, 'app.sock');
   const server = createServer(app).listen(socketPath);
-  onTestFinished(() => {
+  onTestFinished(async () => {
     server.close();
-    rmSync(folder, { recursive: true });
+    // Not rmSync: after a socket, `require` would follow no links in this process.
+    await rm(folder, { recursive: true });
   });
   await once(server, 'listening');
   return send('http://unix', { socketPath, path: '/admin', headers });

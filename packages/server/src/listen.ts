@@ -56,7 +56,8 @@ function portOf(fd: number): Socket {
 function requireSocket(fd: number): void {
   let isSocket: boolean;
   try {
-    isSocket = fstatSync(fd).isSocket();
+    // As bigint: after a socket Node's `require` would follow no links else, and load packages twice.
+    isSocket = fstatSync(fd, { bigint: true }).isSocket();
   } catch (error) {
     throw noSocket(fd, error);
   }

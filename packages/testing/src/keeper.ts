@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +53,8 @@ export function temporaryFolder(name: string, owner?: { uid: number; gid: number
     path,
     remove() {
       rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+      // As long as the last file that was looked at is a socket, Node's `require` follows no links (Node 20).
+      statSync(tmpdir());
       if (folders.delete(path)) tellShell();
     },
   };
