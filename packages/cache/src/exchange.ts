@@ -176,7 +176,9 @@ export class Exchange implements RecorderListener {
       this.refuse(verdict);
       return new Entry({ ...stale.head, fields, bornAt: engine.now() }, stale.body);
     }
-    this.planned = entryHead({ ...this.factsOf(), status, fields, verdict, vary: [] });
+    // The qualified forms of `private` and `no-cache` hold for what a 304 brings, too (RFC 9111 section 5.2.2.7).
+    const kept = fields.filter(([name]) => !verdict.withheld.includes(name.toLowerCase()));
+    this.planned = entryHead({ ...this.factsOf(), status, fields: kept, verdict, vary: [] });
     const entry = new Entry(this.planned, stale.body);
     this.vary = list?.head.vary ?? [];
     this.store(entry);

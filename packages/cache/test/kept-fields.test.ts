@@ -189,6 +189,23 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     ]);
   });
 
+  it.each(['private', 'no-cache'])('takes over no field that the 304 names in %s (section 5.2.2)', async (directive) => {
+    const { now, pass } = clock();
+    const handler: RequestHandler = (req, res) => {
+      const control = `max-age=10, ${directive}="X-User"`;
+      res.set({ etag: '"a"', 'cache-control': control, 'x-user': req.headers['x-me'] ?? 'nobody' });
+      if (req.headers['if-none-match'] === '"a"') res.status(304).end();
+      else res.end('page');
+    };
+    const url = await serving(cache({ now }), handler);
+    await get(url, { 'x-me': 'alice' });
+    pass(11);
+    await get(url, { 'x-me': 'bob' });
+    const { headers } = await get(url, { 'x-me': 'carol' });
+    expect(headers['cache-status']).toContain('hit');
+    expect(headers['x-user']).toBeUndefined();
+  });
+
   it('answers the client’s own condition when it is renewed (section 4.3.2)', async () => {
     const { now, pass } = clock();
     const modified = at(0);
