@@ -180,7 +180,8 @@ export class Exchange implements RecorderListener {
     const kept = fields.filter(([name]) => !verdict.withheld.includes(name.toLowerCase()));
     this.planned = entryHead({ ...this.factsOf(), status, fields: kept, verdict, vary: [] });
     const entry = new Entry(this.planned, stale.body);
-    this.vary = list?.head.vary ?? [];
+    // What it varies by is a field like the others: the 304 may be the first to name it.
+    this.vary = [...new Set([...varyOf(this.call.res, this.before), ...(list?.head.vary ?? [])])].toSorted();
     this.store(entry);
     return entry;
   }

@@ -206,6 +206,23 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     expect(headers['x-user']).toBeUndefined();
   });
 
+  it('is from then on told apart by what the 304 says in Vary (section 4.1)', async () => {
+    const { now, pass } = clock();
+    const handler: RequestHandler = (req, res) => {
+      res.set({ etag: '"a"', 'cache-control': 'max-age=10' });
+      if (req.headers['if-none-match'] === '"a"') res.status(304).vary('Accept-Language').end();
+      else res.end(String(req.headers['accept-language']));
+    };
+    const url = await serving(cache({ now }), handler);
+    await get(url, { 'accept-language': 'en' });
+    pass(11);
+    await get(url, { 'accept-language': 'en' });
+    expect((await get(url, { 'accept-language': 'de' })).text).toBe('de');
+    const { text, headers } = await get(url, { 'accept-language': 'en' });
+    expect(text).toBe('en');
+    expect(headers['cache-status']).toContain('hit');
+  });
+
   it('answers the client’s own condition when it is renewed (section 4.3.2)', async () => {
     const { now, pass } = clock();
     const modified = at(0);
