@@ -30,7 +30,8 @@ export function answerOf(
   return {
     status,
     field(name) {
-      if (fields !== undefined) return fieldOf(fields, name);
+      // `Age` is not kept: it is that of the answer that came just now.
+      if (fields !== undefined && name !== 'age') return fieldOf(fields, name);
       const value = res.getHeader(name);
       if (name === 'set-cookie' && value === before.get(name)) return undefined;
       return joinedField(value);

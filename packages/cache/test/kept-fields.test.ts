@@ -223,6 +223,19 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     expect(headers['cache-status']).toContain('hit');
   });
 
+  it('is as old as the 304 says by its Age (section 4.2.3)', async () => {
+    const { now, pass } = clock();
+    const handler = counting(validated({ etag: '"a"' }, { etag: '"a"', age: '7' }));
+    const url = await serving(cache({ now }), handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).headers.age).toBe('7');
+    pass(2);
+    expect((await get(url)).headers.age).toBe('9');
+    pass(1.5);
+    expect((await get(url)).headers['cache-status']).toContain('fwd=stale; fwd-status=304');
+  });
+
   it('answers the client’s own condition when it is renewed (section 4.3.2)', async () => {
     const { now, pass } = clock();
     const modified = at(0);
