@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import type { CacheKey } from './cache-key.js';
 import { listenersOf, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
-import { EMPTY, Entry, type EntryHead, type Field } from './entry.js';
+import { EMPTY, Entry, fieldOf, type EntryHead, type Field } from './entry.js';
 import { addEtag, answerOf, entryHead, freshened } from './answer.js';
 import { fieldsBelow, fieldsNow, joinedField, restore, varyOf, type Before } from './fields.js';
 import type { Flight } from './flights.js';
@@ -169,7 +169,8 @@ export class Exchange implements RecorderListener {
   private renewed(stale: Entry): Entry {
     const { engine, key, list } = this.call;
     const { status } = stale.head;
-    const fields = freshened(stale.head.fields, fieldsBelow(this.call.res, this.before, []), engine.now());
+    const newer = fieldsBelow(this.call.res, this.before, []);
+    const fields = freshened(stale.head.fields, newer, engine.now());
     const verdict = this.judgeNow(status, fields);
     if (typeof verdict === 'string') {
       void engine.store.remove(key);
@@ -178,7 +179,9 @@ export class Exchange implements RecorderListener {
     }
     // The qualified forms of `private` and `no-cache` hold for what a 304 brings, too (RFC 9111 section 5.2.2.7).
     const kept = fields.filter(([name]) => !verdict.withheld.includes(name.toLowerCase()));
-    this.planned = entryHead({ ...this.factsOf(), status, fields: kept, verdict, vary: [] });
+    const head = entryHead({ ...this.factsOf(), status, fields: kept, verdict, vary: [] });
+    // The one that stands in the fields may be ours, of which whoever answers knows nothing.
+    this.planned = { ...head, etag: fieldOf(newer, 'etag') ?? stale.head.etag };
     const entry = new Entry(this.planned, stale.body);
     // What it varies by is a field like the others: the 304 may be the first to name it.
     this.vary = [...new Set([...varyOf(this.call.res, this.before), ...(list?.head.vary ?? [])])].toSorted();

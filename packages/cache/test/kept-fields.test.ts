@@ -236,6 +236,25 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     expect((await get(url)).headers['cache-status']).toContain('fwd=stale; fwd-status=304');
   });
 
+  it('is asked for by the validators that it came with, however often', async () => {
+    const { now, pass } = clock();
+    const modified = at(0);
+    const seen: unknown[] = [];
+    const handler: RequestHandler = (req, res) => {
+      seen.push([req.headers['if-none-match'], req.headers['if-modified-since']]);
+      res.set({ 'cache-control': 'max-age=10', 'last-modified': modified });
+      if (req.headers['if-modified-since'] === modified) res.status(304).end();
+      else res.end('page');
+    };
+    const url = await serving(cache({ now }), handler);
+    for (let times = 0; times < 4; times += 1) {
+      await get(url);
+      pass(11);
+    }
+    // The ETag that clients get is the cache's own, and takes precedence where it is sent (RFC 9110 section 13.2.2).
+    expect(seen.slice(1)).toEqual(Array.from({ length: 3 }, () => [undefined, modified]));
+  });
+
   it('answers the client’s own condition when it is renewed (section 4.3.2)', async () => {
     const { now, pass } = clock();
     const modified = at(0);
