@@ -90,10 +90,7 @@ export class Recorder {
       // What Node sends by itself before the first byte, or the same once more.
       return this.isKeptBack ? this.res : this.passHead(args);
     }
-    const [status, second, third] = args;
-    if (typeof status === 'number') this.res.statusCode = status;
-    if (typeof second === 'string') this.res.statusMessage = second;
-    setFields(this.res, typeof second === 'string' ? third : second);
+    applyHead(this.res, args);
     this.decide(undefined);
     return this.isKeptBack ? this.res : this.passHead([this.res.statusCode]);
   }
@@ -180,6 +177,13 @@ function bytesOf(chunk: unknown, encoding: unknown): Buffer {
 function callLast(args: EndArguments): void {
   const callback = args.find((arg) => typeof arg === 'function');
   if (typeof callback === 'function') process.nextTick(callback);
+}
+
+/** Puts what `writeHead` is given into the response, where it can be looked at. */
+export function applyHead(res: ServerResponse, [status, second, third]: readonly unknown[]): void {
+  if (typeof status === 'number') res.statusCode = status;
+  if (typeof second === 'string') res.statusMessage = second;
+  setFields(res, typeof second === 'string' ? third : second);
 }
 
 /** The fields that `writeHead` is given, in any of their three forms. */

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Engine } from './engine.js';
+import { applyHead } from './recorder.js';
 import { isOverride, requestKey } from './request-key.js';
 
 /** RFC 9110 section 9.2.1: all other methods, also those that nobody knows, may change something. */
@@ -36,9 +37,9 @@ export function watchUnsafe(engine: Engine, req: Request, res: Response): void {
     writable: true,
     enumerable: true,
     value: function writeHeadAndForget(...args: Parameters<Response['writeHead']>): Response {
-      if (typeof args[0] === 'number') res.statusCode = args[0];
+      applyHead(res, args);
       forget();
-      return writeHead(...args);
+      return writeHead(res.statusCode);
     },
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
 import { cache } from '../src/index.js';
@@ -47,6 +47,19 @@ describe('unsafe methods (RFC 9111 section 4.4)', () => {
     await send(`${url}/a`, { method: 'POST' });
     expect((await get(`${url}/b`)).text).toBe('answer 3');
     expect((await get(`${url}/c`)).text).toBe('answer 2');
+  });
+
+  it.each<[string, (res: Response) => void]>([
+    ['fields', (res) => res.writeHead(303, { Location: '/b' }).end()],
+    ['a reason and fields', (res) => res.writeHead(303, 'Look There', { Location: '/b' }).end()],
+    ['a list', (res) => res.writeHead(303, ['Location', '/b']).end()],
+  ])('forget it also where writeHead is given it as %s', async (_how, write) => {
+    const redirecting: RequestHandler = (req, res, next) => (req.method === 'POST' ? write(res) : next());
+    const url = await serving(cache({ ttlMs: DAY }), redirecting, counting());
+    await get(`${url}/b`);
+    const { status, headers } = await send(`${url}/a`, { method: 'POST' });
+    expect([status, headers.location]).toEqual([303, '/b']);
+    expect((await get(`${url}/b`)).text).toBe('answer 2');
   });
 
   /** Answers by language; who speaks `slow` is answered when it is let go. */
