@@ -80,15 +80,25 @@ export function cache(options: CacheOptions = {}): Cache {
     next();
   }
 
+  /**
+   * What `lookup` has asked, where that still fits: who asks may have been found out since, and another URL or tenant
+   * put in the place of the first.
+   */
+  function askedOf(req: AskedRequest): Asked | undefined {
+    const asked = req[ASKED];
+    if (asked === undefined) return undefined;
+    // Only where it is there: another property would cost the request its shape.
+    req[ASKED] = undefined;
+    const key = requestKey(req, settings.keys);
+    return textOf(key) === textOf(asked.key) ? asked : undefined;
+  }
+
   function answer(req: AskedRequest, res: Response, next: NextFunction): void {
     if (!isRead(req)) {
       if (isUnsafe(req)) watchUnsafe(engine, req, res);
       return bypass(req, res, next, 'fwd=method');
     }
-    const asked = req[ASKED];
-    // Only where it is there: another property would cost the request its shape.
-    if (asked !== undefined) req[ASKED] = undefined;
-    const { key, found } = asked ?? ask(req);
+    const { key, found } = askedOf(req) ?? ask(req);
     if (typeof key === 'string') {
       if (key === 'override') engine.tally.overrides += 1;
       return bypass(req, res, next, 'fwd=bypass');
@@ -290,6 +300,10 @@ export function cache(options: CacheOptions = {}): Cache {
       },
     },
   );
+}
+
+function textOf(key: CacheKey | NoKey): string {
+  return typeof key === 'string' ? key : key.text;
 }
 
 const NOTHING_WANTED = new RequestDirectives();

@@ -131,6 +131,32 @@ describe('lookup and answer', () => {
     expect((await get(url, { 'x-bad': '1' })).text).toBe('no');
   });
 
+  it('ask once more where the key has become another one in between', async () => {
+    const tenantOf = (req: express.Request): unknown => Reflect.get(req, 'tenant');
+    const findTenant: RequestHandler = (req, _res, next) => {
+      Object.assign(req, { tenant: req.headers.authorization });
+      next();
+    };
+    const route = cache({ ttlMs: 60_000, shared: true, key: (req) => ['tenant', tenantOf(req) as string] });
+    const handler: RequestHandler = (req, res) => void res.end(`for ${String(tenantOf(req))}`);
+    const url = await serving(route.lookup, findTenant, route.answer, handler);
+    for (const tenant of ['one', 'two', 'one', 'two']) {
+      expect((await get(url, { authorization: tenant })).text).toBe(`for ${tenant}`);
+    }
+    expect(route.report()).toMatchObject({ hit: 2, miss: 2 });
+  });
+
+  it('ask once more where the URL has become another one in between', async () => {
+    const forPhones: RequestHandler = (req, _res, next) => {
+      if (req.headers['user-agent'] === 'phone') req.url = `/phone${req.url}`;
+      next();
+    };
+    const route = cache({ ttlMs: 60_000 });
+    const url = await serving(route.lookup, forPhones, route.answer, (req, res) => void res.end(req.url));
+    expect((await get(url, { 'user-agent': 'phone' })).text).toBe('/phone/');
+    expect((await get(url)).text).toBe('/');
+  });
+
   it('close ends what is kept alive, and does so twice', () => {
     const route = cache();
     route.close();
