@@ -200,7 +200,12 @@ export function resolveOptions(owner: string, options: CacheOptions): CacheSetti
   return {
     store,
     policy: { shared, ttlMs, jitter, heuristic, staleWhileRevalidateMs, staleIfErrorMs },
-    keys: { key, isPersonal: isPersonal(key), vary: vary.map((field: string) => field.toLowerCase()) },
+    keys: {
+      key,
+      isPersonal: isPersonal(key),
+      isShared: shared,
+      vary: vary.map((field: string) => field.toLowerCase()),
+    },
     tags,
     shared,
     softTimeoutMs,

@@ -67,6 +67,8 @@ export type NoKey = 'override' | 'body' | 'target' | 'key';
 export interface KeyOptions {
   readonly key: KeyFunction | undefined;
   readonly isPersonal: boolean;
+  /** Whether answers are kept for all, whoever asks. */
+  readonly isShared: boolean;
   /** Header fields, in lower case, that are part of every key. */
   readonly vary: readonly string[];
 }
@@ -103,6 +105,8 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   if (routed !== url && routed !== `${path}/${at === -1 ? '' : url.slice(at)}`) text += `\nurl ${routed}`;
   for (const name of options.vary) text += `\n${name} ${varyValue(name, headers[name])}`;
 
+  // Who may ask is looked at in front of such a cache: another one on the same store does not know of that.
+  if (options.isShared) text += '\nshared';
   if (options.key === undefined) return new CacheKey(text, path);
   const own = options.key(req);
   if (own === undefined) return 'key';

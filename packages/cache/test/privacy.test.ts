@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
 import { send } from '../../../test/support/send.js';
-import { byUser, cache, cachedRoute } from '../src/index.js';
+import { byUser, cache, cachedRoute, memoryStore } from '../src/index.js';
 import { counting, fields, get, serving } from './support.js';
 
 /** Answers by who asks, as a careless handler does: without a word about caches. */
@@ -84,6 +84,24 @@ describe('two users', () => {
     const url = await serving(cachedRoute(60_000, { shared: true }), counting(fields({}, status)));
     const answer = await send(url, { method, headers: { ...ALICE, ...headers } });
     expect([answer.status, answer.headers['cache-control']]).toEqual([status, 'private']);
+  });
+
+  it('are let in where the answer is kept for all, also where another cache on the same store stands before that', async () => {
+    const store = memoryStore();
+    const signedIn: RequestHandler = (req, res, next) => {
+      if (req.headers.cookie === undefined) res.status(401).end('who are you?');
+      else next();
+    };
+    const url = await serving(
+      cache({ store, ttlMs: 60_000 }),
+      signedIn,
+      cachedRoute(60_000, { store, shared: true }),
+      counting(),
+    );
+    expect((await get(url, ALICE)).text).toBe('answer 1');
+    expect(await get(url)).toMatchObject({ status: 401, text: 'who are you?' });
+    const { text, headers } = await get(url, BOB);
+    expect([text, headers['cache-control']]).toEqual(['answer 1', 'private']);
   });
 
   it('do not share what says private, even where the app says that all is for all', async () => {
