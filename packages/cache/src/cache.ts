@@ -144,7 +144,8 @@ export function cache(options: CacheOptions = {}): Cache {
     const wanted = wantedOf(req);
 
     if (entry !== undefined && isUsable(entry, wanted, now)) {
-      if (settings.earlyRefresh && isDue(entry, now))
+      // By HEAD no new answer can be made.
+      if (settings.earlyRefresh && req.method === 'GET' && isDue(entry, now))
         refreshLater(engine, req, res, next, key, found?.list, entry);
       return hit(req, res, entry, now, entry.isFresh(now) ? 'hit' : 'stale');
     }

@@ -229,4 +229,24 @@ describe('earlyRefresh', () => {
     });
     await eventually(async () => (await get(url)).text === 'answer 2');
   });
+
+  it('is nothing that HEAD does: its answer has no body to keep', async () => {
+    const { now, pass } = clock();
+    const methods: string[] = [];
+    const handler: RequestHandler = (req, res) => {
+      methods.push(req.method);
+      setTimeout(() => {
+        if (req.method === 'GET') res.write('page');
+        res.end();
+      }, 50);
+    };
+    const url = await serving(cache({ now, ttlMs: 10_000, jitter: 0, earlyRefresh: true }), handler);
+    await get(url);
+    pass(9.999);
+    for (let times = 0; times < 50; times += 1) {
+      expect((await send(url, { method: 'HEAD' })).headers['cache-status']).toContain('hit');
+    }
+    expect((await get(url)).text).toBe('page');
+    expect(methods.filter((method) => method === 'HEAD')).toEqual([]);
+  });
 });
