@@ -64,8 +64,11 @@ const VALIDATOR_KEPT_MS = 300_000;
 /** Nothing is kept longer. */
 export const MAX_KEPT_MS: number = 7 * 24 * 3_600_000;
 
-/** Parts, "as you have it", and what RFC 6585 sections 3 to 5 forbids: it is about who asked, and how. */
-const NEVER: ReadonlySet<number> = new Set([206, 304, 428, 429, 431]);
+/**
+ * Parts, "as you have it", what a condition, range or expectation of the request has met with, and what RFC 6585
+ * sections 3 to 5 forbids: it is about who asked, and how.
+ */
+const NEVER: ReadonlySet<number> = new Set([206, 304, 412, 416, 417, 428, 429, 431]);
 
 /** RFC 9111 section 3, for a shared cache that would rather not than be wrong. */
 export function judge(answer: Answer, asked: Circumstances, options: PolicyOptions): Verdict | Refusal {

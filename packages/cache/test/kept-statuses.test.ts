@@ -31,7 +31,7 @@ describe('the status of an answer', () => {
     },
   );
 
-  it.each([206, 500, 501, 502, 503, 504, 599])(
+  it.each([206, 412, 416, 417, 428, 429, 431, 500, 501, 502, 503, 504, 599])(
     'may not be %d, whatever the answer states',
     async (status) => {
       expect(await isUsedAgain(status, { 'cache-control': 'public, max-age=60' }, { shared: true })).toBe(
