@@ -52,6 +52,11 @@ export class Exchange implements RecorderListener {
   /** Whether whoever answers knows nothing of the answer's validator. */
   private isEtagOurs = false;
   private isOver = false;
+  /** Whether the body came at once, so that nothing of it can be missing. */
+  private isWhole = false;
+  /** Whether there was nobody left to answer before the answer had an end. */
+  private isLeft = false;
+  private statedLength: string | undefined = undefined;
 
   constructor(private readonly call: Call) {
     const { engine, res } = call;
@@ -77,6 +82,8 @@ export class Exchange implements RecorderListener {
   head(whole: Buffer | undefined): Course {
     const { engine, req, res, stale, isBackground } = this.call;
     const { statusCode } = res;
+    this.isWhole = whole !== undefined;
+    this.statedLength = joinedField(res.getHeader('content-length'));
     if (statusCode === 304 && this.hasValidated && stale !== undefined) return this.freshen(stale);
     if (statusCode >= 500 && stale !== undefined && engine.now() < stale.head.errorUntil) {
       return this.sendStale(stale, `fwd=stale; fwd-status=${statusCode}`);
@@ -128,6 +135,7 @@ export class Exchange implements RecorderListener {
   /** The client is gone, or the handler has torn down the connection. */
   abandoned(): void {
     if (this.isOver) return;
+    this.isLeft = true;
     this.call.flight?.land('failed');
   }
 
@@ -308,7 +316,9 @@ export class Exchange implements RecorderListener {
 
   /** What an upstream or a handler breaks off, or counts wrongly, is no answer for anybody else. */
   private isComplete(body: Buffer): boolean {
-    const length = this.call.res.getHeader('content-length');
-    return length === undefined || this.planned?.status === 204 || Number(length) === body.length;
+    if (this.planned?.status === 204) return true;
+    if (this.statedLength !== undefined) return Number(this.statedLength) === body.length;
+    // Handlers that see that nobody is there any more end before they are through.
+    return this.isWhole || !this.isLeft;
   }
 }

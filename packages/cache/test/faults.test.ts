@@ -104,6 +104,39 @@ describe('an answer that is not whole', () => {
     expect(route.report().stored).toBe(1);
   });
 
+  /** Goes on for as long as somebody is there. */
+  const inParts: RequestHandler = async (_req, res) => {
+    res.set('etag', '"v1"');
+    for (let part = 1; part <= 4 && !res.destroyed; part += 1) {
+      res.write(`part ${part} `);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    res.end();
+  };
+
+  it('is not kept where its handler stops since the client has gone', async () => {
+    const route = cache({ ttlMs: 60_000 });
+    const url = await serving(route, inParts);
+    const { hostname, port, host } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    await once(socket, 'data');
+    socket.destroy();
+    await eventually(() => route.report().refused.incomplete === 1);
+    expect((await get(url)).text).toBe('part 1 part 2 part 3 part 4 ');
+  });
+
+  it.each([{}, { 'content-length': '28' }])(
+    'is not kept where its handler stops since the client has it already: %j',
+    async (stated) => {
+      const route = cache({ ttlMs: 60_000 });
+      const url = await serving(route, fields(stated), inParts);
+      expect((await get(url, { 'if-none-match': '"v1"' })).status).toBe(304);
+      await eventually(() => route.report().refused.incomplete === 1);
+      expect((await get(url)).text).toBe('part 1 part 2 part 3 part 4 ');
+    },
+  );
+
   it.each(faults.slice(0, 3))('leaves nobody waiting where it %s', async (_what, faulty) => {
     const failures: (() => void)[] = [];
     const { handlers } = firstBy((req, res, next) => void failures.push(() => void faulty(req, res, next)));
