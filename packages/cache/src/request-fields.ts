@@ -1,3 +1,4 @@
+import type { TLSSocket } from 'node:tls';
 import type { Request } from 'express';
 
 /** Sets a field of a request for all that stands behind, or takes it away; in `rawHeaders`, too, where proxies look. */
@@ -37,8 +38,16 @@ export function hasCredentials(req: Known): boolean {
     return true;
   }
   if (isSomebody(req.auth) || isSomebody(req.user) || hasData(req.session)) return true;
-  // A certificate of the client's own.
-  return 'authorized' in req.socket && req.socket.authorized === true;
+  return 'authorized' in req.socket && hasCertificate(req.socket as TLSSocket);
+}
+
+/** A certificate of the client's own, also one that nobody has signed: an app may know it all the same. */
+function hasCertificate(socket: TLSSocket): boolean {
+  if (socket.authorized) return true;
+  // Where no certificate was asked for nothing can be wrong with it; where none came it is empty.
+  const wrong: unknown = socket.authorizationError;
+  if (wrong === undefined || wrong === null) return false;
+  return Object.keys(socket.getPeerCertificate() ?? {}).length > 0;
 }
 
 function isSomebody(value: unknown): boolean {

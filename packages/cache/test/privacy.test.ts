@@ -1,5 +1,12 @@
-import type { RequestHandler } from 'express';
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { createServer, request, type RequestOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { TLSSocket } from 'node:tls';
+import express, { type RequestHandler } from 'express';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { selfSigned } from '../../../test/support/self-signed.js';
 import { send } from '../../../test/support/send.js';
 import { byUser, cache, cachedRoute, memoryStore } from '../src/index.js';
 import { counting, fields, get, serving } from './support.js';
@@ -109,6 +116,28 @@ describe('two users', () => {
     const url = await serving(cachedRoute(60_000, { shared: true }), handler);
     expect((await get(url, ALICE)).text).toBe('answer 1');
     expect((await get(url, BOB)).text).toBe('answer 2');
+  });
+
+  it('with certificates that nobody has signed never see each other’s answers either', async () => {
+    const { key, cert } = selfSigned();
+    const named: RequestHandler = (req, res) => {
+      const { fingerprint } = (req.socket as TLSSocket).getPeerCertificate();
+      res.end(fingerprint === undefined ? 'nobody' : 'somebody');
+    };
+    const options = { key, cert, requestCert: true, rejectUnauthorized: false };
+    const server = createServer(options, express().use(cache({ ttlMs: 60_000 }), named));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const ask = async (own: RequestOptions): Promise<string> => {
+      const sent = request({ host: '127.0.0.1', port, rejectUnauthorized: false, agent: false, ...own }).end();
+      const [response] = (await once(sent, 'response')) as [IncomingMessage];
+      return text(response);
+    };
+    expect(await ask({ key, cert })).toBe('somebody');
+    expect(await ask({})).toBe('nobody');
+    expect(await ask({ key, cert })).toBe('somebody');
   });
 
   it('have each his own where the key is who asks', async () => {
