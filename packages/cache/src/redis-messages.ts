@@ -5,6 +5,7 @@ import type { Mark } from './ledger.js';
 /** What processes tell each other. */
 interface Message {
   stamp?: unknown;
+  after?: unknown;
   marks?: unknown;
   drop?: unknown;
   from?: unknown;
@@ -12,7 +13,8 @@ interface Message {
 }
 
 export interface MessageHandlers {
-  marked(marks: readonly Mark[], stamp: number): void;
+  /** @param after the number before this one: whoever does not know that has missed something */
+  marked(marks: readonly Mark[], stamp: number, after: number): void;
   /** By another process. */
   dropped(name: string): void;
   /** Messages may have been missed. */
@@ -62,6 +64,7 @@ export function messages(link: RedisLink, channel: string, handlers: MessageHand
       handlers.marked(
         message.marks.filter((mark): mark is Mark => typeof mark === 'string' && /^[tpmk]:/.test(mark)),
         stamp,
+        Number(message.after),
       );
     }
   }

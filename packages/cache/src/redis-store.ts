@@ -79,13 +79,13 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   const note = link.script('cache-invalidate', INVALIDATE);
   const locks = lockOf(link, lockMs);
   let loading: Promise<void> | undefined;
+  /** Whether something was invalidated that the ledger does not have, whatever its number says. */
+  let isBehind = false;
   /** Reads under way for the local tier: of many that ask for one name at the same time one asks Redis. */
   const reading = new Map<string, Promise<Entry | undefined>>();
 
   const heard = messages(link, `${prefix}messages`, {
-    marked(marks, stamp) {
-      for (const mark of marks) ledger.add(mark, stamp);
-    },
+    marked: mark,
     dropped(name) {
       forget(name);
       // Redis may have been told to keep it after it was told to forget it.
@@ -94,9 +94,15 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     missed() {
       // Something may have been invalidated meanwhile that is still kept here.
       shelf.clear();
+      isBehind = true;
       load().catch(ignore);
     },
   });
+
+  function mark(marks: readonly Mark[], stamp: number, after: number): void {
+    if (after > ledger.stamp) isBehind = true;
+    for (const each of marks) ledger.add(each, stamp);
+  }
 
   /** What was invalidated since, all of it. */
   function load(): Promise<void> {
@@ -107,7 +113,12 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   }
 
   async function loadNow(): Promise<void> {
-    const fields = (await link.command('hgetall', ledgerKey)) as string[];
+    // What is missed from now on is not in the reply.
+    isBehind = false;
+    const fields = (await link.command('hgetall', ledgerKey).catch((error: unknown) => {
+      isBehind = true;
+      throw error;
+    })) as string[];
     for (let index = 0; index < fields.length; index += 2) {
       const stamp = Number(fields[index + 1]);
       if (fields[index] === 'floor') ledger.raise(stamp);
@@ -139,10 +150,10 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       const [bytes, stampBytes] = await ask(name);
       const stamp = Buffer.isBuffer(stampBytes) ? Number(stampBytes.toString()) : 0;
       // Also where there is nothing: what is made now has to say what was known.
-      if (stamp > ledger.stamp) await load();
+      if (stamp > ledger.stamp || isBehind) await load();
       const entry = Buffer.isBuffer(bytes) ? decode(name, bytes) : undefined;
       // One that this process has not heard of, and cannot find out about, may be about this entry.
-      if (entry === undefined || stamp > ledger.stamp || !ledger.isCurrent(entry)) return undefined;
+      if (entry === undefined || stamp > ledger.stamp || isBehind || !ledger.isCurrent(entry)) return undefined;
       // What was read is from before that.
       if (removals.wasRemovedSince(name, askedAt)) return undefined;
       if (!removals.wasKeptSince(name, askedAt)) keepLocally(name, entry);
@@ -211,6 +222,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       if (
         kept !== undefined &&
         heard.isLive &&
+        !isBehind &&
         performance.now() < kept.localUntil &&
         ledger.isCurrent(kept)
       ) {
@@ -237,10 +249,11 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
 
     async invalidate(what) {
       const marks = marksOf(what);
-      const stamp = await note([ledgerKey, stampKey], [`${prefix}messages`, MAX_KEPT_MS, ...marks]);
-      for (const mark of marks) ledger.add(mark, Number(stamp));
+      const reply = await note([ledgerKey, stampKey], [`${prefix}messages`, MAX_KEPT_MS, ...marks]);
+      const [stamp, after] = (reply as RedisReply[]).map(Number);
+      mark(marks, stamp ?? NaN, after ?? NaN);
       if ('tag' in what || link.cluster) return;
-      for (const mark of marks) await sweep(mark);
+      for (const each of marks) await sweep(each);
     },
 
     get stamp() {
@@ -270,9 +283,10 @@ const MAX_MARKS = 10_000;
 // Numbers by the clock, so that one that is lost with the key is not given again.
 const INVALIDATE = `
 local time = redis.call('TIME')
+local after = redis.call('GET', KEYS[2]) or '0'
 local stamp = math.max(
   tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000),
-  tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+  tonumber(after) + 1)
 local text = string.format('%.0f', stamp)
 if redis.call('HLEN', KEYS[1]) > ${MAX_MARKS} then
   redis.call('DEL', KEYS[1])
@@ -285,8 +299,8 @@ for index = 3, #ARGV do
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[2], text, 'PX', ARGV[2])
-redis.call('PUBLISH', ARGV[1], cjson.encode({ stamp = text, marks = marks }))
-return text
+redis.call('PUBLISH', ARGV[1], cjson.encode({ stamp = text, after = after, marks = marks }))
+return { text, after }
 `;
 
 function ignore(): void {

@@ -222,6 +222,29 @@ describe('redisStore', () => {
     await proxy.stop();
   });
 
+  it('a process that heard nothing finds out also where it is the next to invalidate', async () => {
+    const deaf = await opened({ local: false });
+    const key = keyOf();
+    await of('shared').write(key, entryOf('x', { tags: ['missed'], stamp: await stampOf(of('shared')) }));
+    expect(await deaf.read(key)).toBeDefined();
+    deaf.close();
+    await of('shared').invalidate({ tag: 'missed' });
+    await deaf.invalidate({ tag: 'something else' });
+    expect(await deaf.read(key)).toBeUndefined();
+  });
+
+  it('a process that starts finds out what was invalidated before, whatever it hears first', async () => {
+    const key = keyOf();
+    await of('shared').write(key, entryOf('x', { tags: ['before'], stamp: await stampOf(of('shared')) }));
+    await of('shared').invalidate({ tag: 'before' });
+    const started = await opened({ local: false });
+    await eventually(async () => {
+      await of('shared').invalidate({ tag: 'something else' });
+      return started.stamp > 0;
+    });
+    expect(await started.read(key)).toBeUndefined();
+  });
+
   it('forgets 100 000 entries of a tag with one command', async () => {
     const key = keyOf();
     const stamp = await stampOf(of('shared'));
