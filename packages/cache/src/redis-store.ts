@@ -209,7 +209,9 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
         'COUNT',
         500,
       )) as [string, string[]];
-      const dead = found.filter((name) => matches(name.slice(prefix.length, name.lastIndexOf(':'))));
+      // What is no entry, such as the ledger, begins with a hash tag.
+      const entries = found.filter((name) => !name.startsWith('{', prefix.length));
+      const dead = entries.filter((name) => matches(name.slice(prefix.length, name.lastIndexOf(':'))));
       if (dead.length > 0) await link.command('unlink', ...dead);
       cursor = next;
     } while (cursor !== '0');

@@ -278,6 +278,14 @@ describe('redisStore', () => {
     expect(stats).toContain('cmdstat_scan');
   });
 
+  it('frees all entries, and still knows that it did', async () => {
+    const key = keyOf();
+    await of('shared').write(key, entryOf('x', { stamp: await stampOf(of('shared')) }));
+    await of('shared').invalidate({ pattern: '*' });
+    const left = await client.keys('signalbox:cache:*');
+    expect(left.toSorted()).toEqual(['signalbox:cache:{ledger}', 'signalbox:cache:{ledger}:stamp']);
+  });
+
   it('what is cut, changed or somebody else’s is a miss', async () => {
     const key = keyOf();
     await of('shared').write(key, entryOf('a body', { stamp: await stampOf(of('shared')) }));
