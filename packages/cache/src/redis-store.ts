@@ -77,8 +77,10 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   const shelf = new Shelf(local.maxBytes, local.maxEntries);
   const outage = watchOutage({ feature: 'cache', probe: () => link.command('get', stampKey) });
   const note = link.script('cache-invalidate', INVALIDATE);
+  const raise = link.script('cache-restore', RESTORE);
   const locks = lockOf(link, lockMs);
   let loading: Promise<void> | undefined;
+  let restoring: Promise<void> | undefined;
   /** Whether something was invalidated that the ledger does not have, whatever its number says. */
   let isBehind = false;
   /** Reads under way for the local tier: of many that ask for one name at the same time one asks Redis. */
@@ -126,6 +128,18 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     }
   }
 
+  /**
+   * Redis has lost what was invalidated. Processes that still know it and those that never will would take each other's
+   * entries for dead: what is older than the last of it is dead for all instead.
+   */
+  function restore(): void {
+    restoring ??= raise([ledgerKey, stampKey], [MAX_KEPT_MS, ledger.stamp])
+      .then(ignore, ignore)
+      .finally(() => {
+        restoring = undefined;
+      });
+  }
+
   function ask(name: string): Promise<RedisReply[]> {
     if (!link.cluster) return link.commandBytes('mget', name, stampKey) as Promise<RedisReply[]>;
     // Two servers, at the same time.
@@ -151,6 +165,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       const stamp = Buffer.isBuffer(stampBytes) ? Number(stampBytes.toString()) : 0;
       // Also where there is nothing: what is made now has to say what was known.
       if (stamp > ledger.stamp || isBehind) await load();
+      else if (stamp < ledger.stamp) restore();
       const entry = Buffer.isBuffer(bytes) ? decode(name, bytes) : undefined;
       // One that this process has not heard of, and cannot find out about, may be about this entry.
       if (entry === undefined || stamp > ledger.stamp || isBehind || !ledger.isCurrent(entry)) return undefined;
@@ -303,6 +318,16 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[2], text, 'PX', ARGV[2])
 redis.call('PUBLISH', ARGV[1], cjson.encode({ stamp = text, after = after, marks = marks }))
 return { text, after }
+`;
+
+// A reply that was on its way may be older than what was heard meanwhile: nothing is lost then.
+const RESTORE = `
+if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[2]) then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'floor', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[1])
+return 1
 `;
 
 function ignore(): void {

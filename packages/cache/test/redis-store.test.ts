@@ -286,6 +286,18 @@ describe('redisStore', () => {
     expect(left.toSorted()).toEqual(['signalbox:cache:{ledger}', 'signalbox:cache:{ledger}:stamp']);
   });
 
+  it('lost all it knew: processes from before and after that still share their entries', async () => {
+    const before = of('shared');
+    await before.invalidate({ tag: 'known' });
+    await client.flushall();
+    const after = await opened({ local: false });
+    const key = keyOf();
+    await eventually(async () => {
+      await after.write(key, entryOf('x', { tags: ['known'], stamp: await stampOf(after) }));
+      return (await before.read(key)) !== undefined;
+    });
+  });
+
   it('what is cut, changed or somebody else’s is a miss', async () => {
     const key = keyOf();
     await of('shared').write(key, entryOf('a body', { stamp: await stampOf(of('shared')) }));
