@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Entry } from './entry.js';
+import { Entry } from './entry.js';
 import type { StoreSize } from './store.js';
 
 /** Entries in memory, bounded by bytes and number. What is full forgets what has not been used for longest. */
@@ -20,7 +20,7 @@ export class Shelf {
   }
 
   set(key: string, entry: Entry): void {
-    this.entries.set(key, entry);
+    this.entries.set(key, owning(entry));
   }
 
   delete(key: string): void {
@@ -34,4 +34,15 @@ export class Shelf {
   size(): StoreSize {
     return { entries: this.entries.size, bytes: this.entries.calculatedSize };
   }
+}
+
+/** Its body may be a piece of something larger, such as all that Redis sent at once, which would be kept with it. */
+function owning(entry: Entry): Entry {
+  const { head, body, localUntil } = entry;
+  if (body.buffer.byteLength === body.length) return entry;
+  const bytes = Buffer.allocUnsafeSlow(body.length);
+  body.copy(bytes);
+  const owned = new Entry(head, bytes);
+  owned.localUntil = localUntil;
+  return owned;
 }

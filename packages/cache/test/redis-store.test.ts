@@ -6,7 +6,7 @@ import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { connectRedis, type RedisLink } from '@signalbox/redis';
 import { eventually } from '../../../test/support/eventually.js';
 import { decode, encode } from '../src/entry-codec.js';
-import { cache, redisStore, type CacheStore, type RedisStoreOptions } from '../src/index.js';
+import { cache, redisStore, type CacheStore, type Entry, type RedisStoreOptions } from '../src/index.js';
 import { clock, counting, fields, get, serving } from './support.js';
 import { entryOf, itKeepsTheStoreContract, keyOf, stampOf } from './store-contract.js';
 
@@ -162,6 +162,14 @@ describe('redisStore', () => {
     const found = await Promise.all(Array.from({ length: 100 }, async () => store.read(key)));
     expect(found.every((entry) => entry?.body.toString() === 'x')).toBe(true);
     expect((await reads()) - before).toBe(1);
+  });
+
+  it('the local tier holds the bytes of its entries, and not all that arrived with them', async () => {
+    const tier = await opened();
+    const key = keyOf();
+    await of('shared').write(key, entryOf('short', { stamp: await stampOf(of('shared')) }));
+    await eventually(() => !(tier.read(key) instanceof Promise));
+    expect((tier.read(key) as Entry).body.buffer.byteLength).toBe('short'.length);
   });
 
   it('a stale answer that a 304 renews is asked for once by many', async () => {
