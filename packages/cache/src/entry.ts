@@ -53,6 +53,7 @@ export class Entry {
   get bytes(): number {
     let bytes = 400 + this.body.length + this.head.path.length;
     for (const [name, value] of this.head.fields) bytes += 50 + name.length + String(value).length;
+    for (const text of [...this.head.tags, ...this.head.vary]) bytes += 30 + text.length;
     return bytes;
   }
 

@@ -31,6 +31,13 @@ describe('memoryStore', () => {
     expect(small.read(large)).toBeUndefined();
   });
 
+  it('counts the tags of an entry, too', () => {
+    const store = memoryStore({ maxBytes: 1_000_000 });
+    const tags = Array.from({ length: 1_000 }, (_, number) => `a tag, number ${number}`);
+    for (let each = 0; each < 100; each += 1) void store.write(keyOf(), entryOf('x', { tags }));
+    expect(store.size().entries).toBeLessThan(25);
+  });
+
   it('forgets 100 000 entries of a tag in one step', () => {
     const large = memoryStore({ maxEntries: 100_000, maxBytes: 1_000_000_000 });
     const keys = Array.from({ length: 100_000 }, () => keyOf());
