@@ -51,9 +51,29 @@ export function freshened(stored: readonly Field[], newer: readonly Field[], now
   return [...stored.filter(([name]) => !replaced.has(name.toLowerCase())), ...news];
 }
 
+/**
+ * What an answer can be forgotten by. What the app's function throws reaches nobody who writes to the response, where it
+ * might end the process.
+ *
+ * @returns `undefined` where it cannot be known: the answer would never be forgotten
+ */
+export function tagsOf({ engine, req, res }: Call): readonly string[] | undefined {
+  const { tags } = engine.settings;
+  if (typeof tags !== 'function') return tags;
+  try {
+    const own = tags(req, res as Response);
+    requireTags('cache', own);
+    return own;
+  } catch (error) {
+    engine.warnOfTags(error);
+    return undefined;
+  }
+}
+
 /** What is kept of an answer beside its body. */
 export function entryHead(parts: {
   call: Call;
+  tags: readonly string[];
   stamp: number;
   tookMs: number;
   status: number;
@@ -61,14 +81,11 @@ export function entryHead(parts: {
   verdict: Verdict;
   vary: readonly string[];
 }): EntryHead {
-  const { call, stamp, tookMs, status, fields, verdict, vary } = parts;
+  const { call, tags, stamp, tookMs, status, fields, verdict, vary } = parts;
   const { engine, req, key } = call;
   const kept = [...fields];
   if (fieldOf(fields, 'date') === undefined) kept.push(['Date', httpDate(engine.now())]);
   if (vary.length > 0 && fieldOf(fields, 'vary') === undefined) kept.push(['Vary', vary.join(', ')]);
-  const { tags } = engine.settings;
-  const own = typeof tags === 'function' ? tags(req, call.res as Response) : tags;
-  if (typeof tags === 'function') requireTags('cache', own);
   return {
     status,
     path: key.path,
@@ -82,7 +99,7 @@ export function entryHead(parts: {
     mustValidate: verdict.mustValidate,
     etag: fieldOf(fields, 'etag'),
     lastModified: fieldOf(fields, 'last-modified'),
-    tags: own,
+    tags,
     stamp,
     tookMs,
     route: routeTemplate(req),

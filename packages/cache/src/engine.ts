@@ -19,6 +19,7 @@ export class Engine {
   readonly tally: Tally = new Tally();
   private readonly notKept = new LRUCache<string, number>({ max: 10_000 });
   private readonly hitStatus: string;
+  private hasWarned = false;
 
   constructor(readonly settings: CacheSettings) {
     this.store = settings.store;
@@ -41,6 +42,14 @@ export class Engine {
 
   noteKept(key: CacheKey): void {
     this.notKept.delete(key.text);
+  }
+
+  /** Once: it is likely to go on. */
+  warnOfTags(error: unknown): void {
+    if (this.hasWarned) return;
+    this.hasWarned = true;
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.emitWarning(`cache: "tags" has failed, and answers are not kept: ${reason}`);
   }
 
   /** Tells everybody how a request was answered. */

@@ -4,7 +4,7 @@ import type { CacheKey } from './cache-key.js';
 import { listenersOf, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import { EMPTY, Entry, fieldOf, type EntryHead, type Field } from './entry.js';
-import { addEtag, answerOf, entryHead, freshened } from './answer.js';
+import { addEtag, answerOf, entryHead, freshened, tagsOf } from './answer.js';
 import { fieldsBelow, fieldsNow, joinedField, restore, varyOf, type Before } from './fields.js';
 import type { Flight } from './flights.js';
 import { judge, type Refusal, type Verdict } from './policy.js';
@@ -48,6 +48,7 @@ export class Exchange implements RecorderListener {
   /** Set once it is clear that the answer is kept. */
   private planned: EntryHead | undefined = undefined;
   private vary: readonly string[] = [];
+  private tags: readonly string[] = [];
   private hasValidated = false;
   /** Whether whoever answers knows nothing of the answer's validator. */
   private isEtagOurs = false;
@@ -253,7 +254,7 @@ export class Exchange implements RecorderListener {
 
   private judgeNow(status: number, fields: readonly Field[] | undefined): ReturnType<typeof judge> {
     const { engine, req, res, key } = this.call;
-    return judge(
+    const verdict = judge(
       answerOf(res, this.before, status, fields),
       {
         now: engine.now(),
@@ -263,6 +264,11 @@ export class Exchange implements RecorderListener {
       },
       engine.settings.policy,
     );
+    if (typeof verdict === 'string') return verdict;
+    const tags = tagsOf(this.call);
+    if (tags === undefined) return 'tags';
+    this.tags = tags;
+    return verdict;
   }
 
   private plan(verdict: Verdict): void {
@@ -273,8 +279,9 @@ export class Exchange implements RecorderListener {
     this.planned = this.isEtagOurs ? { ...head, etag: undefined } : head;
   }
 
-  private factsOf(): { call: Call; stamp: number; tookMs: number } {
-    return { call: this.call, stamp: this.stamp, tookMs: performance.now() - this.startedAt };
+  private factsOf(): { call: Call; tags: readonly string[]; stamp: number; tookMs: number } {
+    const { call, tags, stamp } = this;
+    return { call, tags, stamp, tookMs: performance.now() - this.startedAt };
   }
 
   private store(entry: Entry): void {

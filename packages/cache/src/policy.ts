@@ -53,7 +53,9 @@ export type Refusal =
   | 'no-freshness'
   | 'too-large'
   | 'incomplete'
-  | 'validator';
+  | 'validator'
+  /** The function that was to give it its tags has failed. */
+  | 'tags';
 
 /** RFC 9110 section 15.1: what a cache may give a lifetime of its own. 206 is not kept, 5xx never. */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);

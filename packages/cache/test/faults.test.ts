@@ -234,3 +234,24 @@ describe('fields without end', () => {
     expect(route.report().bytes).toBeGreaterThan(50_000);
   });
 });
+
+describe('a function for tags that fails', () => {
+  it.each<[string, RequestHandler]>([
+    ['at once', (_req, res) => void res.end('whole answer')],
+    ['in parts', (_req, res) => void Readable.from(['whole ', 'answer']).pipe(res)],
+  ])('leaves an answer that comes %s as it is, which is not kept', async (_how, handler) => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', hear);
+    onTestFinished(() => void process.off('warning', hear));
+    const tags = (): string[] => {
+      throw new Error('there is no product');
+    };
+    const route = cache({ ttlMs: 60_000, tags });
+    const url = await serving(route, handler);
+    for (let times = 0; times < 2; times += 1) expect((await get(url)).text).toBe('whole answer');
+    expect(route.report()).toMatchObject({ stored: 0, refused: { tags: 2 } });
+    await eventually(() => warnings.length > 0);
+    expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining('there is no product')]);
+  });
+});
