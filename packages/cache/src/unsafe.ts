@@ -45,11 +45,20 @@ export function watchUnsafe(engine: Engine, req: Request, res: Response): void {
 }
 
 function drop(engine: Engine, req: Request, url: string): void {
-  const key = requestKey(asRead(req, url), engine.settings.keys);
+  const key = keyOf(engine, req, url);
   if (typeof key === 'string') return;
   engine.flights.get(key)?.land('not-kept');
   const removed = engine.store.remove(key);
   if (removed instanceof Promise) removed.catch(() => undefined);
+}
+
+/** What the app's own function throws says that nothing can be kept under it, and reaches nobody who writes an answer. */
+function keyOf(engine: Engine, req: Request, url: string): ReturnType<typeof requestKey> {
+  try {
+    return requestKey(asRead(req, url), engine.settings.keys);
+  } catch {
+    return 'key';
+  }
 }
 
 /** The request, as one that asks for the URL: without what only its body brings along, and what it is made into. */

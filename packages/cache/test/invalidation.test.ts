@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
 import { cache } from '../src/index.js';
@@ -60,6 +60,13 @@ describe('unsafe methods (RFC 9111 section 4.4)', () => {
     const { status, headers } = await send(`${url}/a`, { method: 'POST' });
     expect([status, headers.location]).toEqual([303, '/b']);
     expect((await get(`${url}/b`)).text).toBe('answer 2');
+  });
+
+  it('are answered also where the key cannot be made for them', async () => {
+    const key = (req: Request): string => (Reflect.get(req, 'tenant') as { id: string }).id;
+    const later: RequestHandler = (_req, res) => void setTimeout(() => res.status(201).end('done'), 1);
+    const url = await serving(cache({ ttlMs: DAY, key }), later);
+    expect(await send(url, { method: 'POST' })).toMatchObject({ status: 201, text: 'done' });
   });
 
   /** Answers by language; who speaks `slow` is answered when it is let go. */
