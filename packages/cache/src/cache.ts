@@ -199,10 +199,11 @@ export function cache(options: CacheOptions = {}): Cache {
   }
 
   /** Waits for whoever makes the answer, or makes it. */
-  async function join(call: RunnableCall, next: NextFunction): Promise<void> {
-    const { req, res, flightKey } = call;
+  async function join(asked: RunnableCall, next: NextFunction): Promise<void> {
+    const { req, res, key } = asked;
+    let call = asked;
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      const under = engine.flights.get(flightKey);
+      const under = engine.flights.get(call.flightKey);
       if (under === undefined) return lead(call, next);
       const landing = await under.landed;
       if (res.closed) return next(new RequestAbortedError());
@@ -211,7 +212,16 @@ export function cache(options: CacheOptions = {}): Cache {
       if (typeof landing === 'object' && landing.isOutdated && attempt === 0) continue;
       const entry = fitting(req, landing, engine.now());
       if (entry !== undefined) return hit(req, res, entry, engine.now(), 'coalesced');
-      if (landing !== 'failed') break;
+      if (landing === 'failed') continue;
+      if (!isOtherVariant(req, landing)) break;
+      // By now it is known by which fields the answers differ: those who want the same wait for one of them.
+      const { entry: variant, list } = await find(store, key, req);
+      if (res.closed) return next(new RequestAbortedError());
+      if (variant !== undefined && isUsable(variant, wantedOf(req), engine.now())) {
+        return hit(req, res, variant, engine.now(), 'coalesced');
+      }
+      if (list === undefined) break;
+      call = { ...call, list, flightKey: flightKeyOf(req, key, list) };
     }
     runCall(call, next);
   }
@@ -347,4 +357,9 @@ function fitting(req: Request, landing: Landing, now: number): Entry | undefined
   if (typeof landing === 'string') return undefined;
   if (!landing.isStale && !landing.entry.isFresh(now)) return undefined;
   return variantOf(req, landing.vary) === landing.variant ? landing.entry : undefined;
+}
+
+/** Whether it is only the request's fields by which it does not fit. */
+function isOtherVariant(req: Request, landing: Landing): boolean {
+  return typeof landing === 'object' && variantOf(req, landing.vary) !== landing.variant;
 }

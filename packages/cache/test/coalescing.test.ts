@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
+import type { Answer } from '../../../test/support/send.js';
 import { cache, redisStore, type CacheOptions, type CacheStore } from '../src/index.js';
 import { clock, counting, get, serving } from './support.js';
 
@@ -209,6 +210,23 @@ describe('many who miss at once', () => {
     const languages = ['de', 'en', 'fr', 'de', 'en', 'fr'];
     const answers = await Promise.all(languages.map((language) => get(url, { 'accept-language': language })));
     expect(answers.map(({ text }) => text)).toEqual(languages);
+  });
+
+  it('are one call for each variant, and all of them are kept', async () => {
+    const handler = counting((req, res, next) => {
+      res.vary('Accept-Language').set('x-for', req.headers['accept-language']);
+      setTimeout(next, 100);
+    });
+    const route = cache({ ttlMs: 60_000 });
+    const url = await serving(route, handler);
+    const languages = Array.from({ length: 60 }, (_, index) => ['de', 'en', 'fr'][index % 3] ?? '');
+    const ask = (language: string): Promise<Answer> => get(url, { 'accept-language': language });
+    const answers = await Promise.all(languages.map(ask));
+    expect(answers.map(({ headers }) => headers['x-for'])).toEqual(languages);
+    expect(handler.calls()).toBe(3);
+    for (const language of languages.slice(0, 3)) {
+      expect((await ask(language)).headers['cache-status']).toContain('hit');
+    }
   });
 });
 
