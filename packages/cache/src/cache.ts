@@ -211,7 +211,10 @@ export function cache(options: CacheOptions = {}): Cache {
       // The next call begins after this request: it may have what that brings, whatever is forgotten meanwhile.
       if (typeof landing === 'object' && landing.isOutdated && attempt === 0) continue;
       const entry = fitting(req, landing, engine.now());
-      if (entry !== undefined) return hit(req, res, entry, engine.now(), 'coalesced');
+      if (entry !== undefined) {
+        const isStale = typeof landing === 'object' && landing.isStale;
+        return hit(req, res, entry, engine.now(), 'coalesced', isStale);
+      }
       if (landing === 'failed') continue;
       if (!isOtherVariant(req, landing)) break;
       // By now it is known by which fields the answers differ: those who want the same wait for one of them.
@@ -257,8 +260,10 @@ export function cache(options: CacheOptions = {}): Cache {
     entry: Entry,
     now: number,
     outcome: 'hit' | 'stale' | 'coalesced',
+    isInPlaceOfNewer = false,
   ): void {
-    if (outcome === 'coalesced') engine.markForwarded(res, 'fwd=uri-miss; collapsed');
+    if (isInPlaceOfNewer) engine.markForwarded(res, 'fwd=stale; detail=none-newer; collapsed');
+    else if (outcome === 'coalesced') engine.markForwarded(res, 'fwd=uri-miss; collapsed');
     else engine.markHit(res, entry.head.freshUntil - now);
     engine.note(req, outcome, entry.head.route);
     const isPrivate = settings.shared || settings.keys.isPersonal;

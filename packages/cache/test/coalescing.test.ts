@@ -212,6 +212,26 @@ describe('many who miss at once', () => {
     expect(answers.map(({ text }) => text)).toEqual(languages);
   });
 
+  it('are told that what they get is old where no newer answer could be had', async () => {
+    const { now, pass } = clock();
+    let status = 200;
+    const handler = counting((_req, res, next) => {
+      res.status(status);
+      setTimeout(next, 50);
+    });
+    const url = await serving(cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000 }), handler);
+    await get(url);
+    status = 503;
+    pass(20);
+    const answers = await Promise.all([get(url), get(url), get(url)]);
+    expect(answers.map(({ headers }) => headers['cache-status']?.split(', ').at(-1)).toSorted()).toEqual([
+      'signalbox; fwd=stale; detail=none-newer; collapsed',
+      'signalbox; fwd=stale; detail=none-newer; collapsed',
+      'signalbox; fwd=stale; fwd-status=503',
+    ]);
+    expect(handler.calls()).toBe(2);
+  });
+
   it('are one call for each variant, and all of them are kept', async () => {
     const handler = counting((req, res, next) => {
       res.vary('Accept-Language').set('x-for', req.headers['accept-language']);
