@@ -134,10 +134,19 @@ function sendRange(
     return true;
   }
   res.statusCode = 206;
+  // Bytes of the whole as it is kept: compressed by who stands above, they would be bytes of nothing.
+  if (res.req.headers['accept-encoding'] !== undefined) forbidTransforms(res);
   res.setHeader('Content-Range', `bytes ${start}-${end}/${body.length}`);
   res.setHeader('Content-Length', String(end - start + 1));
   send(body.subarray(start, end + 1));
   return true;
+}
+
+/** RFC 9111 section 5.2.2.6. */
+function forbidTransforms(res: ServerResponse): void {
+  const stated = joinedField(res.getHeader('cache-control'));
+  if (stated === undefined || stated === '') res.setHeader('Cache-Control', 'no-transform');
+  else if (!/\bno-transform\b/i.test(stated)) res.setHeader('Cache-Control', `${stated}, no-transform`);
 }
 
 /** RFC 9110 section 13.1.5: strong comparison. */

@@ -347,6 +347,14 @@ describe('HEAD and parts', () => {
     expect((await get(url)).text).toBe('answer 1');
   });
 
+  it('a part is not for those above to compress, who would make bytes of nothing of it', async () => {
+    const handler = counting(fields({ 'cache-control': 'max-age=60' }));
+    const url = await serving(cache(), handler);
+    expect((await get(url)).headers['cache-control']).toBe('max-age=60');
+    const part = await get(url, { range: 'bytes=0-1', 'accept-encoding': 'gzip' });
+    expect([part.status, part.headers['cache-control']]).toEqual([206, 'max-age=60, no-transform']);
+  });
+
   it('a part that a handler answers is not used again, nor taken for the whole (section 3.3)', async () => {
     const handler = counting((req, res, next) => {
       res.set('cache-control', 'max-age=60');
