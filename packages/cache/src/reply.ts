@@ -128,6 +128,8 @@ function sendRange(
   if (first !== '' && last !== '' && Number(last) < Number(first)) return false;
   if (start >= body.length || (first === '' && Number(last) === 0)) {
     res.statusCode = 416;
+    // The fields are those of the whole, and other caches may keep whatever states a lifetime.
+    res.setHeader('Cache-Control', 'no-store');
     res.setHeader('Content-Range', `bytes */${body.length}`);
     res.setHeader('Content-Length', '0');
     send(undefined);

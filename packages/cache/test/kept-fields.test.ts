@@ -355,6 +355,14 @@ describe('HEAD and parts', () => {
     expect([part.status, part.headers['cache-control']]).toEqual([206, 'max-age=60, no-transform']);
   });
 
+  it('a range behind the end is answered for nobody else', async () => {
+    const handler = counting(fields({ 'cache-control': 'public, max-age=60' }));
+    const url = await serving(cache(), handler);
+    await get(url);
+    const { status, headers } = await get(url, { range: 'bytes=999-' });
+    expect([status, headers['content-range'], headers['cache-control']]).toEqual([416, 'bytes */8', 'no-store']);
+  });
+
   it('a part that a handler answers is not used again, nor taken for the whole (section 3.3)', async () => {
     const handler = counting((req, res, next) => {
       res.set('cache-control', 'max-age=60');
