@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Request } from 'express';
-import { fieldOf, type Entry } from './entry.js';
+import { fieldOf, type Entry, type EntryHead } from './entry.js';
 import { joinedField, listed } from './fields.js';
 import { parseHttpDate } from './http-date.js';
 import { Recorder } from './recorder.js';
@@ -120,7 +120,7 @@ function sendRange(
   ifRange: string | undefined,
   send: Send,
 ): boolean {
-  if (ifRange !== undefined && !isUnchanged(ifRange, ownEtag, head.lastModified)) return false;
+  if (ifRange !== undefined && !isUnchanged(ifRange, ownEtag, head)) return false;
   const [whole, first = '', last = ''] = BYTE_RANGE.exec(range) ?? [];
   if (whole === undefined || (first === '' && last === '')) return false;
   const start = first === '' ? Math.max(0, body.length - Number(last)) : Number(first);
@@ -152,9 +152,15 @@ function forbidTransforms(res: ServerResponse): void {
 }
 
 /** RFC 9110 section 13.1.5: strong comparison. */
-function isUnchanged(ifRange: string, etag: string | undefined, lastModified: string | undefined): boolean {
+function isUnchanged(ifRange: string, etag: string | undefined, { lastModified, fields }: EntryHead): boolean {
   if (ifRange.startsWith('"')) return ifRange === etag;
-  return lastModified !== undefined && ifRange === lastModified;
+  return lastModified !== undefined && ifRange === lastModified && isStrong(lastModified, fields);
+}
+
+/** RFC 9110 section 8.8.2.2: what was changed and sent within one second may have changed once more in it. */
+function isStrong(lastModified: string, fields: EntryHead['fields']): boolean {
+  const [changed, sent] = [parseHttpDate(lastModified), parseHttpDate(fieldOf(fields, 'date'))];
+  return changed !== undefined && sent !== undefined && sent - changed >= 1_000;
 }
 
 /** Does so with whatever is answered below. */

@@ -363,6 +363,18 @@ describe('HEAD and parts', () => {
     expect([status, headers['content-range'], headers['cache-control']]).toEqual([416, 'bytes */8', 'no-store']);
   });
 
+  it.each([
+    [0, 200],
+    [1, 206],
+  ])('a date that was %d s old when the answer was sent makes it %d (RFC 9110 section 8.8.2.2)', async (age, status) => {
+    const { now } = clock();
+    const [date, modified] = [at(now()), at(now() - age * 1_000)];
+    const handler = counting(fields({ 'cache-control': 'max-age=60', 'last-modified': modified, date }));
+    const url = await serving(cache({ now }), handler);
+    await get(url);
+    expect((await get(url, { range: 'bytes=0-1', 'if-range': modified })).status).toBe(status);
+  });
+
   it('a part that a handler answers is not used again, nor taken for the whole (section 3.3)', async () => {
     const handler = counting((req, res, next) => {
       res.set('cache-control', 'max-age=60');
