@@ -12,12 +12,19 @@ import { Tally, type Outcome } from './tally.js';
 /** For how long it is remembered that what a URL answers is for nobody else: nobody waits for it in vain then. */
 const NOT_KEPT_MS = 60_000;
 
+const MAX_REMEMBERED_CHARACTERS = 4_000_000;
+
 /** What all requests of one cache share. */
 export class Engine {
   readonly store: CacheStore;
   readonly flights: Flights;
   readonly tally: Tally = new Tally();
-  private readonly notKept = new LRUCache<string, number>({ max: 10_000 });
+  private readonly notKept = new LRUCache<string, number>({
+    max: 10_000,
+    // Anybody can make up long URLs.
+    maxSize: MAX_REMEMBERED_CHARACTERS,
+    sizeCalculation: (_until, text) => text.length,
+  });
   private readonly hitStatus: string;
   private hasWarned = false;
 

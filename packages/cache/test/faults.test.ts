@@ -5,7 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import type { RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
+import { CacheKey } from '../src/cache-key.js';
+import { Engine } from '../src/engine.js';
 import { cache, type Cache } from '../src/index.js';
+import { resolveOptions } from '../src/options.js';
 import { clock, counting, fields, get, serving } from './support.js';
 
 /** All that the server sends to one request, until it closes. */
@@ -232,6 +235,17 @@ describe('fields without end', () => {
     await fetch(url).catch(() => undefined);
     await eventually(() => route.report().stored === 1);
     expect(route.report().bytes).toBeGreaterThan(50_000);
+  });
+});
+
+describe('URLs whose answers are not kept', () => {
+  it('are not remembered without bound, however long they are', () => {
+    const engine = new Engine(resolveOptions('cache', {}));
+    const keys = Array.from({ length: 1_000 }, (_, each) => new CacheKey('x'.repeat(15_000) + String(each), '/'));
+    for (const key of keys) engine.noteNotKept(key);
+    const remembered = keys.filter((key) => engine.isNotKept(key));
+    expect(remembered.length).toBeGreaterThan(0);
+    expect(remembered.length * 15_000).toBeLessThan(5_000_000);
   });
 });
 
