@@ -13,6 +13,7 @@ import {
 import { signals } from '@signalbox/signals';
 import { CacheKey } from './cache-key.js';
 import { Entry } from './entry.js';
+import { argumentsKey } from './arguments-key.js';
 import { claimOrFind } from './flights.js';
 import { memoryStore } from './memory-store.js';
 import { requireCacheStore, requireTags } from './options.js';
@@ -31,7 +32,7 @@ export interface MemoizeOptions<Args extends readonly unknown[], Result> {
   name?: string | undefined;
   /**
    * What a result depends on.
-   * @default all arguments, as JSON
+   * @default all arguments, as JSON; those that JSON does not tell apart are refused
    */
   key?: ((...args: Args) => string) | undefined;
   tags?: readonly string[] | ((result: Result, ...args: Args) => readonly string[]) | undefined;
@@ -292,7 +293,7 @@ function resolve<Args extends readonly unknown[], Result>(
   const {
     ttlMs,
     name = fn.name,
-    key = (...args: Args) => JSON.stringify(args),
+    key = (...args: Args) => argumentsKey(name, args),
     tags = [],
     store = memoryStore(),
     jitter = 0.1,

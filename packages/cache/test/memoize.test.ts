@@ -23,6 +23,24 @@ describe('memoize', () => {
     expect(double.report()).toMatchObject({ name: 'double', hit: 1, miss: 3, stored: 3 });
   });
 
+  it('tells apart all arguments of which a function can make different things', async () => {
+    const shown = memoize((...args: unknown[]) => args.map(String), { ttlMs: 10_000, name: 'shown' });
+    for (const args of [[undefined], [null], [Number.NaN], [Infinity], [-Infinity], ['null'], [], [[null]]]) {
+      expect(await shown(...args)).toEqual(args.map(String));
+    }
+    expect(shown.report()).toMatchObject({ miss: 8 });
+  });
+
+  it.each([[new Map([[1, 2]])], [new Set(['a'])], [new URLSearchParams('q=1')], [/a/], [() => 1], [1n]])(
+    'wants a key where JSON has nothing to say of an argument: %o',
+    async (argument) => {
+      const shown = memoize((each: unknown) => String(each), { ttlMs: 10_000, name: 'shown' });
+      await expect(shown(argument)).rejects.toThrow('memoize: "key" of shown is wanted');
+      const keyed = memoize(shown, { ttlMs: 10_000, name: 'keyed', key: String });
+      await expect(keyed('as text')).resolves.toBe('as text');
+    },
+  );
+
   it('gives each caller a value of his own, the first time as the second', async () => {
     const made = memoize(() => ({ list: [1], at: new Date(0) }), { ttlMs: 10_000, name: 'made' });
     const first = await made();
