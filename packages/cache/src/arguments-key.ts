@@ -15,7 +15,9 @@ export function argumentsKey(owner: string, args: readonly unknown[]): string {
     }
     if (isUntold(value)) {
       const what = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
-      throw new TypeError(`memoize: "key" of ${owner} is wanted: JSON does not tell one ${what} from another`);
+      throw new TypeError(
+        `memoize: "key" of ${owner} is wanted: JSON does not tell one ${what} from another`,
+      );
     }
     return value;
   });

@@ -2,7 +2,6 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { RequestAbortedError } from '@signalbox/context';
 import { GatewayTimeoutError } from '@signalbox/errors';
 import type { CacheKey } from './cache-key.js';
-import { canDetach } from './detached.js';
 import { Engine } from './engine.js';
 import type { Entry } from './entry.js';
 import { isUnsafe, watchUnsafe } from './unsafe.js';
@@ -11,7 +10,7 @@ import { refreshLater, runCall, type RunnableCall } from './run-call.js';
 import { sendEntry, stayPrivate, conditionsOf, type Conditions } from './reply.js';
 import { hasCredentials } from './request-fields.js';
 import { requireInvalidation } from './require-invalidation.js';
-import { parseRequestDirectives, RequestDirectives } from './directives.js';
+import { isDue, isRead, isUsable, mayBeStale, NOTHING_WANTED, wantedOf } from './freshness.js';
 import { requestKey, variantOf, type NoKey } from './request-key.js';
 import { claimOrFind, type Landing } from './flights.js';
 import type { Invalidation } from './store.js';
@@ -141,7 +140,7 @@ export function cache(options: CacheOptions = {}): Cache {
     // What was not said to be for everybody is not for those who are somebody.
     if (entry !== undefined && !isOpenToAll && !entry.head.isPublic) entry = undefined;
     if (entry !== undefined && now >= entry.head.keptUntil) entry = undefined;
-    const wanted = wantedOf(req);
+    const wanted = wantedOf(req, settings.requestDirectives);
 
     if (entry !== undefined && isUsable(entry, wanted, now)) {
       // By HEAD no new answer can be made.
@@ -220,7 +219,10 @@ export function cache(options: CacheOptions = {}): Cache {
       // By now it is known by which fields the answers differ: those who want the same wait for one of them.
       const { entry: variant, list } = await find(store, key, req);
       if (res.closed) return next(new RequestAbortedError());
-      if (variant !== undefined && isUsable(variant, wantedOf(req), engine.now())) {
+      if (
+        variant !== undefined &&
+        isUsable(variant, wantedOf(req, settings.requestDirectives), engine.now())
+      ) {
         return hit(req, res, variant, engine.now(), 'coalesced');
       }
       if (list === undefined) break;
@@ -235,7 +237,8 @@ export function cache(options: CacheOptions = {}): Cache {
     const flight = engine.flights.start(flightKey);
     const { claim, found } = await claimOrFind(store, flightKey, settings.waitMs, async () => {
       const known = await find(store, key, req);
-      return known.entry !== undefined && isUsable(known.entry, wantedOf(req), engine.now())
+      return known.entry !== undefined &&
+        isUsable(known.entry, wantedOf(req, settings.requestDirectives), engine.now())
         ? known
         : undefined;
     });
@@ -282,18 +285,6 @@ export function cache(options: CacheOptions = {}): Cache {
     next();
   }
 
-  function wantedOf(req: Request): RequestDirectives {
-    const field = req.headers['cache-control'];
-    if (field === undefined) {
-      if (req.headers.pragma === undefined || !settings.requestDirectives) return NOTHING_WANTED;
-      // RFC 9111 section 5.4.
-      return parseRequestDirectives(/\bno-cache\b/i.test(req.headers.pragma) ? 'no-cache' : '');
-    }
-    if (settings.requestDirectives) return parseRequestDirectives(field);
-    // RFC 9111 section 5.2.1.5: what is not to be kept is not kept, whatever else is not heeded.
-    return /\bno-store\b/i.test(field) ? NOT_KEPT : NOTHING_WANTED;
-  }
-
   return Object.assign(
     function cacheMiddleware(req: Request, res: Response, next: NextFunction): void {
       answer(req, res, next);
@@ -320,41 +311,6 @@ export function cache(options: CacheOptions = {}): Cache {
 
 function textOf(key: CacheKey | NoKey): string {
   return typeof key === 'string' ? key : key.text;
-}
-
-const NOTHING_WANTED = new RequestDirectives();
-const NOT_KEPT = parseRequestDirectives('no-store');
-
-function isRead(req: Request): boolean {
-  return req.method === 'GET' || req.method === 'HEAD';
-}
-
-/** RFC 9111 sections 4.2 and 5.2.1. */
-function isUsable(entry: Entry, wanted: RequestDirectives, now: number): boolean {
-  const { freshUntil, mustValidate, revalidateUntil, errorUntil } = entry.head;
-  if (mustValidate || wanted.noCache) return false;
-  if (wanted === NOTHING_WANTED) return now < freshUntil;
-  if (wanted.maxAge !== undefined && entry.ageMs(now) > wanted.maxAge * 1_000) return false;
-  if (wanted.minFresh !== undefined && freshUntil - now < wanted.minFresh * 1_000) return false;
-  if (now < freshUntil) return true;
-  // Stale only where the answer itself would let it be.
-  const isStrict = revalidateUntil <= freshUntil && errorUntil <= freshUntil;
-  return wanted.maxStale !== undefined && !isStrict && now - freshUntil <= wanted.maxStale * 1_000;
-}
-
-/** RFC 5861 section 3. Not for HEAD, by which no new answer can be made. */
-function mayBeStale(req: Request, res: Response, { head }: Entry, now: number): boolean {
-  return !head.mustValidate && now < head.revalidateUntil && req.method === 'GET' && canDetach(req, res);
-}
-
-/**
- * Whether to make it anew before it is stale: the likelier the nearer that is and the longer it takes, so that of many
- * one is early enough (Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention").
- */
-function isDue({ head }: Entry, now: number): boolean {
-  const leftMs = head.freshUntil - now;
-  if (leftMs > head.tookMs * 10) return false;
-  return -head.tookMs * Math.log(Math.random()) >= leftMs;
 }
 
 /** What others wait for, where it is also for this request: not what has to be asked for each time. */

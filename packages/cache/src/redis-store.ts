@@ -11,8 +11,8 @@ import { redisLink, requirePrefix, watchOutage, type RedisReply, type RedisSourc
 import { KeyNames, type CacheKey } from './cache-key.js';
 import type { Entry } from './entry.js';
 import { decode, encode } from './entry-codec.js';
-import { Ledger, marksOf, matcherOf, type Mark } from './ledger.js';
-import { MAX_KEPT_MS } from './policy.js';
+import { marksOf, matcherOf, type Mark } from './ledger.js';
+import { RedisLedger } from './redis-ledger.js';
 import { lockOf } from './redis-lock.js';
 import { messages } from './redis-messages.js';
 import { Removals } from './removals.js';
@@ -70,24 +70,17 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   const link = redisLink(source);
   const { prefix, secret, local, lockMs } = resolveOptions(options);
   const names = new KeyNames(prefix, secret);
-  const ledgerKey = `${prefix}{ledger}`;
-  const stampKey = `${prefix}{ledger}:stamp`;
-  const ledger = new Ledger();
+  const ledger = new RedisLedger(link, prefix);
+  const { stampKey } = ledger;
   const removals = new Removals();
   const shelf = new Shelf(local.maxBytes, local.maxEntries);
   const outage = watchOutage({ feature: 'cache', probe: () => link.command('get', stampKey) });
-  const note = link.script('cache-invalidate', INVALIDATE);
-  const raise = link.script('cache-restore', RESTORE);
   const locks = lockOf(link, lockMs);
-  let loading: Promise<void> | undefined;
-  let restoring: Promise<void> | undefined;
-  /** Whether something was invalidated that the ledger does not have, whatever its number says. */
-  let isBehind = false;
   /** Reads under way for the local tier: of many that ask for one name at the same time one asks Redis. */
   const reading = new Map<string, Promise<Entry | undefined>>();
 
   const heard = messages(link, `${prefix}messages`, {
-    marked: mark,
+    marked: (marks, stamp, after) => ledger.hear(marks, stamp, after),
     dropped(name) {
       forget(name);
       // Redis may have been told to keep it after it was told to forget it.
@@ -96,49 +89,9 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     missed() {
       // Something may have been invalidated meanwhile that is still kept here.
       shelf.clear();
-      isBehind = true;
-      load().catch(ignore);
+      ledger.missed();
     },
   });
-
-  function mark(marks: readonly Mark[], stamp: number, after: number): void {
-    if (after > ledger.stamp) isBehind = true;
-    for (const each of marks) ledger.add(each, stamp);
-  }
-
-  /** What was invalidated since, all of it. */
-  function load(): Promise<void> {
-    loading ??= loadNow().finally(() => {
-      loading = undefined;
-    });
-    return loading;
-  }
-
-  async function loadNow(): Promise<void> {
-    // What is missed from now on is not in the reply.
-    isBehind = false;
-    const fields = (await link.command('hgetall', ledgerKey).catch((error: unknown) => {
-      isBehind = true;
-      throw error;
-    })) as string[];
-    for (let index = 0; index < fields.length; index += 2) {
-      const stamp = Number(fields[index + 1]);
-      if (fields[index] === 'floor') ledger.raise(stamp);
-      else ledger.add(fields[index] as Mark, stamp);
-    }
-  }
-
-  /**
-   * Redis has lost what was invalidated. Processes that still know it and those that never will would take each other's
-   * entries for dead: what is older than the last of it is dead for all instead.
-   */
-  function restore(): void {
-    restoring ??= raise([ledgerKey, stampKey], [MAX_KEPT_MS, ledger.stamp])
-      .then(ignore, ignore)
-      .finally(() => {
-        restoring = undefined;
-      });
-  }
 
   function ask(name: string): Promise<RedisReply[]> {
     if (!link.cluster) return link.commandBytes('mget', name, stampKey) as Promise<RedisReply[]>;
@@ -164,11 +117,11 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       const [bytes, stampBytes] = await ask(name);
       const stamp = Buffer.isBuffer(stampBytes) ? Number(stampBytes.toString()) : 0;
       // Also where there is nothing: what is made now has to say what was known.
-      if (stamp > ledger.stamp || isBehind) await load();
-      else if (stamp < ledger.stamp) restore();
+      await ledger.catchUp(stamp);
       const entry = Buffer.isBuffer(bytes) ? decode(name, bytes) : undefined;
       // One that this process has not heard of, and cannot find out about, may be about this entry.
-      if (entry === undefined || stamp > ledger.stamp || isBehind || !ledger.isCurrent(entry)) return undefined;
+      if (entry === undefined || ledger.isBehind(stamp)) return undefined;
+      if (!ledger.isCurrent(entry)) return undefined;
       // What was read is from before that.
       if (removals.wasRemovedSince(name, askedAt)) return undefined;
       if (!removals.wasKeptSince(name, askedAt)) keepLocally(name, entry);
@@ -239,7 +192,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       if (
         kept !== undefined &&
         heard.isLive &&
-        !isBehind &&
+        !ledger.isBehind(0) &&
         performance.now() < kept.localUntil &&
         ledger.isCurrent(kept)
       ) {
@@ -266,11 +219,9 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
 
     async invalidate(what) {
       const marks = marksOf(what);
-      const reply = await note([ledgerKey, stampKey], [`${prefix}messages`, MAX_KEPT_MS, ...marks]);
-      const [stamp, after] = (reply as RedisReply[]).map(Number);
-      mark(marks, stamp ?? NaN, after ?? NaN);
+      await ledger.note(marks, `${prefix}messages`);
       if ('tag' in what || link.cluster) return;
-      for (const each of marks) await sweep(each);
+      for (const mark of marks) await sweep(mark);
     },
 
     get stamp() {
@@ -292,46 +243,6 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       shelf.clear();
     },
   };
-}
-
-/** More marks than this are not kept: what is older than the last of them is dead instead. */
-const MAX_MARKS = 10_000;
-
-// Numbers by the clock, so that one that is lost with the key is not given again.
-const INVALIDATE = `
-local time = redis.call('TIME')
-local after = redis.call('GET', KEYS[2]) or '0'
-local stamp = math.max(
-  tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000),
-  tonumber(after) + 1)
-local text = string.format('%.0f', stamp)
-if redis.call('HLEN', KEYS[1]) > ${MAX_MARKS} then
-  redis.call('DEL', KEYS[1])
-  redis.call('HSET', KEYS[1], 'floor', text)
-end
-local marks = {}
-for index = 3, #ARGV do
-  redis.call('HSET', KEYS[1], ARGV[index], text)
-  marks[#marks + 1] = ARGV[index]
-end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('SET', KEYS[2], text, 'PX', ARGV[2])
-redis.call('PUBLISH', ARGV[1], cjson.encode({ stamp = text, after = after, marks = marks }))
-return { text, after }
-`;
-
-// A reply that was on its way may be older than what was heard meanwhile: nothing is lost then.
-const RESTORE = `
-if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[2]) then return 0 end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'floor', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[1])
-return 1
-`;
-
-function ignore(): void {
-  // The next read finds that something is missing, and asks again.
 }
 
 interface Resolved {

@@ -152,7 +152,11 @@ function forbidTransforms(res: ServerResponse): void {
 }
 
 /** RFC 9110 section 13.1.5: strong comparison. */
-function isUnchanged(ifRange: string, etag: string | undefined, { lastModified, fields }: EntryHead): boolean {
+function isUnchanged(
+  ifRange: string,
+  etag: string | undefined,
+  { lastModified, fields }: EntryHead,
+): boolean {
   if (ifRange.startsWith('"')) return ifRange === etag;
   return lastModified !== undefined && ifRange === lastModified && isStrong(lastModified, fields);
 }

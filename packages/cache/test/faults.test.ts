@@ -241,7 +241,10 @@ describe('fields without end', () => {
 describe('URLs whose answers are not kept', () => {
   it('are not remembered without bound, however long they are', () => {
     const engine = new Engine(resolveOptions('cache', {}));
-    const keys = Array.from({ length: 1_000 }, (_, each) => new CacheKey('x'.repeat(15_000) + String(each), '/'));
+    const keys = Array.from(
+      { length: 1_000 },
+      (_, each) => new CacheKey('x'.repeat(15_000) + String(each), '/'),
+    );
     for (const key of keys) engine.noteNotKept(key);
     const remembered = keys.filter((key) => engine.isNotKept(key));
     expect(remembered.length).toBeGreaterThan(0);

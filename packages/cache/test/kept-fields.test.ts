@@ -189,22 +189,25 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     ]);
   });
 
-  it.each(['private', 'no-cache'])('takes over no field that the 304 names in %s (section 5.2.2)', async (directive) => {
-    const { now, pass } = clock();
-    const handler: RequestHandler = (req, res) => {
-      const control = `max-age=10, ${directive}="X-User"`;
-      res.set({ etag: '"a"', 'cache-control': control, 'x-user': req.headers['x-me'] ?? 'nobody' });
-      if (req.headers['if-none-match'] === '"a"') res.status(304).end();
-      else res.end('page');
-    };
-    const url = await serving(cache({ now }), handler);
-    await get(url, { 'x-me': 'alice' });
-    pass(11);
-    await get(url, { 'x-me': 'bob' });
-    const { headers } = await get(url, { 'x-me': 'carol' });
-    expect(headers['cache-status']).toContain('hit');
-    expect(headers['x-user']).toBeUndefined();
-  });
+  it.each(['private', 'no-cache'])(
+    'takes over no field that the 304 names in %s (section 5.2.2)',
+    async (directive) => {
+      const { now, pass } = clock();
+      const handler: RequestHandler = (req, res) => {
+        const control = `max-age=10, ${directive}="X-User"`;
+        res.set({ etag: '"a"', 'cache-control': control, 'x-user': req.headers['x-me'] ?? 'nobody' });
+        if (req.headers['if-none-match'] === '"a"') res.status(304).end();
+        else res.end('page');
+      };
+      const url = await serving(cache({ now }), handler);
+      await get(url, { 'x-me': 'alice' });
+      pass(11);
+      await get(url, { 'x-me': 'bob' });
+      const { headers } = await get(url, { 'x-me': 'carol' });
+      expect(headers['cache-status']).toContain('hit');
+      expect(headers['x-user']).toBeUndefined();
+    },
+  );
 
   it('is from then on told apart by what the 304 says in Vary (section 4.1)', async () => {
     const { now, pass } = clock();
@@ -360,20 +363,27 @@ describe('HEAD and parts', () => {
     const url = await serving(cache(), handler);
     await get(url);
     const { status, headers } = await get(url, { range: 'bytes=999-' });
-    expect([status, headers['content-range'], headers['cache-control']]).toEqual([416, 'bytes */8', 'no-store']);
+    expect([status, headers['content-range'], headers['cache-control']]).toEqual([
+      416,
+      'bytes */8',
+      'no-store',
+    ]);
   });
 
   it.each([
     [0, 200],
     [1, 206],
-  ])('a date that was %d s old when the answer was sent makes it %d (RFC 9110 section 8.8.2.2)', async (age, status) => {
-    const { now } = clock();
-    const [date, modified] = [at(now()), at(now() - age * 1_000)];
-    const handler = counting(fields({ 'cache-control': 'max-age=60', 'last-modified': modified, date }));
-    const url = await serving(cache({ now }), handler);
-    await get(url);
-    expect((await get(url, { range: 'bytes=0-1', 'if-range': modified })).status).toBe(status);
-  });
+  ])(
+    'a date that was %d s old when the answer was sent makes it %d (RFC 9110 section 8.8.2.2)',
+    async (age, status) => {
+      const { now } = clock();
+      const [date, modified] = [at(now()), at(now() - age * 1_000)];
+      const handler = counting(fields({ 'cache-control': 'max-age=60', 'last-modified': modified, date }));
+      const url = await serving(cache({ now }), handler);
+      await get(url);
+      expect((await get(url, { range: 'bytes=0-1', 'if-range': modified })).status).toBe(status);
+    },
+  );
 
   it('a part that a handler answers is not used again, nor taken for the whole (section 3.3)', async () => {
     const handler = counting((req, res, next) => {

@@ -131,7 +131,13 @@ describe('two users', () => {
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
     const ask = async (own: RequestOptions): Promise<string> => {
-      const sent = request({ host: '127.0.0.1', port, rejectUnauthorized: false, agent: false, ...own }).end();
+      const sent = request({
+        host: '127.0.0.1',
+        port,
+        rejectUnauthorized: false,
+        agent: false,
+        ...own,
+      }).end();
       const [response] = (await once(sent, 'response')) as [IncomingMessage];
       return text(response);
     };
