@@ -54,8 +54,17 @@ export function sendTrailers(res: ServerResponse, trailers: readonly (string | B
   if (trailers === null || trailers.length === 0 || !res.hasHeader('trailer')) return;
   const fields: [string, string][] = [];
   for (let index = 0; index < trailers.length; index += 2) {
-    const name = String(trailers[index]);
-    if (!NO_TRAILERS.has(name.toLowerCase())) fields.push([name, String(trailers[index + 1] ?? '')]);
+    const name = textOf(trailers[index]);
+    if (!NO_TRAILERS.has(name.toLowerCase())) fields.push([name, textOf(trailers[index + 1])]);
   }
-  res.addTrailers(fields);
+  try {
+    res.addTrailers(fields);
+  } catch {
+    // What Node does not send is left out: the body is whole without it.
+  }
+}
+
+/** As the fields of a header section, byte by byte: read as UTF-8, some would be characters that no field may have. */
+function textOf(bytes: string | Buffer | undefined): string {
+  return typeof bytes === 'string' ? bytes : (bytes?.toString('latin1') ?? '');
 }

@@ -4,8 +4,8 @@ import { listen } from '@signalbox/testing';
 import express from 'express';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { proxied, rawConnection } from './proxy-support.js';
-import { goodServer, until, upstreamServer } from './upstream-server.js';
+import { proxied, rawConnection, rawExchange } from './proxy-support.js';
+import { goodServer, rawServer, until, upstreamServer } from './upstream-server.js';
 
 const LARGE = 'x'.repeat(300_000);
 
@@ -184,6 +184,26 @@ describe('bodies on their way through a proxy', () => {
     expect(answer.headers.trailer).toBe('X-Sum, Content-Length');
     expect(answer.trailers).toEqual({ 'x-sum': '42', 'x-other': 'y' });
   });
+
+  it.each(['\u00e9', '\u00e2\u0082\u00ac', '\u00ff\u0080'])(
+    'passes trailers on byte by byte, and ends the answer behind them: %j',
+    async (value) => {
+      const upstream = await rawServer((socket) =>
+        socket.once('data', () =>
+          socket.write(
+            `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: ${value}\r\n\r\n`,
+            'latin1',
+          ),
+        ),
+      );
+      const text = await rawExchange(
+        await proxied({ to: upstream }),
+        'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+      );
+
+      expect(text.endsWith(`\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: ${value}\r\n\r\n`)).toBe(true);
+    },
+  );
 
   it('sends events as they come, and the head before the first of them', async () => {
     let send = (_text: string): void => undefined;
