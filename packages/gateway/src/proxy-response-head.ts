@@ -59,7 +59,8 @@ export function writeHead(
       case DROP:
         break;
       case CONNECTION:
-        named = namedByConnection(value) ?? named;
+        // There may be several of these lines, and all of them count.
+        named = [...(named ?? []), ...(namedByConnection(value) ?? [])];
         break;
       case CONTENT_LENGTH:
         // RFC 9110 section 8.6: not with a 204.

@@ -50,7 +50,8 @@ describe('header fields on their way through a proxy', () => {
 
   it('does the same for answers', async () => {
     const upstream = await upstreamServer((_req, res) => {
-      res.setHeader('Connection', 'X-Hop').setHeader('X-Hop', '1').setHeader('X-End', '2');
+      res.setHeader('Connection', ['X-Hop', 'X-Next']).setHeader('X-Hop', '1').setHeader('X-End', '2');
+      res.setHeader('X-Next', '3');
       res.setHeader('Proxy-Authenticate', 'Basic').setHeader('Via', '1.0 inner').end('x');
     });
     const { headers } = await fetch(await proxied({ to: upstream.url }));
@@ -58,6 +59,7 @@ describe('header fields on their way through a proxy', () => {
     expect(headers.get('x-end')).toBe('2');
     expect(headers.get('via')).toMatch(/^1\.0 inner, 1\.1 signalbox-[0-9a-f]{12}$/);
     expect(headers.has('x-hop')).toBe(false);
+    expect(headers.has('x-next')).toBe(false);
     expect(headers.has('proxy-authenticate')).toBe(false);
   });
 
