@@ -20,22 +20,27 @@ interface Hold {
  * as well, and the parser hears nothing of it.
  */
 export class Connection extends Client {
-  private readonly hold: Hold;
+  /** Of the socket there is now. Another one follows where it closes, or becomes a tunnel and lives on. */
+  private readonly present: { hold: Hold };
 
   constructor(origin: URL, { connect, ...options }: Client.Options) {
     if (typeof connect !== 'function') throw new TypeError('Connection: "connect" must be a function');
-    const hold: Hold = { socket: undefined, isHeld: false };
+    const present: { hold: Hold } = { hold: { socket: undefined, isHeld: false } };
     super(origin, {
       ...options,
       connect(to, callback) {
         connect(to, (...[error, socket]) => {
           // undici leaves the second out where there is a first.
-          if (error !== null) callback(error, null);
-          else callback(null, holdable(socket, hold));
+          if (error !== null) {
+            callback(error, null);
+            return;
+          }
+          present.hold = { socket, isHeld: false };
+          callback(null, holdable(socket, present.hold));
         });
       },
     });
-    this.hold = hold;
+    this.present = present;
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -46,26 +51,25 @@ export class Connection extends Client {
 
   /** Its socket, once there is one. */
   get socket(): Socket | undefined {
-    return this.hold.socket;
+    return this.present.hold.socket;
   }
 
   /** What the socket takes in until it is full is all that comes. */
   stopReading(): void {
-    this.hold.isHeld = true;
+    this.present.hold.isHeld = true;
   }
 
   /** Reads what has come, but not before the caller is done: it may be the parser's. */
   goOnReading(): void {
-    if (!this.hold.isHeld) return;
-    this.hold.isHeld = false;
-    process.nextTick(readOn, this.hold);
+    const { hold } = this.present;
+    if (!hold.isHeld) return;
+    hold.isHeld = false;
+    process.nextTick(readOn, hold);
   }
 }
 
 function holdable(socket: Socket, hold: Hold): Socket {
   const read = socket.read.bind(socket);
-  hold.socket = socket;
-  hold.isHeld = false;
   // Here from the beginning: a property that comes and goes makes all the others slow.
   socket.read = (size) => (hold.isHeld ? null : (read(size) as unknown));
   socket.on('error', nameReset);

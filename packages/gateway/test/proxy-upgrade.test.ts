@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorHandler, UnauthorizedError } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
 import express, { type Express } from 'express';
 import { WebSocket } from 'undici';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { rawConnection, testProxy } from './proxy-support.js';
-import { until } from './upstream-server.js';
+import { rawServer, until } from './upstream-server.js';
 import type { Proxy, ProxyOptions } from '@signalbox/gateway';
 
 interface SocketServer {
@@ -190,6 +192,37 @@ describe('WebSocket through a proxy', () => {
     upstream.sockets[1]?.destroy();
     await closed;
     await until(() => shop.state().tunnels === 0);
+  });
+
+  it('goes on while somebody else reads an answer slowly', async () => {
+    const upstream = await rawServer((socket) =>
+      socket.once('data', (head) => {
+        if (String(head).includes('websocket')) {
+          socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+          socket.once('data', () => socket.write(Buffer.alloc(20_000_000)));
+        } else {
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n');
+          socket.write(Buffer.alloc(50_000_000));
+        }
+      }),
+    );
+    // One connection to the upstream: the tunnel leaves it, and the answer comes by the next one in its place.
+    const { url } = await gateway({ to: upstream, maxConnections: 1 });
+    const tunnel = connect(Number(new URL(url).port), '127.0.0.1');
+    onTestFinished(() => void tunnel.destroy());
+    tunnel.write(handshake('/shop/ws'));
+    await once(tunnel, 'readable');
+    const slow = await rawConnection(url);
+    slow.pause();
+    slow.write('GET /shop/file HTTP/1.1\r\nHost: a\r\n\r\n');
+    await sleep(500);
+
+    tunnel.write('go');
+    // For so long that the tunnel has to wait for its client, too.
+    await sleep(500);
+    let bytes = 0;
+    tunnel.on('data', (chunk: Buffer) => void (bytes += chunk.length));
+    await until(() => bytes > 20_000_000);
   });
 
   it('ends when the proxy is closed', async () => {
