@@ -204,7 +204,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     if (!this.isEventStream) this.cork();
     const hasRoom = res.write(chunk);
     if (this.isEventStream) flushCompression(res);
-    if (hasRoom || res.writableLength < MAX_UNSENT_BYTES) return true;
+    if (hasRoom || (res.writableLength < MAX_UNSENT_BYTES && !isWrapped(res))) return true;
     pace.pause();
     this.connection?.stopReading();
     if (!this.waitsForDrain) {
@@ -340,6 +340,14 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private at(): At {
     return { upstream: this.target.settings.name, server: this.call?.server.address.origin ?? '' };
   }
+}
+
+/**
+ * Whoever has put a function of his own in the place of `write`, as compression does, keeps bytes that nobody else
+ * can count: where that is full, it is.
+ */
+function isWrapped(res: ServerResponse): boolean {
+  return Object.hasOwn(res, 'write');
 }
 
 function ignore(): void {
