@@ -22,7 +22,7 @@ export class ProxyCall {
 
   private readonly settings: UpstreamSettings;
   private readonly attempt: number;
-  private readonly endAtServer: (verdict: Verdict) => void;
+  private readonly endAtServer: (verdict: Verdict, isOver?: boolean) => void;
   private endProbe: ((outcome: { verdict: Verdict }) => void) | undefined = undefined;
   private isCounted = false;
 
@@ -51,13 +51,14 @@ export class ProxyCall {
     if (outcome === undefined) caller.refusedByBreaker();
   }
 
-  /** Tells the breaker, once: with the header section, since a body may last. */
+  /** Tells the breaker, and who waits for a server on trial, once: with the header section, since a body may last. */
   count(verdict: Verdict): void {
     if (this.isCounted) return;
     this.isCounted = true;
     const slowMs = this.settings.breaker?.slowCallMs ?? Infinity;
     const isSlow = verdict === 'ok' && slowMs !== Infinity && performance.now() - this.startedAt > slowMs;
     const judged = isSlow ? 'failed' : verdict;
+    this.endAtServer(judged, false);
     if (this.endProbe === undefined) this.server.breaker(ROUTE)?.count(judged);
     else this.endProbe({ verdict: judged });
   }

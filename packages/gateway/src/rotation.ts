@@ -5,14 +5,14 @@ import type { UpstreamSettings } from './options.js';
 export interface Rotation {
   readonly isIn: boolean;
   /** Until when it should not be called, in epoch milliseconds; 0 when it may be. */
-  blockedUntil(inFlight: number): number;
-  /** A call begins; the returned function ends it with what it showed. */
-  begin(): (verdict: Verdict) => void;
+  blockedUntil(): number;
+  /** A call begins; the returned function tells what it showed: at its end, or before. */
+  begin(): (verdict: Verdict, isOver: boolean) => void;
   /** The server asked to be left alone for a time. */
   rest(ms: number): void;
   /** A health check passed, or did not. */
   checked(error: Error | undefined): void;
-  state(inFlight: number): RotationReport;
+  state(): RotationReport;
 }
 
 export interface RotationReport {
@@ -45,11 +45,14 @@ export function createRotation(
   let ejections = 0;
   /** Counts ejections and returns, so that calls that began before one say nothing after it. */
   let era = 0;
+  /** Calls under way that began while it was out. Those from before may last, as event streams do. */
+  let trials = 0;
 
   function takeOut(pauseMs: number): void {
     const wasIn = outUntil === 0;
     outUntil = Math.max(outUntil, Date.now() + pauseMs);
     era += 1;
+    trials = 0;
     if (wasIn) onChange('ejected');
   }
 
@@ -58,6 +61,7 @@ export function createRotation(
     ejections = 0;
     failures = 0;
     era += 1;
+    trials = 0;
     onChange('in');
   }
 
@@ -70,11 +74,11 @@ export function createRotation(
     ejections += 1;
   }
 
-  function blockedUntil(inFlight: number): number {
+  function blockedUntil(): number {
     const now = Date.now();
     if (outUntil > now) return outUntil;
     // The pause is over: one request at a time, until one went well.
-    if (outUntil > 0 && inFlight > 0) return now + TRIAL_MS;
+    if (outUntil > 0 && trials > 0) return now + TRIAL_MS;
     return restUntil > now ? restUntil : 0;
   }
 
@@ -85,8 +89,15 @@ export function createRotation(
     blockedUntil,
     begin() {
       const begunIn = era;
-      return (verdict) => {
+      const isTrial = outUntil > 0;
+      if (isTrial) trials += 1;
+      return (verdict, isOver) => {
         if (begunIn !== era) return;
+        if (!isOver) {
+          if (isTrial && verdict === 'ok') putBack();
+          return;
+        }
+        if (isTrial) trials -= 1;
         if (verdict === 'failed') failed();
         else if (verdict === 'ok' && outUntil > 0) putBack();
         else if (verdict === 'ok') failures = 0;
@@ -107,8 +118,8 @@ export function createRotation(
       // Further checks that fail prolong it; should nobody check any more, a request tries the server.
       if (!isTolerated) takeOut(outAfterChecksMs);
     },
-    state(inFlight) {
-      const until = blockedUntil(inFlight);
+    state() {
+      const until = blockedUntil();
       return {
         state: outUntil > 0 ? 'ejected' : until > 0 ? 'resting' : 'in',
         until: until > 0 ? Math.round(until) : undefined,

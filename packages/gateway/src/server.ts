@@ -18,8 +18,11 @@ export interface Server {
   breaker(route: string): Breaker | undefined;
   /** Until when no call of `route` should be made, in epoch milliseconds; 0 when one may. */
   blockedUntil(route: string): number;
-  /** A call begins; the returned function ends it with what it showed. */
-  begin(): (verdict: Verdict) => void;
+  /**
+   * A call begins; the returned function ends it with what it showed. One whose answer has only begun, and may
+   * last, tells so before: `isOver` is `false` then.
+   */
+  begin(): (verdict: Verdict, isOver?: boolean) => void;
   /** The server asked to be left alone for a time. */
   rest(ms: number): void;
   /** A health check passed, or did not. */
@@ -97,20 +100,20 @@ export function createServer(
     get isIn() {
       return rotation.isIn;
     },
-    blockedUntil: (route) => Math.max(rotation.blockedUntil(inFlight), breaker(route)?.blockedUntil() ?? 0),
+    blockedUntil: (route) => Math.max(rotation.blockedUntil(), breaker(route)?.blockedUntil() ?? 0),
     begin() {
       const end = rotation.begin();
       inFlight += 1;
-      return (verdict) => {
-        inFlight -= 1;
-        end(verdict);
+      return (verdict, isOver = true) => {
+        if (isOver) inFlight -= 1;
+        end(verdict, isOver);
       };
     },
     rest: (ms) => rotation.rest(ms),
     checked: (error) => rotation.checked(error),
     state: () => ({
       server,
-      ...rotation.state(inFlight),
+      ...rotation.state(),
       inFlight,
       connections: pool.stats.connected,
       breakers: [...breakers].map(([route, each]) => ({

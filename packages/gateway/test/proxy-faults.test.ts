@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { deadline } from '@signalbox/context';
 import { signals, type UpstreamRequest } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
@@ -230,6 +231,39 @@ describe('several upstream servers', () => {
 
     isWell = true;
     await eventually(async () => (await (await fetch(url)).text()).includes('shaky'));
+  });
+
+  it('are taken back while a stream goes on that is older, and when their trial is a stream', async () => {
+    let isWell = true;
+    const shaky = await upstreamServer((req, res) => {
+      if (!isWell) res.writeHead(503).end();
+      else if (req.url !== '/events') res.end('shaky');
+      else res.writeHead(200, { 'content-type': 'text/event-stream' }).write(': begun\n\n');
+    });
+    const good = await goodServer();
+    const url = await proxied({
+      to: [shaky.url, good.url],
+      mode: 'preference',
+      ejection: { failures: 3, pauseMs: 100, maxPauseMs: 100 },
+      breaker: false,
+    });
+    const older = await rawConnection(url);
+    older.write('GET /events HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => older.text().includes('begun'));
+    isWell = false;
+    for (let count = 0; count < 4; count += 1) await (await fetch(url)).text();
+    isWell = true;
+    await eventually(async () => (await (await fetch(url)).text()) === 'shaky');
+
+    isWell = false;
+    for (let count = 0; count < 4; count += 1) await (await fetch(url)).text();
+    isWell = true;
+    // Longer than the pause: the next request is the trial.
+    await sleep(200);
+    const trial = await rawConnection(url);
+    trial.write('GET /events HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => trial.text().includes('begun'));
+    expect(await (await fetch(url)).text()).toBe('shaky');
   });
 
   it('are asked in the background how they are', async () => {
