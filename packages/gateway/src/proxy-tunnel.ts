@@ -35,7 +35,8 @@ export function responseOn(req: IncomingMessage, connection: ClientConnection): 
   res.assignSocket(socket as Socket);
   res.on('finish', () => {
     res.detachSocket(socket as Socket);
-    if (!connection.tunnels.has(socket)) socket.end();
+    // Not ended alone: nobody listens any more, and a client that does not close would keep it open for ever.
+    if (!connection.tunnels.has(socket)) closeSoon(socket.resume());
     process.nextTick(() => res.emit('close'));
   });
   return res;

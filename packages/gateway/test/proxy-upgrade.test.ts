@@ -161,6 +161,24 @@ describe('WebSocket through a proxy', () => {
     expect(shop.state().tunnels).toBe(0);
   });
 
+  it('keeps no connection that is refused, whatever its client does', async () => {
+    const upstream = await echoSocketServer();
+    const { url, server } = await gateway({ to: upstream.url });
+    const sockets = new Set<Duplex>();
+    server.on('connection', (socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+    });
+    for (const bytes of ['', 'more than a handshake']) {
+      const client = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+      onTestFinished(() => void client.destroy());
+      client.on('error', () => undefined).resume();
+      client.write(handshake('/shop/chat').replace('websocket', 'h2c') + bytes);
+      await once(client, 'end');
+      await until(() => sockets.size === 0);
+    }
+  });
+
   it('answers 502 where the upstream is not there, and 400 to other protocols', async () => {
     const { url } = await gateway({ to: 'http://127.0.0.1:1', retries: 0 });
     for (const [bytes, status] of [
