@@ -30,6 +30,8 @@ export function responseOn(req: IncomingMessage, connection: ClientConnection): 
   const res = new ServerResponse(req);
   connections.set(req, connection);
   socket.on('error', ignore);
+  // Node no longer looks after it. Who has sent all without a tunnel has left, and waits for no answer.
+  socket.on('end', () => void (connection.tunnels.has(socket) || closeSoon(socket)));
   res.shouldKeepAlive = false;
   // An upgrade comes on a connection of the server's: a socket, of TCP or of TLS.
   res.assignSocket(socket as Socket);

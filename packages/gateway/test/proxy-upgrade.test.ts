@@ -179,6 +179,23 @@ describe('WebSocket through a proxy', () => {
     }
   });
 
+  it('lets go of the upstream at once when the client leaves before there is an answer', async () => {
+    const sockets = new Set<Duplex>();
+    const upstream = await rawServer((socket) => {
+      socket.on('data', () => sockets.add(socket)).on('close', () => sockets.delete(socket));
+    });
+    const { url, shop } = await gateway({ to: upstream });
+    for (const how of ['end', 'destroy'] as const) {
+      const client = await rawConnection(url);
+      client.write(handshake('/shop/chat'));
+      await until(() => sockets.size === 1);
+      const leftAt = performance.now();
+      client[how]();
+      await until(() => sockets.size === 0 && shop.state().inFlight === 0);
+      expect(performance.now() - leftAt).toBeLessThan(1_000);
+    }
+  });
+
   it('answers 502 where the upstream is not there, and 400 to other protocols', async () => {
     const { url } = await gateway({ to: 'http://127.0.0.1:1', retries: 0 });
     for (const [bytes, status] of [
