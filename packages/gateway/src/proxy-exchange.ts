@@ -246,12 +246,19 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       return;
     }
     this.status = 101;
-    this.finish('ok', 'ok');
     const { req, res } = this;
     const { settings } = this.core;
     // From the parser they are always bytes.
     const fields = (raw ?? []) as Buffer[];
-    openTunnel({ req, res, connection, upstream, settings, outside: this.outside(), raw: fields });
+    try {
+      openTunnel({ req, res, connection, upstream, settings, outside: this.outside(), raw: fields });
+    } catch (error) {
+      takeBackHead(res, settings, fields);
+      upstream.destroy();
+      this.breakOff(unusableAnswer(this.at(), error));
+      return;
+    }
+    this.finish('ok', 'ok');
   }
 
   onError(cause: Error): void {

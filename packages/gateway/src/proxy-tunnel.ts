@@ -54,7 +54,11 @@ export interface Tunnel {
   raw: readonly Buffer[];
 }
 
-/** Answers 101, and from then on passes bytes both ways, each as fast as the other side takes them. */
+/**
+ * Answers 101, and from then on passes bytes both ways, each as fast as the other side takes them.
+ *
+ * @throws {UnusableHeadError} before anything is sent
+ */
 export function openTunnel({ req, res, connection, upstream, settings, outside, raw }: Tunnel): void {
   const { socket, head, tunnels } = connection;
   upstream.on('error', ignore);

@@ -196,6 +196,28 @@ describe('WebSocket through a proxy', () => {
     }
   });
 
+  it.each([
+    ['fields without number', 'X-Many: 1\r\n'.repeat(300)],
+    ['a transfer coding', 'Transfer-Encoding: gzip\r\n'],
+  ])('answers 502 to an upstream that agrees with %s', async (_what, fields) => {
+    const upstream = await rawServer((socket) => {
+      socket.once('data', () =>
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${fields}\r\n`,
+        ),
+      );
+    });
+    const { url, shop } = await gateway({ to: upstream });
+    const socket = await rawConnection(url);
+    const closed = once(socket, 'close');
+    socket.write(handshake('/shop/chat'));
+    await closed;
+
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 502 /);
+    expect(socket.text()).toContain('"upstream_invalid_response"');
+    expect(shop.state()).toMatchObject({ tunnels: 0, inFlight: 0, servers: [{ consecutiveFailures: 1 }] });
+  });
+
   it('answers 502 where the upstream is not there, and 400 to other protocols', async () => {
     const { url } = await gateway({ to: 'http://127.0.0.1:1', retries: 0 });
     for (const [bytes, status] of [
