@@ -28,7 +28,7 @@ export function sendTo(
   const options: DispatchOptions = {
     path: prefix + path,
     method,
-    headers: authorization === undefined ? fields : [...fields, 'authorization', authorization],
+    headers: authorization === undefined ? fields : withAuthorization(fields, authorization),
     body: body instanceof Pieces ? body.toBody() : body,
     upgrade: connection === undefined ? null : 'websocket',
     headersTimeout: 0,
@@ -37,6 +37,12 @@ export function sendTo(
   // Not the client's Host, for which there is hardly a certificate.
   if (preserveHost) options.servername = server.serverName;
   server.pool.dispatch(options, handler);
+}
+
+/** The client's is for somebody else. A target that a request chooses is known after its fields are. */
+function withAuthorization(fields: readonly string[], authorization: string): string[] {
+  const others = fields.filter((_text, index) => fields[index - (index % 2)]?.toLowerCase() !== 'authorization');
+  return [...others, 'authorization', authorization];
 }
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']);

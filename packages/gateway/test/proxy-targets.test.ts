@@ -137,6 +137,18 @@ describe('targets that a request chooses', () => {
     expect(upstream.seen[0]?.headers.host).toBe(`inner.example.org:${port}`);
   });
 
+  it('get the credentials of their URL, and not the client’s', async () => {
+    const upstream = await goodServer();
+    const to = upstream.url.replace('//', '//user:password@');
+    const url = await proxied({ to: () => to, allow: [upstream.url] });
+    await fetch(url, { headers: { authorization: 'Bearer theirs', 'x-other': 'x' } });
+
+    expect(upstream.seen[0]?.headers).toMatchObject({
+      authorization: `Basic ${Buffer.from('user:password').toString('base64')}`,
+      'x-other': 'x',
+    });
+  });
+
   it('are as many as one likes, and a hundred of them are remembered', async () => {
     const url = await listen(createServer((_req, res) => res.end('here')));
     const gateway = await proxied({ to: (req) => `${url}/${req.url?.slice(1) ?? ''}`, allow: [url] });
