@@ -120,8 +120,18 @@ const OF_RESPONSES: readonly (readonly [string, number])[] = [
   ['access-control-allow-origin', OURS_FIRST],
   ['access-control-allow-credentials', OURS_FIRST],
   ['access-control-expose-headers', OURS_FIRST],
+  ['access-control-allow-methods', OURS_FIRST],
+  ['access-control-allow-headers', OURS_FIRST],
+  ['access-control-allow-private-network', OURS_FIRST],
+  ['access-control-max-age', OURS_FIRST],
   ['ratelimit', OURS_FIRST],
   ['ratelimit-policy', OURS_FIRST],
+  ['ratelimit-limit', OURS_FIRST],
+  ['ratelimit-remaining', OURS_FIRST],
+  ['ratelimit-reset', OURS_FIRST],
+  ['x-ratelimit-limit', OURS_FIRST],
+  ['x-ratelimit-remaining', OURS_FIRST],
+  ['x-ratelimit-reset', OURS_FIRST],
 ];
 
 /** Tells by a field's name what to do with it. */

@@ -207,6 +207,26 @@ describe('proxy', () => {
     expect(headers.get('x-ours')).toBe('1');
   });
 
+  it.each([
+    'Access-Control-Allow-Methods',
+    'Access-Control-Allow-Headers',
+    'Access-Control-Max-Age',
+    'RateLimit',
+    'RateLimit-Remaining',
+    'X-RateLimit-Limit',
+  ])('leaves the %s of the app alone, and passes it on where the app has none', async (name) => {
+    const upstream = await upstreamServer((_req, res) => res.setHeader(name, '99').end());
+    const ours = await proxied({ to: upstream.url }, (app) =>
+      app.use((_req, res, next) => {
+        res.set(name, '1');
+        next();
+      }),
+    );
+
+    expect((await fetch(ours)).headers.get(name)).toBe('1');
+    expect((await fetch(await proxied({ to: upstream.url }))).headers.get(name)).toBe('99');
+  });
+
   it('answers 405 to TRACE, which would show what was added on the way', async () => {
     const upstream = await goodServer();
     const url = await proxied({ to: upstream.url });
