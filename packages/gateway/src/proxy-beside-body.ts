@@ -50,12 +50,17 @@ const NO_TRAILERS = new Set([
 ]);
 
 /** Sends what stands behind a body that came in chunks, where it was announced and the client can read it. */
-export function sendTrailers(res: ServerResponse, trailers: readonly (string | Buffer)[] | null): void {
+export function sendTrailers(
+  res: ServerResponse,
+  { responseHeaders }: ProxySettings,
+  trailers: readonly (string | Buffer)[] | null,
+): void {
   if (trailers === null || trailers.length === 0 || !res.hasHeader('trailer')) return;
   const fields: [string, string][] = [];
   for (let index = 0; index < trailers.length; index += 2) {
     const name = textOf(trailers[index]);
-    if (!NO_TRAILERS.has(name.toLowerCase())) fields.push([name, textOf(trailers[index + 1])]);
+    const { lowerCase, action } = responseHeaders.rule(name);
+    if (action === PASS && !NO_TRAILERS.has(lowerCase)) fields.push([name, textOf(trailers[index + 1])]);
   }
   try {
     res.addTrailers(fields);

@@ -235,7 +235,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   onComplete(trailers: (string | Buffer)[] | null): void {
     if (this.phase === DONE) return;
     this.finish(this.judgement, 'ok');
-    sendTrailers(this.res, trailers);
+    sendTrailers(this.res, this.core.settings, trailers);
     this.res.end();
   }
 
