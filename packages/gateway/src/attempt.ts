@@ -39,9 +39,12 @@ export interface AttemptLimits {
 /** Makes of a response what the caller asked for, or throws. */
 export type Reader<Out> = (response: UpstreamResponse) => Out;
 
+/** Whom a request is sent to, by which connections. */
+type Asked = Pick<Server, 'address' | 'pool'>;
+
 /** Sends a request to one server and reads the answer. Never rejects, and never takes longer than it may. */
 export async function attempt<Out>(
-  server: Server,
+  server: Asked,
   request: PreparedRequest,
   read: Reader<Out>,
   settings: UpstreamSettings,
@@ -137,7 +140,7 @@ function cutOff(budgetMs: number, caller: AbortSignal | undefined): CutOff {
 const NEVER_PAUSE = Number.MAX_SAFE_INTEGER;
 
 async function exchange(
-  server: Server,
+  server: Asked,
   request: PreparedRequest,
   settings: UpstreamSettings,
   signal: AbortSignal,
@@ -204,7 +207,7 @@ function readAnswer<Out>(response: UpstreamResponse, read: Reader<Out>, verdict:
 
 function failedOutcome(
   error: unknown,
-  server: Server,
+  server: Asked,
   settings: UpstreamSettings,
   progress: Progress,
 ): Outcome<never> {
@@ -231,7 +234,7 @@ function failure(error: UpstreamError, status: number | undefined, more: Partial
 
 /** The attempt was cut short, by its timer or by the caller. */
 function cutOutcome(
-  server: Server,
+  server: Asked,
   request: PreparedRequest,
   settings: UpstreamSettings,
   { budgetMs }: AttemptLimits,

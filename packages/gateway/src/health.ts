@@ -48,7 +48,7 @@ export function healthOf(
     const get = async (path: string): Promise<number> => {
       const limits = { number: 1, budgetMs: Math.max(1, endsAt - performance.now()) };
       const outcome = await attempt(
-        server,
+        { address: server.address, pool: server.checks },
         healthRequest(settings, path, signal),
         ({ status }) => status,
         settings,

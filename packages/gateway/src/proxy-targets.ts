@@ -129,5 +129,5 @@ function chosenTargets(settings: ProxySettings, choose: NonNullable<ProxySetting
 }
 
 async function closeAll(targets: readonly Target[]): Promise<void> {
-  await Promise.all(targets.flatMap(({ servers }) => servers.map((server) => server.pool.close())));
+  await Promise.all(targets.flatMap(({ servers }) => servers.map((server) => server.close())));
 }

@@ -11,6 +11,8 @@ import type { ServerAddress } from './server-address.js';
 export interface Server {
   readonly address: ServerAddress;
   readonly pool: Pool;
+  /** A connection for health checks alone: where all others are busy for long, the server may be well. */
+  readonly checks: Pool;
   /** Whom its certificate has to name; `undefined` for an address. */
   readonly serverName: string | undefined;
   readonly inFlight: number;
@@ -28,6 +30,8 @@ export interface Server {
   /** A health check passed, or did not. */
   checked(error: Error | undefined): void;
   state(): ServerReport;
+  /** Once the requests under way are done. */
+  close(): Promise<void>;
 }
 
 /** A server, as an operator sees it. */
@@ -58,8 +62,7 @@ export function createServer(
 ): Server {
   const { name: upstream, breaker: breakerSettings } = settings;
   const server = address.origin;
-  const pool = new Pool(server, {
-    connections: settings.maxConnections,
+  const poolOptions: Pool.Options = {
     connect: {
       ...settings.tls,
       timeout: settings.connectTimeoutMs,
@@ -70,7 +73,9 @@ export function createServer(
     // The attempt's own timer bounds headers and body together.
     headersTimeout: 0,
     bodyTimeout: 0,
-  });
+  };
+  const pool = new Pool(server, { ...poolOptions, connections: settings.maxConnections });
+  const checks = new Pool(server, { ...poolOptions, connections: 1 });
   const rotation = createRotation(settings, isLast, (state) => {
     signals.upstreamServerState.publish({ upstream, server, state });
   });
@@ -92,6 +97,7 @@ export function createServer(
   return {
     address,
     pool,
+    checks,
     serverName: settings.tls?.servername ?? nameOf(server),
     breaker,
     get inFlight() {
@@ -122,6 +128,9 @@ export function createServer(
         until: each.state() === 'open' ? Math.round(each.blockedUntil()) || undefined : undefined,
       })),
     }),
+    async close() {
+      await Promise.all([pool.close(), checks.close()]);
+    },
   };
 }
 

@@ -139,7 +139,7 @@ export function createUpstream(settings: UpstreamSettings, probe?: Probe): Upstr
     close() {
       closing ??= (async () => {
         health.close();
-        await Promise.all(servers.map((server) => server.pool.close()));
+        await Promise.all(servers.map((server) => server.close()));
       })();
       return closing;
     },

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { deadline } from '@signalbox/context';
 import { signals, type UpstreamRequest } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
+import express from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { errorType, proxied, rawConnection, rawExchange } from './proxy-support.js';
+import { errorType, proxied, rawConnection, rawExchange, testProxy } from './proxy-support.js';
 import {
   eventually,
   goodServer,
@@ -278,6 +279,25 @@ describe('several upstream servers', () => {
     expect(await (await fetch(`${url}/x`)).text()).toContain('good');
     isWell = true;
     await eventually(async () => (await (await fetch(`${url}/x`)).text()) === 'sick');
+  });
+
+  it('are well though all connections to them are busy with streams', async () => {
+    let checks = 0;
+    const url = await listen((req, res) => {
+      if (req.url === '/healthz') checks += 1;
+      if (req.url === '/healthz') res.end();
+      else res.writeHead(200, { 'content-type': 'text/event-stream' }).write(': begun\n\n');
+    });
+    const good = await goodServer();
+    const health = { path: '/healthz', everyMs: 20, timeoutMs: 200, failures: 1 };
+    const gateway = testProxy({ to: [url, good.url], mode: 'preference', maxConnections: 1, health });
+    const stream = await rawConnection(await listen(express().use(gateway)));
+    stream.write('GET /events HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => stream.text().includes('begun'));
+    const before = checks;
+    await until(() => checks > before + 3 || gateway.state().servers[0]?.healthy === false);
+
+    expect(gateway.state().servers[0]).toMatchObject({ state: 'in', healthy: true });
   });
 
   it('open their breaker, and are probed by one request', async () => {
