@@ -96,7 +96,8 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     const isLate = deadline !== undefined && now >= deadline;
     // Less than a tenth of what it may take shows nothing of the upstream: the rest was spent elsewhere.
     const hadAChance = this.pace.waitedMs(now, this.request.body) >= this.core.settings.timeoutMs / 10;
-    this.finish(isLate && hadAChance ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
+    const isUpstreams = isLate && hadAChance && this.wasAsked;
+    this.finish(isUpstreams ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
     this.cutUpstream();
   }
 
@@ -107,6 +108,11 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.finish('neutral', 'error');
     this.cutUpstream();
     this.tell(error, isBegun);
+  }
+
+  /** What has waited for a connection all the time tells of the others' requests, and nothing of the server. */
+  private get wasAsked(): boolean {
+    return this.connection !== undefined;
   }
 
   private ask(): void {
@@ -279,6 +285,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     if (call !== undefined) (this.asked ??= new Set()).add(call.server);
     this.call = undefined;
     this.abortUpstream = undefined;
+    this.connection = undefined;
     this.ask();
   }
 
@@ -310,7 +317,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   /** The upstream has failed: an error where nothing was sent yet, and else an answer that is seen to be cut. */
   private breakOff(error: Error): void {
     const isBegun = this.phase === ANSWERING;
-    this.finish('failed', error instanceof UpstreamTimeoutError ? 'timeout' : 'error');
+    this.finish(this.wasAsked ? 'failed' : 'neutral', error instanceof UpstreamTimeoutError ? 'timeout' : 'error');
     this.cutUpstream();
     this.tell(error, isBegun);
   }

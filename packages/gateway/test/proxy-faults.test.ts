@@ -343,6 +343,21 @@ describe('several upstream servers', () => {
 });
 
 describe('connections to an upstream', () => {
+  it('that are all in use speak against nobody', async () => {
+    const url = await listen((req, res) => {
+      if (req.url !== '/events') res.end('well');
+      else res.writeHead(200, { 'content-type': 'text/event-stream' }).write(': begun\n\n');
+    });
+    const breaker = { failures: 1, ofRequests: 1, openMs: 60_000, maxOpenMs: 60_000 };
+    const front = await proxied({ to: url, maxConnections: 1, timeoutMs: 100, breaker });
+    const stream = await rawConnection(front);
+    stream.write('GET /events HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => stream.text().includes('begun'));
+    expect((await fetch(front)).status).toBe(504);
+    stream.destroy();
+    await eventually(async () => (await (await fetch(front)).text()) === 'well');
+  });
+
   it('are limited, and a client that waits for one may leave', async () => {
     const waiting: (() => void)[] = [];
     const url = await proxied({
