@@ -206,13 +206,17 @@ function isJsonText(text: string): boolean {
 
 const MAX_DEPTH = 32;
 
-/** As qs writes them: `a[b]=c`; a list of plain values repeats its name, which every parser reads as a list. */
+/**
+ * As qs writes them: `a[b]=c`; a list of plain values repeats its name, which every parser reads as a list. With one
+ * value there is nothing to repeat, and without brackets it would be no list any more.
+ */
 function addField(fields: URLSearchParams, name: string, value: unknown, depth: number): void {
   if (depth > MAX_DEPTH) throw new ProxyRequestError(400, 'invalid_body', 'The form is nested too deeply.');
   if (Array.isArray(value)) {
     const isPlain = value.every((item) => typeof item !== 'object');
+    const plainName = value.length === 1 ? `${name}[]` : name;
     for (const [index, item] of value.entries())
-      addField(fields, isPlain ? name : `${name}[${index}]`, item, depth + 1);
+      addField(fields, isPlain ? plainName : `${name}[${index}]`, item, depth + 1);
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, item] of Object.entries(value)) addField(fields, `${name}[${key}]`, item, depth + 1);
   } else {

@@ -92,6 +92,7 @@ describe('bodies on their way through a proxy', () => {
     ['application/json', '{"a":[1,{"b":null}]}'],
     ['application/merge-patch+json', '{"a":1}'],
     ['application/x-www-form-urlencoded', 'a=1&b=x+y&c%5Bd%5D=e&f=1&f=2'],
+    ['application/x-www-form-urlencoded', 'a%5B%5D=one&b%5Bc%5D%5B%5D=one&d%5B0%5D%5Be%5D=f'],
     ['text/plain', 'plain ü'],
     ['application/octet-stream', 'bytes'],
     ['text/csv', 'a;b'],
