@@ -97,18 +97,26 @@ export function proxy(options: ProxyOptions): Proxy {
   return Object.assign(proxyMiddleware, {
     attach(server: HttpServer, { path, app }: AttachOptions) {
       const prefix = withoutSlash(path);
+      const prefixes = prefixesOf(server);
       const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
-        if (!beginsWith(req.url ?? '', prefix)) {
-          // Where nobody else listens, nobody else will close it.
-          if (server.listenerCount('upgrade') === 1)
+        const url = req.url ?? '';
+        if (!beginsWith(url, prefix)) {
+          // Where nobody else listens, nobody else will close it: the first of the proxies does.
+          const [first] = prefixes;
+          const isProxys = [...prefixes].some(([, each]) => beginsWith(url, each));
+          if (first?.[0] === onUpgrade && !isProxys && server.listenerCount('upgrade') === prefixes.size)
             answerPlainly(responseOn(req, { socket, head, tunnels }));
           return;
         }
         if (app === undefined) mount(req, prefix);
         upgrade(req, socket, head, app);
       };
+      prefixes.set(onUpgrade, prefix);
       server.on('upgrade', onUpgrade);
-      return () => void server.off('upgrade', onUpgrade);
+      return () => {
+        prefixes.delete(onUpgrade);
+        server.off('upgrade', onUpgrade);
+      };
     },
     upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => upgrade(req, socket, head),
     check: (checkOptions?: HealthCheckOptions) => targets.check(checkOptions),
@@ -191,6 +199,17 @@ function noteFacts(req: ProxyRequest, { name, route }: ProxySettings): void {
 
 function tooLarge({ maxRequestBytes }: ProxySettings): ProxyRequestError {
   return new ProxyRequestError(413, 'payload_too_large', `The body is larger than ${maxRequestBytes} bytes.`);
+}
+
+type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** The paths of all proxies that listen at a server. */
+const attached = new WeakMap<HttpServer, Map<UpgradeListener, string>>();
+
+function prefixesOf(server: HttpServer): Map<UpgradeListener, string> {
+  const prefixes = attached.get(server) ?? new Map<UpgradeListener, string>();
+  attached.set(server, prefixes);
+  return prefixes;
 }
 
 /** As Express does it for a middleware that is mounted. */

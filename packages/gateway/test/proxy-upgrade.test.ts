@@ -304,6 +304,23 @@ describe('WebSocket through a proxy', () => {
     expect(socket.text()).toMatch(/^HTTP\/1\.1 404 /);
   });
 
+  it('closes what is nobody’s where several proxies listen', async () => {
+    const upstream = await echoSocketServer();
+    const { url, server } = await gateway({ to: upstream.url });
+    testProxy({ to: upstream.url }).attach(server, { path: '/raw-shop' });
+    const nobodys = await rawConnection(url);
+    const closed = once(nobodys, 'close');
+    nobodys.write(handshake('/other'));
+    await closed;
+    expect(nobodys.text()).toMatch(/^HTTP\/1\.1 404 /);
+
+    for (const path of ['/shop/raw', '/raw-shop/raw']) {
+      const socket = await rawConnection(url);
+      socket.write(handshake(path));
+      await until(() => socket.text().startsWith('HTTP/1.1 101'));
+    }
+  });
+
   it('leaves paths of others to them, and works without an app', async () => {
     const upstream = await echoSocketServer();
     const shop = testProxy({ to: upstream.url });
