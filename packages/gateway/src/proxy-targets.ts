@@ -112,11 +112,9 @@ function chosenTargets(settings: ProxySettings, choose: NonNullable<ProxySetting
       }
       const target = openFor(key);
       open.set(key, target);
-      const [[oldest, leaving] = []] = open;
-      if (open.size > MAX_TARGETS && oldest !== undefined && leaving !== undefined) {
-        open.delete(oldest);
-        void closeAll([leaving]);
-      }
+      const [oldest] = open.keys();
+      // Not closed: a request whose body is still coming may be on its way to it. What is idle closes by itself.
+      if (open.size > MAX_TARGETS && oldest !== undefined) open.delete(oldest);
       return target;
     },
     async check(options) {

@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { listen } from '@signalbox/testing';
 import { describe, expect, it } from 'vitest';
-import { errorType, proxied } from './proxy-support.js';
+import { errorType, proxied, rawConnection } from './proxy-support.js';
 import { goodServer } from './upstream-server.js';
 
 const fromQuery = (req: { url?: string | undefined }): string | undefined =>
@@ -156,5 +157,18 @@ describe('targets that a request chooses', () => {
       const answer = await fetch(`${gateway}/${count}`);
       expect(await answer.text()).toBe('here');
     }
+  });
+
+  it('get a body that comes slowly, however many others are chosen meanwhile', async () => {
+    const url = await listen(createServer((req, res) => void req.resume().on('end', () => res.end('here'))));
+    const gateway = await proxied({ to: (req) => `${url}/${req.url?.slice(1) ?? ''}`, allow: [url] });
+    const slow = await rawConnection(gateway);
+    const closed = once(slow, 'close');
+    slow.write('POST /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbo');
+    for (let count = 0; count < 120; count += 1) await (await fetch(`${gateway}/${count}`)).text();
+    slow.write('dy');
+    await closed;
+
+    expect(slow.text()).toMatch(/^HTTP\/1\.1 200 [^]*here$/);
   });
 });
