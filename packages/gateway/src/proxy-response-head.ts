@@ -53,7 +53,7 @@ export function writeHead(
     const value = raw[index + 1]?.toString('latin1') ?? '';
     switch (rule.action) {
       case PASS:
-        if (rule.lowerCase === 'content-type') head.isEventStream = value.startsWith('text/event-stream');
+        if (rule.lowerCase === 'content-type') head.isEventStream = EVENT_STREAM.test(value);
         fields.set(rule.lowerCase, rule.name, value);
         break;
       case DROP:
@@ -114,6 +114,9 @@ export function writeHead(
   fields.commit();
   return head;
 }
+
+/** A media type is the same in any case (RFC 9110 section 8.3.1). */
+const EVENT_STREAM = /^text\/event-stream/i;
 
 /** What was meant for people: no more of it than they would read. */
 const REASON = /^[\t\u0020-\u007e]{1,256}$/;

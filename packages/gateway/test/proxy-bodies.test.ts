@@ -226,7 +226,7 @@ describe('bodies on their way through a proxy', () => {
   it('sends events as they come, and the head before the first of them', async () => {
     let send = (_text: string): void => undefined;
     const upstream = await upstreamServer((_req, res) => {
-      res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+      res.writeHead(200, { 'content-type': 'Text/Event-Stream; charset=utf-8' }).flushHeaders();
       send = (text) => void res.write(text);
     });
     // Event streams may be silent for longer than any other body.
