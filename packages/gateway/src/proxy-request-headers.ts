@@ -238,11 +238,16 @@ function withMore(named: string[] | undefined, more: string[] | undefined): stri
   return [...named, ...more];
 }
 
+/**
+ * How long the body is, is not up to the connection. `TE` is what is left of the client's, who has to name it
+ * (RFC 9110 section 10.1.4).
+ */
+const NOT_OF_THE_CONNECTION: ReadonlySet<string> = new Set(['content-length', 'host', 'te']);
+
 function removeNamed(fields: string[], named: readonly string[]): void {
   for (let index = fields.length - 2; index >= 0; index -= 2) {
     const name = (fields[index] ?? '').toLowerCase();
-    // How long the body is, is not up to the connection.
-    if (named.includes(name) && name !== 'content-length' && name !== 'host') fields.splice(index, 2);
+    if (named.includes(name) && !NOT_OF_THE_CONNECTION.has(name)) fields.splice(index, 2);
   }
 }
 

@@ -23,7 +23,7 @@ async function fieldsFor(
 describe('header fields on their way through a proxy', () => {
   it('keeps to itself what is for one connection, and what Connection names', async () => {
     const headers = await fieldsFor([
-      'Connection: close, X-Hop, Via',
+      'Connection: close, X-Hop, Via, TE',
       'X-Hop: 1',
       'Keep-Alive: timeout=5',
       'Proxy-Connection: keep-alive',
