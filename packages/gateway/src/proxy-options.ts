@@ -196,6 +196,9 @@ const NAMES: readonly (keyof ProxyOptions)[] = [
   'tls',
 ];
 
+/** What is told of the client in any case, `X-Forwarded-For` apart, which is continued. */
+const FORWARDED = ['forwarded', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-prefix'];
+
 const OWNER = 'proxy';
 const MAX_MS = 2_147_483_647;
 
@@ -262,7 +265,8 @@ export function resolveProxyOptions(options: ProxyOptions): ProxySettings {
     rewriteAnswers,
     cookies,
     requestHeaders: requestHeaderTable(
-      [...stripHeaders, ...Object.keys(upstream.headers)],
+      // The client's beside ours would come first, and be the ones that are believed.
+      [...stripHeaders, ...Object.keys(upstream.headers), ...(forwarded ? FORWARDED : [])],
       keepIdentityHeaders,
     ),
     responseHeaders: responseHeaderTable(stripResponseHeaders),

@@ -98,6 +98,26 @@ describe('header fields on their way through a proxy', () => {
     for (const name of ['cookie', 'authorization', 'x-tenant-id']) expect(headers).not.toHaveProperty(name);
   });
 
+  it('says itself whom it asks for, also where it passes other claims on', async () => {
+    const lines = [
+      'X-Forwarded-Proto: https',
+      'X-Forwarded-Host: evil.example',
+      'X-Forwarded-Prefix: /evil',
+      'Forwarded: for=6.6.6.6',
+      'X-Real-IP: 6.6.6.6',
+      'Connection: close',
+    ];
+    const headers = await fieldsFor(lines, { keepIdentityHeaders: true });
+
+    expect(headers).toMatchObject({
+      'x-forwarded-proto': 'http',
+      'x-forwarded-host': 'shop.example',
+      forwarded: 'for=127.0.0.1;host="shop.example";proto=http',
+      'x-real-ip': '6.6.6.6',
+    });
+    expect(headers).not.toHaveProperty('x-forwarded-prefix');
+  });
+
   it('passes cookies and credentials on as they are, by default', async () => {
     const headers = await fieldsFor(['Cookie: a=1', 'Authorization: Bearer x', 'Connection: close']);
 
