@@ -83,6 +83,8 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   }
 
   start(): void {
+    // The client may have left before: while it was looked up who it is.
+    if (this.phase === DONE) return;
     this.target.budget.deposit();
     this.core.watch.add(this);
     this.ask();

@@ -342,6 +342,41 @@ describe('several upstream servers', () => {
   });
 });
 
+describe('a client that leaves before the proxy is asked', () => {
+  it('is nobody’s business, and costs nothing', async () => {
+    const upstream = await goodServer();
+    const gateway = testProxy({ to: upstream.url, timeoutMs: 100, idleTimeoutMs: 100, breaker: { failures: 1, ofRequests: 1 } });
+    let passed = 0;
+    const url = await listen(
+      express()
+        .use((req, _res, next) => {
+          // As a middleware does that asks a database who this is.
+          if (req.url !== '/left') next();
+          else
+            req.socket.once('close', () => {
+              passed += 1;
+              next();
+            });
+        })
+        .use(gateway),
+    );
+    for (const body of ['', 'Content-Length: 4\r\n\r\nbody', 'Transfer-Encoding: chunked\r\n\r\n']) {
+      const before = passed;
+      const client = await rawConnection(url);
+      client.write(`${body === '' ? 'GET' : 'POST'} /left HTTP/1.1\r\nHost: a\r\n${body === '' ? '\r\n' : body}`);
+      await sleep(20);
+      client.destroy();
+      await until(() => passed > before);
+      expect(gateway.state().inFlight).toBe(0);
+    }
+    // Longer than an answer may take.
+    await sleep(300);
+
+    expect(gateway.state().servers[0]).toMatchObject({ inFlight: 0, consecutiveFailures: 0 });
+    expect((await fetch(url)).status).toBe(200);
+  });
+});
+
 describe('connections to an upstream', () => {
   it('that are all in use speak against nobody', async () => {
     const url = await listen((req, res) => {
