@@ -78,6 +78,10 @@ export function proxy(options: ProxyOptions): Proxy {
   const tunnels = new Set<Duplex>();
   let closing: Promise<void> | undefined;
 
+  function endTunnels(): void {
+    for (const socket of tunnels) socket.destroy();
+  }
+
   function proxyMiddleware(req: ProxyRequest, res: ServerResponse, next: (error?: unknown) => void): void {
     let exchange: ProxyExchange | undefined;
     try {
@@ -131,8 +135,9 @@ export function proxy(options: ProxyOptions): Proxy {
       };
     },
     close() {
-      for (const socket of tunnels) socket.destroy();
-      closing ??= targets.close();
+      endTunnels();
+      // Once more, for handshakes that were under way.
+      closing ??= targets.close().then(endTunnels);
       return closing;
     },
   });

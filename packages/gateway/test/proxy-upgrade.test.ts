@@ -293,6 +293,27 @@ describe('WebSocket through a proxy', () => {
     await closed;
   });
 
+  it('ends when the proxy is closed during the handshake', async () => {
+    let agree = (): void => undefined;
+    const upstream = await rawServer((socket) => {
+      socket.once('data', () => {
+        agree = () =>
+          void socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+      });
+    });
+    const { url, shop } = await gateway({ to: upstream });
+    const socket = await rawConnection(url);
+    const closed = once(socket, 'close');
+    socket.write(handshake('/shop/chat'));
+    await until(() => shop.state().inFlight === 1);
+    const closing = shop.close();
+    await sleep(50);
+    agree();
+    await Promise.all([closing, closed]);
+
+    expect(shop.state().tunnels).toBe(0);
+  });
+
   it('closes what is nobody’s where nobody else listens', async () => {
     const upstream = await echoSocketServer();
     const { url } = await gateway({ to: upstream.url });
