@@ -17,25 +17,33 @@ export function answerOn(res: LinkedResponse, answering: Answering): void {
   res[ANSWERING] = answering;
 }
 
-// One listener of each kind for all responses: which one it is, they find on the response.
+// One listener for all responses: which one it is, it finds on the response.
 
 export function watchClient(req: ProxyRequest, res: ServerResponse): void {
   onceOver(req, res, responseClosed);
 }
 
-export function onDrain(res: ServerResponse): void {
-  res.on('drain', responseDrained);
+/** Not by `this`: it is a stream of its own that `compression` has say this. */
+export function onDrain(res: LinkedResponse): void {
+  res.on('drain', () => res[ANSWERING]?.drained());
 }
 
 function responseClosed(this: ServerResponse): void {
   (this as LinkedResponse)[ANSWERING]?.abandon();
 }
 
-function responseDrained(this: ServerResponse): void {
-  (this as LinkedResponse)[ANSWERING]?.drained();
-}
-
 /** `compression` keeps what it has until it is told. */
 export function flushCompression(res: ServerResponse): void {
   if ('flush' in res && typeof res.flush === 'function') res.flush();
+}
+
+/** As much of an answer may wait for its client; with less, each piece of it would stop and start the upstream. */
+const MAX_UNSENT_BYTES = 131_072;
+
+/**
+ * Whether a response that has enough by its own account is to wait for its client. Whoever has put a function of his
+ * own in the place of `write`, as `compression` does, keeps bytes that nobody else can count.
+ */
+export function isFull(res: ServerResponse): boolean {
+  return res.writableLength >= MAX_UNSENT_BYTES || Object.hasOwn(res, 'write');
 }

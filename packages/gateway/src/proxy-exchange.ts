@@ -7,10 +7,9 @@ import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
-import { answerOn, flushCompression, onDrain, type Answering } from './proxy-client.js';
+import { answerOn, flushCompression, isFull, onDrain, type Answering } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
 import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
-import type { ProxySettings } from './proxy-options.js';
 import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
 import { Pace } from './proxy-pace.js';
 import { atTurnsEnd, corkConnection } from './proxy-turn.js';
@@ -19,15 +18,9 @@ import type { ProxyRequest } from './proxy-request-headers.js';
 import { hasNoBody, takeBackHead, UnusableHeadError, writeHead } from './proxy-response-head.js';
 import { serverOf, type Target } from './proxy-targets.js';
 import { openTunnel } from './proxy-tunnel.js';
-import type { Watch, Watched } from './proxy-watch.js';
+import type { ProxyCore, Watched } from './proxy-watch.js';
 import type { Server } from './server.js';
 import { nobodyAsked } from './upstream.js';
-
-/** What all exchanges of a proxy share. */
-export interface ProxyCore {
-  readonly settings: ProxySettings;
-  readonly watch: Watch;
-}
 
 const WAITING = 0;
 const ANSWERING = 1;
@@ -35,8 +28,6 @@ const DONE = 2;
 
 /** No answer needs more of them, and an upstream could send them for ever. */
 const MAX_INFORMATIONAL = 16;
-/** As much of an answer may wait for its client; with less, each piece of it would stop and start the upstream. */
-const MAX_UNSENT_BYTES = 131_072;
 
 /** One request on its way to the upstream and back: what undici calls, and what ends it from either side. */
 export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Caller, Answering, ConnectionUser {
@@ -212,7 +203,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     if (!this.isEventStream) this.cork();
     const hasRoom = res.write(chunk);
     if (this.isEventStream) flushCompression(res);
-    if (hasRoom || (res.writableLength < MAX_UNSENT_BYTES && !isWrapped(res))) return true;
+    if (hasRoom || !isFull(res)) return true;
     pace.pause();
     this.connection?.stopReading();
     if (!this.waitsForDrain) {
@@ -295,31 +286,28 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     const { settings } = this.core;
     const { body } = this.request;
     if (this.phase === WAITING) {
-      const { timeoutMs } = settings;
-      if (this.pace.waitedMs(now, body) > timeoutMs)
-        this.breakOff(tooSlow(this.at(), `did not answer within ${timeoutMs} ms`));
+      if (this.pace.waitedMs(now, body) > settings.timeoutMs)
+        this.breakOff(tooSlow(this.at(), 'silent', settings));
       return;
     }
-    switch (this.pace.judge(now, body, this.isEventStream, settings)) {
-      case 'stuck':
-        // What was sent so far is all that this client gets.
-        this.abandon();
-        this.res.destroy();
-        break;
-      case 'still':
-        this.breakOff(tooSlow(this.at(), `sent nothing for ${settings.idleTimeoutMs} ms`));
-        break;
-      case 'slow':
-        this.breakOff(tooSlow(this.at(), `sent less than ${settings.minBytesPerSecond} bytes a second`));
-        break;
-      case 'fine':
+    const verdict = this.pace.judge(now, body, this.isEventStream, settings);
+    if (verdict === 'fine') return;
+    if (verdict !== 'stuck') {
+      this.breakOff(tooSlow(this.at(), verdict, settings));
+      return;
     }
+    // What was sent so far is all that this client gets.
+    this.abandon();
+    this.res.destroy();
   }
 
   /** The upstream has failed: an error where nothing was sent yet, and else an answer that is seen to be cut. */
   private breakOff(error: Error): void {
     const isBegun = this.phase === ANSWERING;
-    this.finish(this.wasAsked ? 'failed' : 'neutral', error instanceof UpstreamTimeoutError ? 'timeout' : 'error');
+    this.finish(
+      this.wasAsked ? 'failed' : 'neutral',
+      error instanceof UpstreamTimeoutError ? 'timeout' : 'error',
+    );
     this.cutUpstream();
     this.tell(error, isBegun);
   }
@@ -356,14 +344,6 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private at(): At {
     return { upstream: this.target.settings.name, server: this.call?.server.address.origin ?? '' };
   }
-}
-
-/**
- * Whoever has put a function of his own in the place of `write`, as compression does, keeps bytes that nobody else
- * can count: where that is full, it is.
- */
-function isWrapped(res: ServerResponse): boolean {
-  return Object.hasOwn(res, 'write');
 }
 
 function ignore(): void {

@@ -1,5 +1,6 @@
 import { UpstreamInvalidResponseError, UpstreamTimeoutError, type UpstreamError } from './errors.js';
 import { ProxyRequestError, ProxyTargetError } from './proxy-errors.js';
+import type { ProxySettings } from './proxy-options.js';
 import { UnusableHeadError } from './proxy-response-head.js';
 import { PrivateAddressError } from './public-address.js';
 import { failureOfTransport } from './transport-failure.js';
@@ -29,7 +30,17 @@ export function exchangeFailure(cause: unknown, at: At, connectTimeoutMs: number
   return { blame: 'request', error };
 }
 
-export function tooSlow(at: At, what: string): UpstreamTimeoutError {
+/** @param how `silent`: there was no answer; `still` and `slow`: it came to a halt, or nearly so */
+export function tooSlow(
+  at: At,
+  how: 'silent' | 'still' | 'slow',
+  { timeoutMs, idleTimeoutMs, minBytesPerSecond }: ProxySettings,
+): UpstreamTimeoutError {
+  const what = {
+    silent: `did not answer within ${timeoutMs} ms`,
+    still: `sent nothing for ${idleTimeoutMs} ms`,
+    slow: `sent less than ${minBytesPerSecond} bytes a second`,
+  }[how];
   return new UpstreamTimeoutError(`upstream "${at.upstream}": ${at.server} ${what}`, at);
 }
 

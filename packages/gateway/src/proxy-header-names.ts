@@ -211,3 +211,9 @@ export function namedByConnection(value: string): string[] | undefined {
 function trimmed(text: string): string {
   return text.trim();
 }
+
+/** What several `Connection` lines name; most have one. */
+export function withMore(named: string[] | undefined, more: string[] | undefined): string[] | undefined {
+  if (named === undefined || more === undefined) return named ?? more;
+  return [...named, ...more];
+}

@@ -41,7 +41,9 @@ export function sendTo(
 
 /** The client's is for somebody else. A target that a request chooses is known after its fields are. */
 function withAuthorization(fields: readonly string[], authorization: string): string[] {
-  const others = fields.filter((_text, index) => fields[index - (index % 2)]?.toLowerCase() !== 'authorization');
+  const others = fields.filter(
+    (_text, index) => fields[index - (index % 2)]?.toLowerCase() !== 'authorization',
+  );
   return [...others, 'authorization', authorization];
 }
 

@@ -11,6 +11,7 @@ import {
   FORWARDED_FOR,
   HOST,
   namedByConnection,
+  withMore,
   PASS,
   REQUEST_ID,
   TE,
@@ -231,11 +232,6 @@ function checkedVia(via: string, settings: ProxySettings): string {
     }
   }
   return via;
-}
-
-function withMore(named: string[] | undefined, more: string[] | undefined): string[] | undefined {
-  if (named === undefined || more === undefined) return named ?? more;
-  return [...named, ...more];
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   DROP,
   LOCATION,
   namedByConnection,
+  withMore,
   OURS_FIRST,
   PASS,
   SET_COOKIE,
@@ -60,7 +61,7 @@ export function writeHead(
         break;
       case CONNECTION:
         // There may be several of these lines, and all of them count.
-        named = [...(named ?? []), ...(namedByConnection(value) ?? [])];
+        named = withMore(named, namedByConnection(value));
         break;
       case CONTENT_LENGTH:
         // RFC 9110 section 8.6: not with a 204.

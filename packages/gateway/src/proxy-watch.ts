@@ -1,3 +1,5 @@
+import type { ProxySettings } from './proxy-options.js';
+
 /** Something that takes its time, and has limits to it. */
 export interface Watched {
   next: Watched | undefined;
@@ -14,6 +16,12 @@ export interface Watch {
   add(watched: Watched): void;
   remove(watched: Watched): void;
   forEach(visit: (watched: Watched) => void): void;
+}
+
+/** What all requests of a proxy share. */
+export interface ProxyCore {
+  readonly settings: ProxySettings;
+  readonly watch: Watch;
 }
 
 const SHORTEST_TICK_MS = 5;

@@ -6,7 +6,7 @@ import type { Request } from 'express';
 import type { HealthCheckOptions, UpstreamHealth } from './health.js';
 import { watchClient } from './proxy-client.js';
 import { ProxyRequestError } from './proxy-errors.js';
-import { ProxyExchange, type ProxyCore } from './proxy-exchange.js';
+import { ProxyExchange } from './proxy-exchange.js';
 import type { OutgoingRequest } from './proxy-outgoing.js';
 import { resolveProxyOptions, type ProxyOptions, type ProxySettings } from './proxy-options.js';
 import { isConsumed, isSmall, readSmall, UploadBody, writeParsed } from './proxy-request-body.js';
@@ -14,7 +14,7 @@ import { OutgoingHeaders, type ProxyRequest } from './proxy-request-headers.js';
 import { beginsWith, withoutSlash } from './proxy-paths.js';
 import { createTargets, type Targets } from './proxy-targets.js';
 import { connectionOf, responseOn } from './proxy-tunnel.js';
-import { createWatch } from './proxy-watch.js';
+import { createWatch, type ProxyCore } from './proxy-watch.js';
 import type { ServerReport } from './server.js';
 
 /** A proxy, as an operator sees it. */

@@ -345,7 +345,12 @@ describe('several upstream servers', () => {
 describe('a client that leaves before the proxy is asked', () => {
   it('is nobody’s business, and costs nothing', async () => {
     const upstream = await goodServer();
-    const gateway = testProxy({ to: upstream.url, timeoutMs: 100, idleTimeoutMs: 100, breaker: { failures: 1, ofRequests: 1 } });
+    const gateway = testProxy({
+      to: upstream.url,
+      timeoutMs: 100,
+      idleTimeoutMs: 100,
+      breaker: { failures: 1, ofRequests: 1 },
+    });
     let passed = 0;
     const url = await listen(
       express()
@@ -363,7 +368,9 @@ describe('a client that leaves before the proxy is asked', () => {
     for (const body of ['', 'Content-Length: 4\r\n\r\nbody', 'Transfer-Encoding: chunked\r\n\r\n']) {
       const before = passed;
       const client = await rawConnection(url);
-      client.write(`${body === '' ? 'GET' : 'POST'} /left HTTP/1.1\r\nHost: a\r\n${body === '' ? '\r\n' : body}`);
+      client.write(
+        `${body === '' ? 'GET' : 'POST'} /left HTTP/1.1\r\nHost: a\r\n${body === '' ? '\r\n' : body}`,
+      );
       await sleep(20);
       client.destroy();
       await until(() => passed > before);

@@ -255,7 +255,9 @@ describe('WebSocket through a proxy', () => {
     const upstream = await rawServer((socket) =>
       socket.once('data', (head) => {
         if (String(head).includes('websocket')) {
-          socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+          socket.write(
+            'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+          );
           socket.once('data', () => socket.write(Buffer.alloc(20_000_000)));
         } else {
           socket.write('HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n');
@@ -298,7 +300,9 @@ describe('WebSocket through a proxy', () => {
     const upstream = await rawServer((socket) => {
       socket.once('data', () => {
         agree = () =>
-          void socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+          void socket.write(
+            'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+          );
       });
     });
     const { url, shop } = await gateway({ to: upstream });
