@@ -69,6 +69,8 @@ export function usageReport(options: UsageReportOptions = {}): UsageReport {
   /** What was handed to the store, which has not said that it has it. */
   let unconfirmed: UsageBatch | undefined;
   let flushing: Promise<boolean> | undefined;
+  /** Comes after the one under way. */
+  let following: Promise<boolean> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
@@ -88,28 +90,39 @@ export function usageReport(options: UsageReportOptions = {}): UsageReport {
   }
 
   function flush(): Promise<boolean> {
-    flushing ??= write().finally(() => {
-      flushing = undefined;
+    if (flushing === undefined) {
+      flushing = write().finally(() => {
+        flushing = undefined;
+      });
+      return flushing;
+    }
+    // The one under way took along what there was when it began.
+    following ??= flushing.then(() => {
+      following = undefined;
+      return flush();
     });
-    return flushing;
+    return following;
   }
 
+  /** Writes what there is now. What is counted meanwhile is for the next time: under load that would never end. */
   async function write(): Promise<boolean> {
-    while (unconfirmed !== undefined || pending.size > 0) {
-      if (unconfirmed === undefined) {
-        unconfirmed = { id: randomUUID(), counts: pending.list() };
-        pending = new UsageSums(maxPending);
-      }
-      try {
-        await store.add(unconfirmed);
-      } catch (error) {
-        outage.failed(error, 'local');
-        flushLater();
-        return false;
-      }
-      unconfirmed = undefined;
-      outage.works();
+    if (unconfirmed !== undefined && !(await confirm(unconfirmed))) return false;
+    if (pending.size === 0) return true;
+    unconfirmed = { id: randomUUID(), counts: pending.list() };
+    pending = new UsageSums(maxPending);
+    return confirm(unconfirmed);
+  }
+
+  async function confirm(batch: UsageBatch): Promise<boolean> {
+    try {
+      await store.add(batch);
+    } catch (error) {
+      outage.failed(error, 'local');
+      flushLater();
+      return false;
     }
+    unconfirmed = undefined;
+    outage.works();
     return true;
   }
 

@@ -128,6 +128,39 @@ describe('usageReport', () => {
     expect(store.batches.length).toBeLessThan(20);
   });
 
+  it('reports and writes what there was when it was asked, however many calls go on meanwhile', async () => {
+    const { calls } = listening();
+    const url = await api();
+    const inner = memoryUsageStore();
+    let writes = 0;
+    const usage = opened({
+      flushMs: 60_000,
+      store: {
+        async add(batch) {
+          writes += 1;
+          const before = calls.length;
+          if (writes < 20) await get(`${url}/v1/old`);
+          await eventually(() => writes >= 20 || calls.length > before);
+          await inner.add(batch);
+        },
+        read: () => inner.read(),
+      },
+    });
+    await get(`${url}/v1/old`);
+    await eventually(() => calls.length === 1);
+    expect((await usage.report()).rows[0]?.calls).toBe(1);
+    expect(writes).toBe(1);
+
+    const first = usage.flush();
+    await get(`${url}/v1/old`);
+    await eventually(() => calls.length >= 3);
+    // Asked for while another one is under way, it has what came since that began.
+    await usage.flush();
+    await first;
+    expect(writes).toBe(3);
+    expect((await inner.read())[0]?.calls).toBeGreaterThanOrEqual(3);
+  });
+
   it.each(['before', 'after'] as const)(
     'loses and doubles nothing when the store fails %s its work',
     async (fails) => {
