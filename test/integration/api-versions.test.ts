@@ -132,6 +132,19 @@ describe('the first version of the API', () => {
     const after = await report();
     for (const row of before.rows) expect(after.rows).toContainEqual(expect.objectContaining(row));
   });
+
+  it('has those counted, too, that came just before its process ended in order', async () => {
+    const { id, bearer } = await accountOf(running.url);
+    await get('/api/v1/search?q=a', bearer);
+    await running.program.stop();
+    expect(JSON.stringify(running.log())).not.toContain('version-usage');
+    running = await startOrchestrator(settings);
+    guest = await guestOf(running.url);
+    const answer = await get('/admin/deprecations', (await adminOf(running.url)).bearer);
+    expect(((await answer.json()) as Usage).rows).toContainEqual(
+      expect.objectContaining({ version: 'v1', consumer: id, route: '/api/v1/search', calls: 1 }),
+    );
+  });
 });
 
 describe('what is passed through to SearXNG', () => {
