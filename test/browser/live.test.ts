@@ -1,8 +1,10 @@
 import { createServer } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
 import { externalEmitter } from '@signalbox/emitter';
 import { connectRedis } from '@signalbox/redis';
 import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { launchBrowser, type TestBrowser } from '../support/browser.js';
 import { startReady, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
@@ -110,4 +112,28 @@ describe('the page, live', () => {
     expect(await page.getByText('Live', { exact: true }).isVisible()).toBe(false);
     await close();
   });
+
+  it('stays so when Redis was gone for a while, and comes back where the server was, too', async () => {
+    const { page, close } = await browser.visitAsGuest(running.url);
+    const isLive = page.getByText('Live', { exact: true });
+    await isLive.waitFor();
+    redis.pause();
+    // Until the connection on which sign-outs are heard is given up.
+    await wait(6_000);
+    redis.resume();
+    await eventually(() => JSON.stringify(running.log()).includes('realtime runs as it should'), 10_000);
+    await wait(3_000);
+    expect(await isLive.isVisible()).toBe(true);
+
+    redis.pause();
+    await running.program.kill();
+    running = await startOrchestrator({ ...settings, PORT: new URL(running.url).port });
+    await page.getByText('Reconnecting…').waitFor();
+    // It reached the server, which could not know who it is.
+    await eventually(() => JSON.stringify(running.log()).includes('sessions runs degraded'), 15_000);
+    await wait(1_000);
+    redis.resume();
+    await isLive.waitFor();
+    await close();
+  }, 90_000);
 });

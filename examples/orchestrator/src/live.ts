@@ -99,10 +99,10 @@ function ownOrigin({ PUBLIC_URL }: Settings): string[] {
 }
 
 /** Finds out who is at a socket, by the token that it was given or the cookie of its request. */
-function visitors(app: Express, { who, asker, signInOf }: Identity) {
+function visitors(app: Express, { who, required, asker, signInOf }: Identity) {
   const { IncomingMessage: AppRequest, ServerResponse: AppResponse } = requestClasses(app);
 
-  return async function visitorOf(req: IncomingMessage, token: unknown): Promise<Visitor | undefined> {
+  return async function visitorOf(req: IncomingMessage, token: unknown): Promise<Visitor> {
     // A request of its own: what was found out about the one that opened the socket may not hold any more.
     const asking = new AppRequest(req.socket) as Request;
     const { authorization: _authorization, ...headers } = req.headers;
@@ -111,10 +111,13 @@ function visitors(app: Express, { who, asker, signInOf }: Identity) {
       asking.headers = { ...others, authorization: `Bearer ${token}` };
     } else asking.headers = headers;
     const answer = new AppResponse(asking) as Response;
-    await new Promise<void>((resolve, reject) => {
-      void who(asking, answer, (error?: unknown) => (error ? reject(error) : resolve()));
-    });
-    if (asking.auth === undefined) return undefined;
+    asking.res = answer;
+    // Whether it is somebody may not be known at the moment, which is not the same as nobody.
+    for (const middleware of [who, required]) {
+      await new Promise<void>((resolve, reject) => {
+        void middleware(asking, answer, (error?: unknown) => (error ? reject(error) : resolve()));
+      });
+    }
     const found = asker(asking);
     return {
       subject: found.id,

@@ -6,6 +6,9 @@ const CLIENT = '/socket.io/socket.io.esm.min.js';
 /** How long a search is waited for that tells nothing any more. */
 const PATIENCE_MS = 30_000;
 
+/** When to come back to a server that cannot know at the moment who it is. */
+const AGAIN_MS = 3_000;
+
 /**
  * The connection by which the server tells of things as they happen.
  *
@@ -37,7 +40,12 @@ export function liveConnection({ onState, onAlert, onStatus }) {
       // The server ends connections for good where somebody was signed out; the page finds out by asking.
       if (reason === 'io server disconnect') close();
     });
-    socket.on('connect_error', () => onState(socket.active ? 'reconnecting' : 'offline'));
+    socket.on('connect_error', ({ data }) => {
+      const isForNow = !socket.active && data?.error?.code >= 500;
+      onState(socket.active || isForNow ? 'reconnecting' : 'offline');
+      // Socket.IO does not come back by itself to a server that says no.
+      if (isForNow) setTimeout(() => mine === turn && socket.connect(), AGAIN_MS);
+    });
     socket.on('system_alert', onAlert);
     socket.on('search_status', onStatus);
     for (const type of ['started', 'progress', 'complete', 'failed']) {
