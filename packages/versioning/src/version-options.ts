@@ -128,7 +128,10 @@ export function resolveVersions<Name extends string>(
       mediaType: mediaTypeOf(mediaType, isVersion),
       query: query === false ? undefined : query,
     },
-    vary: [...(header === false ? [] : [header]), ...(mediaType === false ? [] : ['Accept'])].join(', '),
+    vary: [
+      ...(header === false ? [] : [header]),
+      ...(mediaType === false ? [] : ['Accept', 'Content-Type']),
+    ].join(', '),
     isVersion,
     neutral: neutralRouter,
   };

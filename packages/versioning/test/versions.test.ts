@@ -90,9 +90,9 @@ describe('versions', () => {
       },
       versions({ v1, v2 }, { default: 'v2', mediaType: true }),
     );
-    expect((await get(`${url}/search`)).headers['vary']).toBe('Origin, X-API-Version, Accept');
+    expect((await get(`${url}/search`)).headers['vary']).toBe('Origin, X-API-Version, Accept, Content-Type');
     expect((await get(`${url}/search`, { 'x-api-version': 'v7' })).headers['vary']).toMatch(
-      /^Origin, X-API-Version, Accept\b/,
+      /^Origin, X-API-Version, Accept, Content-Type\b/,
     );
     expect((await get(`${url}/v1/search`)).headers['vary']).toBe('Origin');
   });
