@@ -1,6 +1,6 @@
 import { cache } from '@signalbox/cache';
 import { listen } from '@signalbox/testing';
-import { versions } from '@signalbox/versioning';
+import { deprecated, versions } from '@signalbox/versioning';
 import express, { Router, type RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
 import { send, type Answer } from '../support/send.js';
@@ -30,5 +30,23 @@ describe('versions below a cache', () => {
     const again = await get('/a', headers);
     expect(again.text).toBe('{"from":"v1"}');
     expect(again.headers['cache-status']).toContain('hit');
+  });
+
+  it.each<[string, RequestHandler]>([
+    ['json', says('v1')],
+    ['writeHead', (_req, res) => void res.writeHead(200, { Link: '</a>; rel="first"' }).end('a')],
+    ['write', (_req, res) => void (res.write('a'), res.end('b'))],
+  ])('are deprecated with every field in answers that are kept, too: %s', async (_what, handler) => {
+    const v1 = Router()
+      .use(deprecated({ since: '2026-01-31', successor: '/api/v2' }))
+      .get('/a', handler);
+    const get = await cached(versions({ v1 }));
+    const [fresh, kept] = [await get('/v1/a'), await get('/v1/a')];
+    expect(kept.headers['cache-status']).toContain('hit');
+    for (const { headers } of [fresh, kept]) {
+      expect(headers.deprecation).toBe('@1769817600');
+      expect(headers.link?.match(/<\/api\/v2>; rel="successor-version"/g)).toHaveLength(1);
+    }
+    expect(kept.headers.link).toBe(fresh.headers.link);
   });
 });

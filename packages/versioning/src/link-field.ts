@@ -2,6 +2,9 @@ import type { Response } from 'express';
 
 type Headers = Record<string, unknown> | readonly unknown[];
 
+/** What sends the head where nobody has. */
+const SENDING = ['write', 'end', 'flushHeaders'] as const;
+
 /**
  * Adds to `Link` when the response's head is sent: a handler that sets its own by then does not take these away.
  *
@@ -10,16 +13,35 @@ type Headers = Record<string, unknown> | readonly unknown[];
 export function addLinksWhenSent(res: Response, links: () => readonly string[]): void {
   const writeHead: unknown = Reflect.get(res, 'writeHead');
   if (typeof writeHead !== 'function') return;
+  let isAdded = false;
+
+  function append(): void {
+    if (isAdded || res.headersSent) return;
+    isAdded = true;
+    for (const link of links()) res.append('Link', link);
+  }
 
   Reflect.set(res, 'writeHead', function writeHeadWithLinks(this: Response, ...args: unknown[]): unknown {
     Reflect.set(res, 'writeHead', writeHead);
-    const place = args.findIndex((arg) => typeof arg === 'object' && arg !== null);
+    const place = isAdded ? -1 : args.findIndex((arg) => typeof arg === 'object' && arg !== null);
     const given = place === -1 ? undefined : withLinks(args[place] as Headers, links());
     // What is given here takes the place of what was set.
-    if (given === undefined) for (const link of links()) res.append('Link', link);
-    else args[place] = given;
+    if (given === undefined) append();
+    else {
+      isAdded = true;
+      args[place] = given;
+    }
     return Reflect.apply(writeHead, this, args);
   });
+  // Node calls `writeHead` after these. A cache above looks at the fields before, to keep them with the answer.
+  for (const name of SENDING) {
+    const inner: unknown = Reflect.get(res, name);
+    if (typeof inner !== 'function') continue;
+    Reflect.set(res, name, function withLinksBefore(this: Response, ...args: unknown[]): unknown {
+      append();
+      return Reflect.apply(inner, this, args);
+    });
+  }
 }
 
 /** `undefined` where there is no `Link` among them. */
