@@ -16,6 +16,7 @@ export class Passage {
   private release: (() => void) | undefined = undefined;
 
   /**
+   * @param ofVersion how many of the routers are of the version and those it inherits from; the rest has no version
    * @param url the request's, below the version
    * @param removed what of its path stands for the version, such as `/v1`; empty where nothing does
    */
@@ -24,6 +25,7 @@ export class Passage {
     private readonly res: Response,
     private readonly out: NextFunction,
     private readonly routers: readonly RequestHandler[],
+    private readonly ofVersion: number,
     private readonly url: string,
     private readonly removed: string,
     private readonly outerUrl: string = req.url,
@@ -40,7 +42,7 @@ export class Passage {
     req.url = this.url;
     req.baseUrl = this.outerBaseUrl + this.removed;
     req.params = this.params;
-    if (this.place > 0) noteInherited(req, true);
+    if (this.place > 0) noteInherited(req, this.place < this.ofVersion);
     if (req.method === 'OPTIONS' && this.routers.length > 1) this.collectAllowed();
     router(req, res, (error?: unknown) => this.pass(error));
   }

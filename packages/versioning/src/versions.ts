@@ -62,15 +62,20 @@ export function versions<const Name extends string>(
 
     req.apiVersion = found.name;
     facts(req).apiVersion = found.name;
-    if (segment === '') return new Passage(req, res, next, found.routers, req.url, '').enter();
-    new Passage(
-      req,
-      res,
-      next,
-      found.routersBelowUrl,
-      without(req.url, start, segment),
-      `/${segment}`,
-    ).enter();
+    const { routers, routersBelowUrl } = found;
+    const passage =
+      segment === ''
+        ? new Passage(req, res, next, routers, routers.length, req.url, '')
+        : new Passage(
+            req,
+            res,
+            next,
+            routersBelowUrl,
+            routers.length,
+            without(req.url, start, segment),
+            `/${segment}`,
+          );
+    passage.enter();
   }
 
   function versionsMiddleware(req: Request, res: Response, next: NextFunction): void {

@@ -164,6 +164,17 @@ describe('deprecated', () => {
     await eventually(() => calls.length === 2);
   });
 
+  it('speaks of routes without a version however they are reached', async () => {
+    const options = { since: '2026-01-31', sunset: '2026-06-30', afterSunset: 'gone' } as const;
+    const neutral = Router().use('/old', deprecated(options)).get('/old', says('neutral'));
+    const [v1, v2] = [routerOf('v1', '/a'), routerOf('v2', '/b')];
+    const url = await serving(versions({ v1, v2 }, { default: 'v2', neutral }));
+    for (const path of ['/old', '/v1/old', '/v2/old']) {
+      const { status, headers } = await get(url + path);
+      expect([path, status, headers['deprecation']]).toEqual([path, 410, '@1769817600']);
+    }
+  });
+
   it('tells of each call: the version, who, and the route', async () => {
     const { calls } = listening();
     const signedIn: RequestHandler = (req, _res, next) => {
