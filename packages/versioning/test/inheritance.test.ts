@@ -1,5 +1,5 @@
 import { routeTable } from '@signalbox/context';
-import { methodNotAllowed } from '@signalbox/errors';
+import { methodNotAllowed, notFound, UnauthorizedError } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
 import express, { Router } from 'express';
 import { describe, expect, it } from 'vitest';
@@ -149,6 +149,22 @@ describe('OPTIONS', () => {
     );
     expect((await send('OPTIONS', `${url}/v2/x`)).body).toMatchObject({ from: 'v1', version: 'v2' });
     expect((await send('OPTIONS', `${url}/v3/x`)).body).toMatchObject({ from: 'v3' });
+  });
+
+  it('is not refused by an older version where a newer one has the route', async () => {
+    const v1 = Router()
+      .use((_req, _res, next) => next(new UnauthorizedError('Sign in first')))
+      .post('/x', says('v1'))
+      .get('/old', says('v1'));
+    const caught = Router().post('/x', says('v1')).use(notFound());
+    const v2 = routerOf('v2', '/x');
+    for (const oldest of [v1, caught]) {
+      const url = await serving(versions({ v1: oldest, v2 }));
+      const { status, headers } = await send('OPTIONS', `${url}/v2/x`);
+      expect([status, headers['allow']]).toEqual([200, 'GET, HEAD, POST']);
+    }
+    const url = await serving(versions({ v1, v2 }));
+    expect((await send('OPTIONS', `${url}/v2/old`)).status).toBe(401);
   });
 });
 
