@@ -11,14 +11,13 @@ import { noteInherited } from './inherited.js';
 export class Passage {
   private place = 0;
   private readonly params: Request['params'];
-  /** What the routers so far would have answered OPTIONS with. */
-  private allowed: Set<string> | undefined = undefined;
   private release: (() => void) | undefined = undefined;
 
   /**
    * @param ofVersion how many of the routers are of the version and those it inherits from; the rest has no version
    * @param url the request's, below the version
    * @param removed what of its path stands for the version, such as `/v1`; empty where nothing does
+   * @param allowed what the routers so far would have answered OPTIONS with
    */
   constructor(
     private readonly req: Request,
@@ -28,6 +27,7 @@ export class Passage {
     private readonly ofVersion: number,
     private readonly url: string,
     private readonly removed: string,
+    private allowed: Set<string> | undefined = undefined,
     private readonly outerUrl: string = req.url,
     private readonly outerBaseUrl: string = req.baseUrl,
   ) {
@@ -43,7 +43,8 @@ export class Passage {
     req.baseUrl = this.outerBaseUrl + this.removed;
     req.params = this.params;
     if (this.place > 0) noteInherited(req, this.place < this.ofVersion);
-    if (req.method === 'OPTIONS' && this.routers.length > 1) this.collectAllowed();
+    if (req.method === 'OPTIONS' && (this.routers.length > 1 || this.allowed !== undefined))
+      this.collectAllowed();
     router(req, res, (error?: unknown) => this.pass(error));
   }
 

@@ -1,6 +1,7 @@
 import { declareMount, facts } from '@signalbox/context';
 import { Router, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { versionFinder } from './asked-version.js';
+import { answerOptions, holdAutomaticOptions } from './automatic-options.js';
 import { Passage, pathStart } from './passage.js';
 import { routeView } from './route-view.js';
 import {
@@ -54,10 +55,18 @@ export function versions<const Name extends string>(
   const { names, fallback, url: isInUrl, sources, vary, isVersion, neutral } = resolved;
   const byName = new Map(resolved.versions.map((version) => [version.name.toLowerCase(), version]));
   const find = versionFinder<Version<Name>>(byName, names, fallback, sources);
-  function serve(req: Request, res: Response, next: NextFunction, segment: string, start: number): void {
+  function serve(
+    req: Request,
+    res: Response,
+    next: NextFunction,
+    segment: string,
+    start: number,
+    allowed?: Set<string>,
+  ): void {
     const found = find(req, segment === '' ? undefined : segment.toLowerCase());
     const isRefused = found instanceof Error;
     if ((segment === '' || isRefused) && vary !== '') res.vary(vary);
+    if (isRefused && allowed !== undefined) return answerOptions(res, allowed);
     if (isRefused) return next(found);
 
     req.apiVersion = found.name;
@@ -65,7 +74,7 @@ export function versions<const Name extends string>(
     const { routers, routersBelowUrl } = found;
     const passage =
       segment === ''
-        ? new Passage(req, res, next, routers, routers.length, req.url, '')
+        ? new Passage(req, res, next, routers, routers.length, req.url, '', allowed)
         : new Passage(
             req,
             res,
@@ -85,9 +94,20 @@ export function versions<const Name extends string>(
       if (byName.has(segment) || isVersion(segment)) return serve(req, res, next, segment, start);
     }
     if (neutral === undefined) return serve(req, res, next, '', -1);
+    const release = req.method === 'OPTIONS' ? holdOptions(req, res, next) : undefined;
     neutral(req, res, (error?: unknown) => {
+      release?.();
       if (error) next(error);
       else serve(req, res, next, '', -1);
+    });
+  }
+
+  /** Routes without a version have some methods of a path, and the version has others. */
+  function holdOptions(req: Request, res: Response, next: NextFunction): () => void {
+    const { url, baseUrl, params } = req;
+    return holdAutomaticOptions(res, (allow) => {
+      Object.assign(req, { url, baseUrl, params });
+      serve(req, res, next, '', -1, new Set(allow.split(', ')));
     });
   }
 

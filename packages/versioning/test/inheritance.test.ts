@@ -151,6 +151,20 @@ describe('OPTIONS', () => {
     expect((await send('OPTIONS', `${url}/v3/x`)).body).toMatchObject({ from: 'v3' });
   });
 
+  it('lists the methods of a route without a version beside those of the version', async () => {
+    const neutral = Router()
+      .use('/n', Router().get('/:id', says('neutral')))
+      .get('/status', says('neutral'));
+    const v1 = Router().post('/n/:id', says('v1'));
+    const url = await serving(versions({ v1 }, { default: 'v1', neutral }));
+    for (const path of ['/n/7', '/v1/n/7']) {
+      const { status, headers } = await send('OPTIONS', url + path);
+      expect([path, status, headers['allow']]).toEqual([path, 200, 'GET, HEAD, POST']);
+    }
+    const strict = await serving(versions({ v1 }, { neutral }));
+    expect((await send('OPTIONS', `${strict}/status`)).headers['allow']).toBe('GET, HEAD');
+  });
+
   it('is not refused by an older version where a newer one has the route', async () => {
     const v1 = Router()
       .use((_req, _res, next) => next(new UnauthorizedError('Sign in first')))
