@@ -24,6 +24,9 @@ const MAX_COUNTS = 250;
 /** How many days are read at the same time. */
 const DAYS_AT_ONCE = 8;
 
+/** How many rows of a day come at once, roughly: within the deadline of a command, and of those that wait behind it. */
+const ROWS_AT_ONCE = '250';
+
 /** For how long a batch is known to have been added: longer than somebody tries. */
 const BATCH_SECONDS = 86_400;
 
@@ -99,6 +102,20 @@ export function redisUsageStore(source: RedisSource, options: RedisUsageStoreOpt
     await addScript(keys, args);
   }
 
+  /** A row that is moved meanwhile may come twice. */
+  async function readRows(key: string): Promise<ReadonlyMap<string, string>> {
+    const rows = new Map<string, string>();
+    let cursor = '0';
+    do {
+      const [next, words] = pageOf(await link.command('HSCAN', key, cursor, 'COUNT', ROWS_AT_ONCE));
+      for (let index = 0; index + 1 < words.length; index += 2) {
+        rows.set(String(words[index]), String(words[index + 1]));
+      }
+      cursor = next;
+    } while (cursor !== '0');
+    return rows;
+  }
+
   return {
     async add({ id, counts }) {
       for (let start = 0; start < counts.length; start += MAX_COUNTS) {
@@ -116,20 +133,25 @@ export function redisUsageStore(source: RedisSource, options: RedisUsageStoreOpt
           { length: Math.min(DAYS_AT_ONCE, today + 2 - start) },
           (_, index) => start + index,
         );
-        const replies = await Promise.all(days.map((day) => link.command('HGETALL', keyOfDay(day))));
-        for (const reply of replies) for (const count of readDay(reply)) all.add(count);
+        const read = await Promise.all(days.map((day) => readRows(keyOfDay(day))));
+        for (const rows of read) for (const count of readDay(rows)) all.add(count);
       }
       return all.list();
     },
   };
 }
 
+/** The answer to HSCAN: where to go on, and names and values in turn. */
+function pageOf(reply: RedisReply): readonly [string, readonly unknown[]] {
+  const [next, words] = Array.isArray(reply) ? reply : [];
+  return [String(next ?? '0'), Array.isArray(words) ? words : []];
+}
+
 /** What is not of this store's writing is passed over. */
-function* readDay(reply: RedisReply): Generator<UsageCount> {
-  const words = Array.isArray(reply) ? reply : Object.entries(reply ?? {}).flat();
-  for (let index = 0; index + 1 < words.length; index += 2) {
-    const names = namesOf(String(words[index]));
-    const numbers = /^(\d+) (\d+) (\d+)$/.exec(String(words[index + 1]));
+function* readDay(rows: ReadonlyMap<string, string>): Generator<UsageCount> {
+  for (const [field, value] of rows) {
+    const names = namesOf(field);
+    const numbers = /^(\d+) (\d+) (\d+)$/.exec(value);
     if (names === undefined || numbers === null) continue;
     const [version, consumer, route] = names;
     const [, calls, firstSeenMs, lastSeenMs] = numbers.map(Number);

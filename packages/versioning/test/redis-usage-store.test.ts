@@ -68,6 +68,28 @@ describe('redisUsageStore', () => {
     expect(await store.read()).toEqual([count]);
   });
 
+  it('reads however many rows there are, and holds nobody else up', async () => {
+    const rows = 20_000;
+    const own = connectRedis(redis.server.url);
+    await eventually(() => own.state === 'up');
+    for (let day = 0; day < 8; day += 1) {
+      const date = new Date(Date.now() - day * 86_400_000).toISOString().slice(0, 10);
+      const fields = Array.from({ length: rows }, (_, row) => [
+        JSON.stringify(['v1', `somebody-with-a-long-name-${row}`, '/api/v1/things/:id']),
+        `1 ${Date.now()} ${Date.now()}`,
+      ]);
+      await redis.client.hset(`many:{usage}:day:${date}`, ...fields.flat());
+    }
+    const usage = usageReport({ store: redisUsageStore(own, { prefix: 'many:', maxRows: rows }) });
+    const answers = await Promise.all([usage.report(), own.command('PING')]);
+    expect(answers[0].complete).toBe(true);
+    expect(answers[0].rows).toHaveLength(rows);
+    expect(answers[0].rows[0]?.calls).toBe(8);
+    expect(own.state).toBe('up');
+    await usage.close();
+    await own.close();
+  });
+
   it('keeps counts over restarts of a process, and adds up those of several', async () => {
     const url = await api();
     const open = () =>
