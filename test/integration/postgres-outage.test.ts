@@ -1,7 +1,15 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
-import { accountOf, guestOf, postJson, signInOf, type SignedIn } from '../support/identity.js';
+import {
+  accountOf,
+  adminOf,
+  ADMIN_SETTINGS,
+  guestOf,
+  postJson,
+  signInOf,
+  type SignedIn,
+} from '../support/identity.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { waitUntil } from '../support/program.js';
@@ -18,6 +26,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   proxy = await startFaultProxy({ to: postgres.port });
   running = await startOrchestrator({
+    ...ADMIN_SETTINGS,
     DATABASE_URL: postgres.url.replace(String(postgres.port), String(proxy.port)),
     RATE_LOGIN: '10000/m',
   });
@@ -72,6 +81,16 @@ describe('while Postgres', () => {
     },
     60_000,
   );
+
+  it('is frozen, an admin has what is kept forgotten, and is told that it is', async () => {
+    const admin = await adminOf(running.url);
+    postgres.pause();
+    const begin = performance.now();
+    const answer = await postJson(`${running.url}/admin/cache/invalidate`, { tag: 'search' }, admin.bearer);
+    postgres.resume();
+    expect(answer.status).toBe(204);
+    expect(performance.now() - begin).toBeLessThan(1_000);
+  });
 
   it('has tables that a migration cannot change, a process is not ready, and is once they are right', async () => {
     const other = await startPostgres();
