@@ -236,6 +236,26 @@ describe('the account', () => {
     await close();
   });
 
+  it('is shown as another tab has left it', async () => {
+    const { page, context, email, close } = await visitAccount();
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByRole('link', { name: email }).click();
+    await page.getByText('This device').waitFor();
+    const other = await context.newPage();
+    await other.goto(running.url);
+    await button(other, 'Sign out').click();
+    await button(page, 'Sign in').waitFor();
+    expect(await page.locator('#account').isVisible()).toBe(false);
+
+    const somebody = await accountOf(running.url);
+    await signIn(other, somebody.email, somebody.password);
+    await other.getByRole('link', { name: somebody.email }).waitFor();
+    await page.evaluate("window.dispatchEvent(new Event('focus'))");
+    await page.getByRole('link', { name: somebody.email }).click();
+    await page.getByRole('heading', { name: somebody.email }).waitFor();
+    await close();
+  });
+
   it('keeps the searches of who wants that, and deletes them', async () => {
     const { page, email, close } = await visitAccount();
     await page.getByRole('link', { name: email }).click();
@@ -341,6 +361,8 @@ describe('the session', () => {
           { timeout: 15_000 },
         )
         .toBe(true);
+      await button(page, 'Sign out').waitFor();
+      expect(await button(page, 'Sign in').first().isVisible()).toBe(false);
       await close();
     } finally {
       await shared.program.stop();

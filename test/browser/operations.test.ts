@@ -30,14 +30,16 @@ afterAll(async () => {
 /** Somebody with an account, whose browser has the cookie of a sign-in. */
 async function visitAs({ cookie }: { cookie: string }, path = '/'): Promise<Visitor> {
   const visitor = await browser.visit();
-  await visitor.context.addCookies(
-    cookie.split('; ').map((pair) => {
-      const at = pair.indexOf('=');
-      return { name: pair.slice(0, at), value: pair.slice(at + 1), url: running.url };
-    }),
-  );
+  await visitor.context.addCookies(cookiesOf(cookie));
   await visitor.page.goto(running.url + path);
   return visitor;
+}
+
+function cookiesOf(cookie: string): { name: string; value: string; url: string }[] {
+  return cookie.split('; ').map((pair) => {
+    const at = pair.indexOf('=');
+    return { name: pair.slice(0, at), value: pair.slice(at + 1), url: running.url };
+  });
 }
 
 const summary = (page: Page) => page.locator('#summary');
@@ -83,6 +85,18 @@ describe('operations', () => {
   it('are there for admins alone', async () => {
     const { page, close } = await visitAs(await accountOf(running.url), '/#operations');
     await page.getByRole('heading', { name: 'Search what is here' }).waitFor();
+    expect(await page.getByRole('link', { name: 'Operations' }).isVisible()).toBe(false);
+    await close();
+  });
+
+  it('are shown no more once somebody else is signed in there', async () => {
+    const { page, context, close } = await visitAs(await adminOf(running.url), '/#operations');
+    await page.locator('#limits li').first().waitFor();
+    const { cookie, email } = await accountOf(running.url);
+    await context.clearCookies();
+    await context.addCookies(cookiesOf(cookie));
+    await page.getByRole('link', { name: email }).waitFor();
+    expect(await page.locator('#operations').isVisible()).toBe(false);
     expect(await page.getByRole('link', { name: 'Operations' }).isVisible()).toBe(false);
     await close();
   });

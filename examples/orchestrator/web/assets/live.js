@@ -15,8 +15,9 @@ const AGAIN_MS = 3_000;
  * @param onState told `live`, `reconnecting` or `offline` whenever that changes
  * @param onAlert told of what operators announce
  * @param onStatus told how far work in the background is
+ * @param onEnded told when the server has ended it for good, as it does where somebody was signed out
  */
-export function liveConnection({ onState, onAlert, onStatus }) {
+export function liveConnection({ onState, onAlert, onStatus, onEnded }) {
   let socket;
   /** Counts openings and closings: one that was overtaken while it waited is not for anybody any more. */
   let turn = 0;
@@ -37,8 +38,9 @@ export function liveConnection({ onState, onAlert, onStatus }) {
     });
     socket.on('disconnect', (reason) => {
       onState(socket.active ? 'reconnecting' : 'offline');
-      // The server ends connections for good where somebody was signed out; the page finds out by asking.
-      if (reason === 'io server disconnect') close();
+      if (reason !== 'io server disconnect') return;
+      close();
+      onEnded();
     });
     socket.on('connect_error', ({ data }) => {
       const isForNow = !socket.active && data?.error?.code >= 500;

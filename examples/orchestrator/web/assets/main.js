@@ -21,9 +21,14 @@ let user;
 /** What was typed just now. */
 let askedFor;
 
-const live = liveConnection({ onState: showLive, onAlert: showAlert, onStatus: showStatus });
+const live = liveConnection({
+  onState: showLive,
+  onAlert: showAlert,
+  onStatus: showStatus,
+  onEnded: () => void lookWho(),
+});
 const account = accountView();
-const operations = operationsView();
+const operations = operationsView(() => void lookWho());
 const dialog = signInDialog((who) => {
   showUser(who);
   void show();
@@ -64,6 +69,8 @@ async function show() {
   $('results').setAttribute('aria-busy', 'true');
   try {
     showAnswer(await find(q, page, signal), q);
+    // Somebody has searched: it can be known again who.
+    if (user === null) void lookWho();
   } catch (error) {
     if (!signal.aborted) showFailure(error);
   } finally {
@@ -318,6 +325,20 @@ function takeResetToken() {
   return token;
 }
 
+/**
+ * Asks anew who is here: in another tab somebody may have signed out, or in as somebody else, and a server that could not
+ * know may know now.
+ */
+async function lookWho() {
+  const before = user;
+  const who = await whoAmI().catch(() => null);
+  // Whoever came or went meanwhile is known better.
+  if (who === null || user !== before || (before !== null && who?.id === before?.id)) return;
+  showUser(who);
+  // Results that are here already stay: only whose they are was not known.
+  if (before !== null || who === undefined || !$('notice').hidden) await show();
+}
+
 async function start() {
   const resetToken = takeResetToken();
   try {
@@ -337,8 +358,15 @@ async function showHealth() {
   $('health-text').textContent = text;
 }
 
-document.addEventListener('visibilitychange', () => void showHealth());
-setInterval(showHealth, HEALTH_EVERY_MS);
+document.addEventListener('visibilitychange', () => {
+  void showHealth();
+  if (!document.hidden) void lookWho();
+});
+window.addEventListener('focus', () => void lookWho());
+setInterval(() => {
+  void showHealth();
+  if (user === null) void lookWho();
+}, HEALTH_EVERY_MS);
 void showHealth();
 void start();
 if (input.value === '') input.focus();

@@ -16,8 +16,12 @@ const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 's
 const whole = new Intl.NumberFormat('en');
 const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 });
 
-/** How the server stands, for who runs it; made anew every few seconds while it is shown. */
-export function operationsView() {
+/**
+ * How the server stands, for who runs it; made anew every few seconds while it is shown.
+ *
+ * @param onRefused told when it is not shown to who is here
+ */
+export function operationsView(onRefused) {
   let timer;
   let turn = 0;
   let isComplaint = false;
@@ -44,10 +48,11 @@ export function operationsView() {
       $('verdict').dataset.state = 'bad';
       $('verdict').textContent = 'It cannot be seen how it stands';
       say(
-        error.status === 403
+        error.type === 'address_not_allowed'
           ? 'Operations are shown to addresses on the allow-list only, and yours is not.'
           : error.message,
       );
+      if (error.status === 401 || error.type === 'insufficient_role') onRefused();
     } finally {
       isAsking = false;
     }
