@@ -161,6 +161,28 @@ describe('the page', () => {
     await close();
   });
 
+  it('fits on a phone, however long the words are that are searched for, found and suggested', async () => {
+    const word = 'w'.repeat(300);
+    const instance = createServer((req, res) => {
+      if (!req.url?.startsWith('/search')) return void res.end('OK');
+      const results = [{ url: `https://a.example/${word}`, title: word, content: word }];
+      res.setHeader('Content-Type', 'application/json');
+      res.end(JSON.stringify({ results: req.url.includes('none') ? [] : results, suggestions: [word] }));
+    });
+    const wordy = await startReady({ ...WITHOUT_ACCOUNTS, SEARXNG_URLS: await listen(instance) });
+    const { page, close } = await browser.visitAsGuest(`${wordy.url}/?q=one`, {
+      viewport: { width: 360, height: 740 },
+    });
+    const width = () => page.evaluate('document.documentElement.scrollWidth');
+    await page.locator('.result').first().waitFor();
+    expect(await width()).toBeLessThanOrEqual(360);
+    await page.goto(`${wordy.url}/?q=none${word}`);
+    await page.getByText(/^Nothing found for/).waitFor();
+    expect(await width()).toBeLessThanOrEqual(360);
+    await close();
+    await wordy.program.stop();
+  }, 60_000);
+
   it('has names for what can be used, and text that can be read on its ground', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page, close } = await browser.visitAsGuest(`${running.url}/?q=express`, { colorScheme });
