@@ -74,6 +74,15 @@ describe('the page', () => {
     await close();
   });
 
+  it('says so where there is no such page, and leads back to the last one', async () => {
+    const { page, close } = await browser.visitAsGuest(`${running.url}/?q=node&page=99`);
+    await page.getByText(/^There is no page 99: \d+ results on \d+ pages\.$/).waitFor();
+    await page.getByRole('link', { name: '← Previous' }).click();
+    await page.getByText(/^Page (\d+) of \1$/).waitFor();
+    await page.locator('.result').first().waitFor();
+    await close();
+  });
+
   it('says so when nothing is found', async () => {
     const { page, screenshot, close } = await browser.visitAsGuest(`${running.url}/?q=qqzzxxyyqq`);
     await page.getByText('Nothing found for “qqzzxxyyqq”.').waitFor();

@@ -150,7 +150,7 @@ function showAnswer(answer, q) {
   const words = wordsOf(q);
   list.replaceChildren(...answer.data.map((result) => resultItem(result, words)));
   $('summary').replaceChildren(...summaryLine(answer, q));
-  showSuggestions(answer.suggestions, answer.data.length === 0);
+  showSuggestions(answer.suggestions, answer.page.total === 0);
   showPages(answer.page, q);
 }
 
@@ -170,9 +170,9 @@ function showSuggestions(suggestions, nothingFound) {
 }
 
 function showPages({ number, last }, q) {
-  $('pages').hidden = last === 1;
-  $('page').textContent = `Page ${number} of ${last}`;
-  linkTo($('previous'), number > 1 ? addressOf(q, number - 1) : undefined);
+  $('pages').hidden = last === 1 && number === 1;
+  $('page').textContent = number > last ? '' : `Page ${number} of ${last}`;
+  linkTo($('previous'), number > 1 ? addressOf(q, Math.min(number - 1, last)) : undefined);
   linkTo($('next'), number < last ? addressOf(q, number + 1) : undefined);
 }
 

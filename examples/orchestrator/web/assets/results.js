@@ -39,8 +39,11 @@ export function waitingItems() {
 
 /** "43 results in 0.12 s from SearXNG", or "43 results from SearXNG, kept 2 minutes ago". */
 export function summaryLine({ page, source, degraded, origin, _meta }, query) {
-  const { total, number, size } = page;
+  const { total, number, size, last: lastPage } = page;
   if (total === 0) return [`Nothing found for “${query}”.`];
+  if (number > lastPage) {
+    return [`There is no page ${number}: ${total} result${total === 1 ? '' : 's'} on ${pages(lastPage)}.`];
+  }
 
   const first = (number - 1) * size + 1;
   const last = Math.min(number * size, total);
@@ -52,6 +55,10 @@ export function summaryLine({ page, source, degraded, origin, _meta }, query) {
   label.textContent = degraded ? `${sourceName(source)}, as a fallback` : sourceName(source);
   if (origin.kind === 'live') return [`${count} in ${seconds(_meta.duration)} from `, label];
   return [`${count} from `, label, `, ${age(origin)}`];
+}
+
+function pages(count) {
+  return `${count} page${count === 1 ? '' : 's'}`;
 }
 
 const AND = {
