@@ -29,7 +29,10 @@ const everyMs = Number(INTERVAL_SECONDS) * 1_000;
 if (process.argv[2] === undefined || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
   refuse('Usage: node worker.js FOLDER, where FOLDER holds Markdown');
 }
-if (!(everyMs >= 0)) refuse(`INTERVAL_SECONDS must be a number of at least 0, got ${INTERVAL_SECONDS}`);
+// A timer takes no more.
+if (!(everyMs >= 0 && everyMs < 2 ** 31)) {
+  refuse(`INTERVAL_SECONDS must be a number from 0 to 2147483, got ${INTERVAL_SECONDS}`);
+}
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop.abort());

@@ -130,8 +130,10 @@ describe('the worker', { timeout: 60_000 }, () => {
       expect(await program.exited).toEqual({ code: 2, signal: null });
       expect(program.output()).toBe('Usage: node worker.js FOLDER, where FOLDER holds Markdown\n');
     }
-    const program = await work(['.'], { INTERVAL_SECONDS: '1m' });
-    expect(await program.exited).toEqual({ code: 2, signal: null });
-    expect(program.output()).toBe('INTERVAL_SECONDS must be a number of at least 0, got 1m\n');
+    for (const given of ['1m', '-1', '3000000']) {
+      const program = await work(['.'], { INTERVAL_SECONDS: given });
+      expect(await program.exited).toEqual({ code: 2, signal: null });
+      expect(program.output()).toBe(`INTERVAL_SECONDS must be a number from 0 to 2147483, got ${given}\n`);
+    }
   });
 });
