@@ -75,6 +75,10 @@ describe('the page of results', () => {
     await summary(page)
       .getByText(/from this machine, as a fallback/)
       .waitFor();
+    await page.reload();
+    await summary(page)
+      .getByText(/from this machine, as a fallback, found (just now|\d+ seconds? ago)$/)
+      .waitFor();
     isDown = false;
     expect(errors).toEqual([]);
     await close();

@@ -30,6 +30,8 @@ export async function search({ q, page }, signal) {
   try {
     response = await fetch(`/api/v2/search?${query}`, {
       headers: { accept: 'application/json' },
+      // What the browser kept would look as if it had just been made.
+      cache: 'no-store',
       signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
     });
   } catch (error) {
