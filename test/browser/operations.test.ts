@@ -144,6 +144,16 @@ describe('operations', () => {
     await close();
   });
 
+  it('are where the first link leads that a keyboard comes to', async () => {
+    const { page, close } = await visitAs(await adminOf(running.url), '/#operations');
+    await page.locator('#limits li').first().waitFor();
+    await page.locator('.skip').focus();
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('operations');
+    expect(await page.getByRole('heading', { name: 'Kept answers' }).isVisible()).toBe(true);
+    await close();
+  });
+
   it('are readable on a phone', async () => {
     const { page, context, screenshot, close } = await visitAs(await adminOf(running.url));
     await page.setViewportSize({ width: 360, height: 740 });

@@ -57,6 +57,14 @@ describe('the page', () => {
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('ArrowUp');
     expect(await page.evaluate('document.activeElement.id')).toBe('q');
+
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await page.locator('.skip').focus();
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('results');
+    await page.locator('.result').first().waitFor();
+    expect(asked.filter((url) => url.includes('/search'))).toEqual([]);
     await close();
   });
 

@@ -249,6 +249,13 @@ document.addEventListener('click', (event) => {
   void go(link.href);
 });
 
+// Followed as an address, it would lead away from what is shown in the place of results, and search again.
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  const shown = [$('account'), $('operations')].find((view) => !view.hidden) ?? $('results');
+  shown.focus();
+});
+
 document.addEventListener('keydown', (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey || $('identity').open) return;
   if (event.target instanceof HTMLInputElement && event.target !== input) return;
