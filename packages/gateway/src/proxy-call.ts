@@ -51,12 +51,16 @@ export class ProxyCall {
     if (outcome === undefined) caller.refusedByBreaker();
   }
 
-  /** Tells the breaker, and who waits for a server on trial, once: with the header section, since a body may last. */
-  count(verdict: Verdict): void {
+  /**
+   * Tells the breaker, and who waits for a server on trial, once: with the header section, since a body may last.
+   *
+   * @param tookMs without the time in which a client sent its body
+   */
+  count(verdict: Verdict, tookMs: number = performance.now() - this.startedAt): void {
     if (this.isCounted) return;
     this.isCounted = true;
     const slowMs = this.settings.breaker?.slowCallMs ?? Infinity;
-    const isSlow = verdict === 'ok' && slowMs !== Infinity && performance.now() - this.startedAt > slowMs;
+    const isSlow = verdict === 'ok' && tookMs > slowMs;
     const judged = isSlow ? 'failed' : verdict;
     this.endAtServer(judged, false);
     if (this.endProbe === undefined) this.server.breaker(ROUTE)?.count(judged);

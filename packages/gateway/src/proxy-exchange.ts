@@ -151,10 +151,12 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.status = status;
     if (!this.takeHead(status, raw, statusText)) return true;
     this.phase = ANSWERING;
-    this.pace.restart(performance.now());
+    const now = performance.now();
+    const waitedMs = this.pace.waitedMs(now, this.request.body);
+    this.pace.restart(now);
     // Other statuses may be one caller's doing, and must not take the server from all the others.
     this.judgement = status === 502 || status === 503 || status === 504 ? 'failed' : 'ok';
-    this.call?.count(this.judgement);
+    this.call?.count(this.judgement, waitedMs);
     // What the client still sends belongs to this request, whether or not anybody reads it.
     if (this.request.body !== null && !req.complete) res.setHeader('Connection', 'close');
     // What undici says of its end is not heard: it takes the length that a 304 may state for that of a body.

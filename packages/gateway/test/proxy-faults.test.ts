@@ -342,6 +342,24 @@ describe('several upstream servers', () => {
   });
 });
 
+describe('a client that takes its time to send', () => {
+  it('makes no slow call of it', async () => {
+    const upstream = await goodServer();
+    const breaker = { slowCallMs: 200, failures: 1, ofRequests: 1 };
+    const url = await proxied({ to: upstream.url, breaker });
+    const req = request(url, { method: 'POST' });
+    for (const piece of ['slow', 'ly']) {
+      req.write(piece);
+      await sleep(200);
+    }
+    const [answer] = (await once(req.end(), 'response')) as [IncomingMessage];
+    answer.resume();
+
+    expect(answer.statusCode).toBe(200);
+    expect((await fetch(url)).status).toBe(200);
+  });
+});
+
 describe('a client that leaves before the proxy is asked', () => {
   it('is nobody’s business, and costs nothing', async () => {
     const upstream = await goodServer();
