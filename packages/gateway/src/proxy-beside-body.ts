@@ -2,6 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CONNECTION, namedByConnection, PASS } from './proxy-header-names.js';
 import type { ProxySettings } from './proxy-options.js';
 
+/** No answer needs more informational ones, and an upstream could send them for ever. */
+export const MAX_INFORMATIONAL = 16;
+
 /** Passes on 102 and 103 (RFC 8297); others mean nothing to this client. */
 export function sendInformational(
   req: IncomingMessage,

@@ -5,7 +5,7 @@ import type { Request } from 'express';
 import type { Dispatcher } from 'undici';
 import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
-import { sendInformational, sendTrailers } from './proxy-beside-body.js';
+import { MAX_INFORMATIONAL, sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
 import { answerOn, flushCompression, isFull, onDrain, type Answering } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
@@ -25,9 +25,6 @@ import { nobodyAsked } from './upstream.js';
 const WAITING = 0;
 const ANSWERING = 1;
 const DONE = 2;
-
-/** No answer needs more of them, and an upstream could send them for ever. */
-const MAX_INFORMATIONAL = 16;
 
 /** One request on its way to the upstream and back: what undici calls, and what ends it from either side. */
 export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Caller, Answering, ConnectionUser {
