@@ -9,6 +9,7 @@ export { routeTable } from './route-table.js';
 export { routeTemplate } from './route-template.js';
 export { declareMount } from './router-walk.js';
 export { currentRequest, runInContext } from './run-in-context.js';
+export { takeUpgrades } from './take-upgrades.js';
 export { traceHeaders } from './trace-headers.js';
 
 export type { AddressList } from './address-list.js';
@@ -20,4 +21,5 @@ export type { RequestContextOptions } from './request-context.js';
 export type { RouteEntry } from './route-table.js';
 export type { ScopeInit } from './run-in-context.js';
 export type { RequestScope } from './scope.js';
+export type { UpgradeTaker } from './take-upgrades.js';
 export type { Trace } from './trace.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { facts } from '@signalbox/context';
+import { facts, takeUpgrades } from '@signalbox/context';
 import { HttpError, MethodNotAllowedError } from '@signalbox/errors';
 import type { Request } from 'express';
 import type { HealthCheckOptions, UpstreamHealth } from './health.js';
@@ -101,26 +101,14 @@ export function proxy(options: ProxyOptions): Proxy {
   return Object.assign(proxyMiddleware, {
     attach(server: HttpServer, { path, app }: AttachOptions) {
       const prefix = withoutSlash(path);
-      const prefixes = prefixesOf(server);
-      const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
-        const url = req.url ?? '';
-        if (!beginsWith(url, prefix)) {
-          // Where nobody else listens, nobody else will close it: the first of the proxies does.
-          const [first] = prefixes;
-          const isProxys = [...prefixes].some(([, each]) => beginsWith(url, each));
-          if (first?.[0] === onUpgrade && !isProxys && server.listenerCount('upgrade') === prefixes.size)
-            answerPlainly(responseOn(req, { socket, head, tunnels }));
-          return;
-        }
-        if (app === undefined) mount(req, prefix);
-        upgrade(req, socket, head, app);
-      };
-      prefixes.set(onUpgrade, prefix);
-      server.on('upgrade', onUpgrade);
-      return () => {
-        prefixes.delete(onUpgrade);
-        server.off('upgrade', onUpgrade);
-      };
+      return takeUpgrades(server, {
+        owns: ({ url = '' }) => beginsWith(url, prefix),
+        take(req, socket, head) {
+          if (app === undefined) mount(req, prefix);
+          upgrade(req, socket, head, app);
+        },
+        refuse: (req, socket, head) => answerPlainly(responseOn(req, { socket, head, tunnels })),
+      });
     },
     upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => upgrade(req, socket, head),
     check: (checkOptions?: HealthCheckOptions) => targets.check(checkOptions),
@@ -204,17 +192,6 @@ function noteFacts(req: ProxyRequest, { name, route }: ProxySettings): void {
 
 function tooLarge({ maxRequestBytes }: ProxySettings): ProxyRequestError {
   return new ProxyRequestError(413, 'payload_too_large', `The body is larger than ${maxRequestBytes} bytes.`);
-}
-
-type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
-
-/** The paths of all proxies that listen at a server. */
-const attached = new WeakMap<HttpServer, Map<UpgradeListener, string>>();
-
-function prefixesOf(server: HttpServer): Map<UpgradeListener, string> {
-  const prefixes = attached.get(server) ?? new Map<UpgradeListener, string>();
-  attached.set(server, prefixes);
-  return prefixes;
 }
 
 /** As Express does it for a middleware that is mounted. */

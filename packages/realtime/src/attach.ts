@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { takeUpgrades } from '@signalbox/context';
 
 /** Takes what belongs to a path. */
 export interface PathOwner {
@@ -25,21 +26,20 @@ export function attachTo(server: Server, path: string, owner: PathOwner): () => 
     else for (const other of others) other.call(server, req, res);
   }
 
-  function onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (isBelow(req.url)) owner.upgrade(req, socket, head);
-    else if (server.listenerCount('upgrade') === 1) socket.destroy();
-  }
-
   function isBelow(url: string | undefined): boolean {
     return url !== undefined && url.startsWith(prefix);
   }
 
   server.removeAllListeners('request');
   server.on('request', onRequest);
-  server.on('upgrade', onUpgrade);
+  const leaveUpgrades = takeUpgrades(server, {
+    owns: ({ url }) => isBelow(url),
+    take: (req, socket, head) => owner.upgrade(req, socket, head),
+    refuse: (_req, socket) => void socket.destroy(),
+  });
 
   return () => {
-    server.off('upgrade', onUpgrade);
+    leaveUpgrades();
     if (!server.listeners('request').includes(onRequest)) return;
     server.off('request', onRequest);
     for (const other of others) server.on('request', other);

@@ -1,0 +1,59 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+/** Whose some of a server's requests to upgrade are. */
+export interface UpgradeTaker {
+  owns(req: IncomingMessage): boolean;
+  take(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Answers one that is nobody's, or closes it. */
+  refuse(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+interface Taking {
+  readonly takers: Set<UpgradeTaker>;
+  readonly end: () => void;
+}
+
+const takings = new WeakMap<Server, Taking>();
+
+/**
+ * Hands a server's requests to upgrade to whose they are: of several takers, to the first. One that is nobody's is
+ * refused by the first of them, unless somebody else listens for `upgrade`, too: Node closes none where anybody does.
+ *
+ * @returns what ends it
+ *
+ * @example
+ * const end = takeUpgrades(server, {
+ *   owns: (req) => req.url === '/chat',
+ *   take: (req, socket, head) => chat.handleUpgrade(req, socket, head),
+ *   refuse: (_req, socket) => socket.destroy(),
+ * });
+ */
+export function takeUpgrades(server: Server, taker: UpgradeTaker): () => void {
+  const { takers, end } = takings.get(server) ?? listenAt(server);
+  takers.add(taker);
+  return () => {
+    if (takers.delete(taker) && takers.size === 0) end();
+  };
+}
+
+function listenAt(server: Server): Taking {
+  const takers = new Set<UpgradeTaker>();
+  const listener = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    for (const taker of takers) {
+      if (taker.owns(req)) return taker.take(req, socket, head);
+    }
+    const [first] = takers;
+    if (server.listenerCount('upgrade') === 1) first?.refuse(req, socket, head);
+  };
+  const taking = {
+    takers,
+    end(): void {
+      server.off('upgrade', listener);
+      takings.delete(server);
+    },
+  };
+  server.on('upgrade', listener);
+  takings.set(server, taking);
+  return taking;
+}

@@ -1,0 +1,27 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { proxy } from '@signalbox/gateway';
+import { realtime } from '@signalbox/realtime';
+import { expect, it, onTestFinished } from 'vitest';
+
+it.each(['the proxy', 'sockets'])(
+  'where %s came first, upgrades that are nobody’s are closed',
+  async (first) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const shop = proxy({ to: 'http://127.0.0.1:1', retries: 0 });
+    if (first === 'the proxy') shop.attach(server, { path: '/shop' });
+    const live = realtime(server, { anonymous: true });
+    if (first !== 'the proxy') shop.attach(server, { path: '/shop' });
+    onTestFinished(async () => {
+      await Promise.all([live.close(), shop.close()]);
+      server.close();
+    });
+
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').resume();
+    socket.write('GET /other HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await once(socket, 'close');
+    expect(socket.destroyed).toBe(true);
+  },
+);
