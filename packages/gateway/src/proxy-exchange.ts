@@ -17,7 +17,7 @@ import { UploadBody } from './proxy-request-body.js';
 import type { ProxyRequest } from './proxy-request-headers.js';
 import { hasNoBody, takeBackHead, UnusableHeadError, writeHead } from './proxy-response-head.js';
 import { serverOf, type Target } from './proxy-targets.js';
-import { openTunnel } from './proxy-tunnel.js';
+import { drop, openTunnel } from './proxy-tunnel.js';
 import type { ProxyCore, Watched } from './proxy-watch.js';
 import type { Server } from './server.js';
 import { nobodyAsked } from './upstream.js';
@@ -240,7 +240,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   onUpgrade(_status: number, raw: Buffer[] | string[] | null, upstream: Duplex): void {
     const { connection } = this.request;
     if (this.phase === DONE || connection === undefined) {
-      upstream.on('error', ignore).destroy();
+      drop(upstream);
       return;
     }
     this.status = 101;
@@ -252,7 +252,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       openTunnel({ req, res, connection, upstream, settings, outside: this.outside(), raw: fields });
     } catch (error) {
       takeBackHead(res, settings, fields);
-      upstream.destroy();
+      drop(upstream);
       this.breakOff(unusableAnswer(this.at(), error));
       return;
     }
@@ -343,8 +343,4 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private at(): At {
     return { upstream: this.target.settings.name, server: this.call?.server.address.origin ?? '' };
   }
-}
-
-function ignore(): void {
-  // Nobody waits for this connection any more.
 }

@@ -97,6 +97,11 @@ function closeSoon(end: Duplex): void {
   else end.end();
 }
 
+/** Nobody waits for what it brings any more. */
+export function drop(connection: Duplex): void {
+  connection.on('error', ignore).destroy();
+}
+
 function ignore(): void {
   // What breaks is closed, and that is all there is to do.
 }
