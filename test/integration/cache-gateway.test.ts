@@ -1,7 +1,12 @@
-import { Agent } from 'node:http';
+import { once } from 'node:events';
+import { Agent, createServer, request, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import type { ProxyOptions } from '@signalbox/gateway';
+import { cache } from '@signalbox/cache';
+import { errorHandler } from '@signalbox/errors';
+import { proxy, type ProxyOptions } from '@signalbox/gateway';
+import { listen } from '@signalbox/testing';
+import express from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { send } from '../support/send.js';
 import { edgeOf, HEAD, originOf, outcomeOf, whole } from './cache-edge.js';
@@ -272,5 +277,41 @@ describe('behind the cache, an answer that is too much', () => {
     expect(origin.requests).toHaveLength(1);
     expect(route.report().bytes).toBeLessThan(2 * bomb.length + 5_000);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
+  });
+});
+
+describe('a WebSocket through cache and proxy', () => {
+  it('is opened also where the page of its URL is kept', async () => {
+    const origin = await originOf((socket, request) => {
+      if (/^upgrade: websocket/im.test(request)) {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n');
+        socket.write('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n');
+      } else socket.write(whole('page'));
+    });
+    const route = cache();
+    const forward = proxy({ to: origin.url });
+    const app = express().use(route, forward, errorHandler());
+    const server = createServer(app);
+    const url = await listen(server);
+    forward.attach(server, { path: '/', app });
+    onTestFinished(() => {
+      route.close();
+      return forward.close();
+    });
+    for (let times = 0; times < 2; times += 1) expect((await send(url)).text).toBe('page');
+    const handshake = request(url, {
+      headers: {
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      },
+    }).end();
+    const [response] = (await Promise.race([
+      once(handshake, 'upgrade'),
+      once(handshake, 'response'),
+    ])) as [IncomingMessage];
+    response.socket.destroy();
+    expect(response.statusCode).toBe(101);
   });
 });

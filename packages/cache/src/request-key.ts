@@ -61,7 +61,7 @@ export function isOverride(name: string): boolean {
 }
 
 /** Why a request has no key. */
-export type NoKey = 'override' | 'body' | 'target' | 'key';
+export type NoKey = 'override' | 'body' | 'target' | 'upgrade' | 'key';
 
 /** What requests are told apart by. */
 export interface KeyOptions {
@@ -85,6 +85,8 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   // A GET with a body may be answered by the body.
   const length = headers['content-length'];
   if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) return 'body';
+  // It asks for a connection, and not for the page of that URL (RFC 6455 section 4.1).
+  if (headers.upgrade !== undefined && /\bwebsocket\b/i.test(headers.upgrade)) return 'upgrade';
 
   let forwarded = '';
   for (const name in headers) {
