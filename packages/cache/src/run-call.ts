@@ -62,6 +62,9 @@ export function refreshLater(
 ): void {
   const flightKey = flightKeyOf(req, key, list);
   if (engine.flights.get(flightKey) !== undefined || !canDetach(req, res)) return;
+  // Of a connection that is closed Node knows the other end only where it was asked before: `req.ip`, and whether a
+  // proxy is trusted that says how the visitor came, depend on it.
+  Reflect.get(req.socket, 'remoteAddress');
   // One of those that come in meanwhile is enough. Node is through with the response a moment after it says so.
   onceOver(req, res, () => setImmediate(refresh));
 

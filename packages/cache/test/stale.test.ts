@@ -2,7 +2,8 @@ import { ServiceUnavailableError } from '@signalbox/errors';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { RequestHandler } from 'express';
+import { listen } from '@signalbox/testing';
+import express, { type RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
@@ -57,6 +58,24 @@ describe('stale-while-revalidate (RFC 5861 section 3)', () => {
       await pause(5);
     }
     expect((await get(url)).text).toBe('answer 5');
+  });
+
+  it('sees who asked, and by which proxy, also when the connection is closed', async () => {
+    const { now, pass } = clock();
+    const app = express().set('trust proxy', 'loopback');
+    const route = cache({ now, ttlMs: 10_000, staleWhileRevalidateMs: 60_000 });
+    app.use(route, (req, res) => void res.json([req.ip, req.protocol, req.hostname]));
+    const url = await listen(app);
+    const forwarded = {
+      'x-forwarded-for': '192.0.2.7',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'shop.example',
+    };
+    const { text } = await get(url, forwarded);
+    expect(text).toBe('["192.0.2.7","https","shop.example"]');
+    pass(11);
+    await eventually(async () => (await get(url, forwarded)).headers.age === '0');
+    expect((await get(url, forwarded)).text).toBe(text);
   });
 
   it('is one call for many who come meanwhile', async () => {
