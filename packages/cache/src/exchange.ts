@@ -188,6 +188,8 @@ export class Exchange implements RecorderListener {
     }
     // The qualified forms of `private` and `no-cache` hold for what a 304 brings, too (RFC 9111 section 5.2.2.7).
     const kept = fields.filter(([name]) => !verdict.withheld.includes(name.toLowerCase()));
+    // What they were made of may be a field, or a step of the handler, that a 304 leaves out.
+    this.tags = [...new Set([...stale.head.tags, ...this.tags])];
     const head = entryHead({ ...this.factsOf(), status, fields: kept, verdict, vary: [] });
     // The one that stands in the fields may be ours, of which whoever answers knows nothing.
     this.planned = { ...head, etag: fieldOf(newer, 'etag') ?? stale.head.etag };

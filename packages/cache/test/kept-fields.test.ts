@@ -258,6 +258,22 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     expect(seen.slice(1)).toEqual(Array.from({ length: 3 }, () => [undefined, modified]));
   });
 
+  it('is forgotten by the tags that it had, also where the 304 says nothing of them', async () => {
+    const { now, pass } = clock();
+    const handler = counting(validated({ etag: '"a"', 'surrogate-key': 'lamp' }, { etag: '"a"' }));
+    const route = cache({
+      now,
+      tags: (_req, res) => [res.getHeader('surrogate-key')].filter((key) => typeof key === 'string'),
+    });
+    const url = await serving(route, handler);
+    await get(url);
+    pass(11);
+    await get(url);
+    expect((await get(url)).headers['cache-status']).toContain('hit');
+    await route.invalidate({ tag: 'lamp' });
+    expect((await get(url)).text).toBe('answer 3');
+  });
+
   it('answers the client’s own condition when it is renewed (section 4.3.2)', async () => {
     const { now, pass } = clock();
     const modified = at(0);
