@@ -75,6 +75,17 @@ describe('a poisoned answer of an origin that believes what it is told', () => {
     expect((await send(url, { path: '/page' })).text).not.toContain('evil');
   });
 
+  it('by a field that Connection takes away on the way to the origin is for nobody else', async () => {
+    const origin = await originOf((socket, request) => {
+      const [, language = 'none'] = /^accept-language: (.*)$/im.exec(request) ?? [];
+      socket.write(whole(language, 'Vary: Accept-Language\r\n'));
+    });
+    const { url } = await edgeOf(origin);
+    const german = { 'accept-language': 'de' };
+    await send(url, { headers: { ...german, connection: 'close, Accept-Language' } });
+    expect((await send(url, { headers: german })).text).toBe('de');
+  });
+
   it('through a body, a condition or a range of its own is for nobody else', async () => {
     const origin = await originOf((socket, request) => {
       if (/^if-none-match: "evil"/im.test(request)) socket.write('HTTP/1.1 304 Not Modified\r\n\r\n');

@@ -60,8 +60,11 @@ export function isOverride(name: string): boolean {
   return meaningOf(name) === 'override';
 }
 
+/** What `Connection` names in requests that mean no harm (RFC 9110 section 7.6.1). */
+const OF_CONNECTIONS = /^(?:close|keep-alive|upgrade|te|http2-settings|[,\s])*$/i;
+
 /** Why a request has no key. */
-export type NoKey = 'override' | 'body' | 'target' | 'upgrade' | 'key';
+export type NoKey = 'override' | 'body' | 'target' | 'upgrade' | 'connection' | 'key';
 
 /** What requests are told apart by. */
 export interface KeyOptions {
@@ -85,6 +88,8 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   // A GET with a body may be answered by the body.
   const length = headers['content-length'];
   if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) return 'body';
+  // Behind a proxy the fields that it names are gone: the answer is none to the request as it is seen here.
+  if (headers.connection !== undefined && !OF_CONNECTIONS.test(headers.connection)) return 'connection';
   // It asks for a connection, and not for the page of that URL (RFC 6455 section 4.1).
   if (headers.upgrade !== undefined && /\bwebsocket\b/i.test(headers.upgrade)) return 'upgrade';
 

@@ -63,7 +63,12 @@ function keyOf(engine: Engine, req: Request, url: string): ReturnType<typeof req
 
 /** The request, as one that asks for the URL: without what only its body brings along, and what it is made into. */
 function asRead(req: Request, url: string): Request {
-  const { 'content-length': _length, 'transfer-encoding': _encoding, ...headers } = req.headers;
+  const {
+    'content-length': _length,
+    'transfer-encoding': _encoding,
+    connection: _connection,
+    ...headers
+  } = req.headers;
   for (const name of Object.keys(headers)) if (isOverride(name)) delete headers[name];
   const isOwn = url === req.originalUrl;
   return Object.create(req, {
