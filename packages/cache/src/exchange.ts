@@ -152,6 +152,7 @@ export class Exchange implements RecorderListener {
     }
     this.sendStale(stale, 'fwd=stale; detail=soft-timeout');
     this.recorder.mute();
+    if (!this.call.res.headersSent) this.recorder.freezeHead();
     return below;
   }
 

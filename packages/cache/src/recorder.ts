@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { fieldsNow, restore } from './fields.js';
 
 /** What becomes of an answer once its status and fields are known. */
 export type Course =
@@ -71,6 +72,21 @@ export class Recorder {
   mute(): void {
     this.isMuted = true;
     this.chunks = [];
+  }
+
+  /** The answer is on its way, yet held back by somebody above: what becomes of its head meanwhile is undone. */
+  freezeHead(): void {
+    const { res } = this;
+    const { statusCode, statusMessage } = res;
+    const fields = fieldsNow(res);
+    define(res, 'writeHead', () => {
+      // Who holds an answer back may do so to add one.
+      const cookies = res.getHeader('set-cookie');
+      restore(res, fields);
+      if (cookies !== undefined) res.setHeader('Set-Cookie', cookies);
+      res.statusMessage = statusMessage;
+      return Reflect.apply(this.writeHead, res, [statusCode]) as ServerResponse;
+    });
   }
 
   get hasHead(): boolean {

@@ -233,6 +233,35 @@ describe('softTimeoutMs', () => {
   });
 });
 
+describe('an older answer that is held back by who stands above', () => {
+  it('leaves as it was, whatever the handlers do meanwhile', async () => {
+    const { now, pass } = clock();
+    const held: RequestHandler = (_req, res, next) => {
+      const end = res.end.bind(res);
+      Reflect.set(res, 'end', (...args: unknown[]) => {
+        setTimeout(() => {
+          res.setHeader('Set-Cookie', 'sid=1');
+          Reflect.apply(end, res, args);
+        }, 100);
+        return res;
+      });
+      next();
+    };
+    const handler = counting(async (_req, res, next) => {
+      if (handler.calls() > 1) await pause(60);
+      if (handler.calls() > 1) res.status(304);
+      res.set('x-made', String(handler.calls()));
+      next();
+    });
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, softTimeoutMs: 20 });
+    const url = await serving(held, route, handler);
+    await get(url);
+    pass(11);
+    const { status, text, headers } = await get(url);
+    expect([status, text, headers['x-made'], headers['set-cookie']]).toEqual([200, 'answer 1', '1', ['sid=1']]);
+  });
+});
+
 describe('earlyRefresh', () => {
   it('makes an answer anew before it is stale, the likelier the nearer that is', async () => {
     const { now, pass } = clock();
