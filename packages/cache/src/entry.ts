@@ -1,4 +1,4 @@
-/** A header field as it is sent: several lines of one name are a list. */
+/** A header field as it is sent: several lines of one name are a list; none at all, one that is taken away. */
 export type Field = readonly [name: string, value: string | string[]];
 
 /** What of an entry is not its body. Times are milliseconds since 1970. */
@@ -72,7 +72,9 @@ export class Entry {
 
 export function fieldOf(fields: readonly Field[], name: string): string | undefined {
   for (const [field, value] of fields) {
-    if (field.toLowerCase() === name) return typeof value === 'string' ? value : value.join(', ');
+    if (field.toLowerCase() !== name) continue;
+    if (typeof value === 'string') return value;
+    return value.length === 0 ? undefined : value.join(', ');
   }
   return undefined;
 }

@@ -64,6 +64,12 @@ export function fieldsBelow(res: ServerResponse, before: Before, withheld: reado
   return fields;
 }
 
+/** What was taken away below, to be taken away again: fields with no lines. */
+export function fieldsTakenAway(res: ServerResponse, before: Before): Field[] {
+  const names = [...before.keys()].filter((name) => !NEVER_KEPT.has(name) && !res.hasHeader(name));
+  return names.map((name) => [name, []]);
+}
+
 function isSame(
   value: string | number | readonly string[],
   before: string | number | readonly string[] | undefined,

@@ -28,7 +28,8 @@ export function conditionsOf({ headers }: Request): Conditions {
 /** Writes an entry's fields into the response, beside what was set above the cache. */
 function setFields(res: ServerResponse, { head }: Entry): void {
   for (const [name, value] of head.fields) {
-    if (name.length === 4 && name.toLowerCase() === 'vary') addVary(res, value);
+    if (value.length === 0 && typeof value !== 'string') res.removeHeader(name);
+    else if (name.length === 4 && name.toLowerCase() === 'vary') addVary(res, value);
     else res.setHeader(name, value);
   }
 }

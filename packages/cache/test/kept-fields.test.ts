@@ -68,6 +68,22 @@ describe('fields that are kept (RFC 9111 section 3.1)', () => {
     expect((await fetch(url)).headers.get('link')).toBe('</a>, </b>');
   });
 
+  it('one that stands above and was taken away below stays away', async () => {
+    const above: RequestHandler = (_req, res, next) => {
+      res.set('x-frame-options', 'DENY');
+      next();
+    };
+    const handler = counting((_req, res, next) => {
+      res.removeHeader('x-frame-options');
+      next();
+    });
+    const url = await serving(above, cache({ ttlMs: 60_000 }), handler);
+    for (let times = 0; times < 2; times += 1) {
+      const { text, headers } = await get(url);
+      expect([text, headers['x-frame-options']]).toEqual(['answer 1', undefined]);
+    }
+  });
+
   it('Age is sent with what is kept (section 5.1), Date and Expires stay as they were', async () => {
     const { now, pass } = clock();
     const expires = at(now() + 100_000);
