@@ -47,7 +47,8 @@ export function watchUnsafe(engine: Engine, req: Request, res: Response): void {
 function drop(engine: Engine, req: Request, url: string): void {
   const key = keyOf(engine, req, url);
   if (typeof key === 'string') return;
-  engine.flights.get(key)?.land('not-kept');
+  // Those who wait ask once more, together.
+  engine.flights.get(key)?.land('failed');
   const removed = engine.store.remove(key);
   if (removed instanceof Promise) removed.catch(() => undefined);
 }

@@ -88,6 +88,31 @@ describe('who asks after something was forgotten does not get what was asked for
     expect(page.calls).toBe(2);
   });
 
+  it('by an unsafe method, and who waited meanwhile asks once more, with all the others', async () => {
+    const page = source();
+    const writing: RequestHandler = (req, res, next) => {
+      if (req.method === 'GET') return next();
+      page.truth = 'new';
+      res.status(204).end();
+    };
+    let come = 0;
+    const counted: RequestHandler = (_req, _res, next) => {
+      come += 1;
+      next();
+    };
+    const handler: RequestHandler = async (_req, res) => void res.end(await page.read());
+    const url = await serving(counted, cache({ ttlMs: DAY }), writing, handler);
+    page.isHeld = true;
+    const waiting = Array.from({ length: MANY }, () => get(url));
+    await eventually(() => come === MANY);
+    await send(url, { method: 'PUT' });
+    await eventually(() => page.calls === 2);
+    page.release();
+    const texts = (await Promise.all(waiting)).map(({ text }) => text);
+    expect(texts.toSorted((one, other) => other.localeCompare(one))).toEqual(['old', ...Array(MANY - 1).fill('new')]);
+    expect(page.calls).toBe(2);
+  });
+
   it.each<
     [string, (memoized: { forget(): Promise<void>; invalidate: Cache['invalidate'] }) => Promise<void>]
   >([
