@@ -24,7 +24,8 @@ export interface RouteEntry {
  */
 export function routeTable(app: Application | RequestHandler): readonly RouteEntry[] {
   const entries: RouteEntry[] = [];
-  for (const { route, parts } of findRoutes(app)) {
+  for (const { route, parts, isOverridden } of findRoutes(app)) {
+    if (isOverridden) continue;
     const path = templateOf(parts);
     const methods = new Set(route.stack.map((layer) => layer.method));
 

@@ -9,6 +9,8 @@ export interface FoundRoute {
   readonly route: Route;
   /** The mount paths from the outside in, then one of the route's own paths. */
   readonly parts: readonly PathPart[];
+  /** Whether it is reached there only where another route has passed a request on: it is not listed. */
+  readonly isOverridden: boolean;
 }
 
 /** What is read of Express' Route. */
@@ -26,6 +28,8 @@ interface Layer {
   readonly rawPath?: PathPart | readonly PathPart[] | undefined;
   /** Whether it is mounted at `/`. */
   readonly slash?: boolean;
+  /** Whether another route stands before it, which is listed in its place. */
+  readonly isOverridden?: boolean;
 }
 
 /** Stands for a mount path that Express has not kept (routers before 2.3). */
@@ -69,7 +73,8 @@ function* below(
 
   for (const layer of stack) {
     if (layer.route !== undefined) {
-      for (const path of list(layer.route.path)) yield { route: layer.route, parts: [...mounts, path] };
+      const { route, isOverridden = false } = layer;
+      for (const path of list(route.path)) yield { route, parts: [...mounts, path], isOverridden };
       continue;
     }
     for (const inner of stacksBehind(layer.handle)) {

@@ -3,7 +3,8 @@ import { layersOf, methodsOf, type Layer } from './router-layers.js';
 
 /**
  * The routers of a version as the walk through an app's routes sees them: what an older one has and a newer one
- * overrides is left out, lest it be listed, described and counted under the newer one's path.
+ * overrides is marked, lest it be listed and described under the newer one's path. It is still found there by requests that
+ * the newer one passes on.
  */
 export function routeView(routers: readonly RequestHandler[]): RequestHandler {
   function neverCalled(): void {
@@ -47,7 +48,10 @@ function visible(
     }
     const names = methodsOf(route).map((method) => `${method} ${mount}${textOf(route.path)}`);
     // Where some of its methods are overridden and some are not, it stays.
-    if (names.length > 0 && names.every((name) => view.taken.has(name))) continue;
+    if (names.length > 0 && names.every((name) => view.taken.has(name))) {
+      seen.push({ handle: layer.handle, route, isOverridden: true });
+      continue;
+    }
     for (const name of names) view.own.add(name);
     seen.push(layer);
   }

@@ -6,6 +6,8 @@ export interface Layer {
   readonly route?: LayerRoute | undefined;
   readonly rawPath?: unknown;
   readonly slash?: boolean;
+  /** Only of layers of our own making. */
+  readonly isOverridden?: boolean;
   /** Kept here by routers before 2.3, after `match`. */
   readonly path?: string | undefined;
   match?(path: string): { readonly path?: string } | boolean;

@@ -1,4 +1,4 @@
-import { declareMount } from '@signalbox/context';
+import { declareMount, routeTable } from '@signalbox/context';
 import { listen } from '@signalbox/testing';
 import express, { Router, type RequestHandler } from 'express';
 import fc from 'fast-check';
@@ -331,6 +331,26 @@ describe('the route template', () => {
         ...Object.fromEntries(Object.entries(wanted).map(([path, template]) => [`GET ${path}`, template])),
         'GET /api/search?old': '/api/search',
       });
+  });
+
+  it('is the one of the URL, too, where a newer route has passed the request on', async () => {
+    const first = Router().use('/things', Router().get('/:id', says('v1')));
+    const second = Router().get('/things/:thing', (req, res, next) =>
+      req.query['new'] === undefined ? next() : says('v2')(req, res, next),
+    );
+    const { app, templates } = observed(versions({ v1: first, v2: second }));
+    const url = await listen(app);
+    expect((await get(`${url}/api/v2/things/7`)).body).toMatchObject({ from: 'v1' });
+    expect((await get(`${url}/api/v2/things/7?new`)).body).toMatchObject({ from: 'v2' });
+    await get(`${url}/api/v1/things/7`);
+    await expect
+      .poll(() => Object.fromEntries(templates))
+      .toEqual({
+        'GET /api/v2/things/7': '/api/v2/things/:id',
+        'GET /api/v2/things/7?new': '/api/v2/things/:thing',
+        'GET /api/v1/things/7': '/api/v1/things/:id',
+      });
+    expect(routeTable(app).filter(({ path }) => path.startsWith('/api/v2'))).toHaveLength(1);
   });
 
   it('is known of routes behind a function that says where it leads', async () => {
