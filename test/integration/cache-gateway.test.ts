@@ -307,10 +307,9 @@ describe('a WebSocket through cache and proxy', () => {
         'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
       },
     }).end();
-    const [response] = (await Promise.race([
-      once(handshake, 'upgrade'),
-      once(handshake, 'response'),
-    ])) as [IncomingMessage];
+    const [response] = (await Promise.race([once(handshake, 'upgrade'), once(handshake, 'response')])) as [
+      IncomingMessage,
+    ];
     response.socket.destroy();
     expect(response.statusCode).toBe(101);
   });

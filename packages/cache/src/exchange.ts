@@ -5,7 +5,15 @@ import { listenersOf, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import { EMPTY, Entry, fieldOf, type EntryHead, type Field } from './entry.js';
 import { addEtag, answerOf, entryHead, freshened, tagsOf } from './answer.js';
-import { fieldsBelow, fieldsNow, fieldsTakenAway, joinedField, restore, varyOf, type Before } from './fields.js';
+import {
+  fieldsBelow,
+  fieldsNow,
+  fieldsTakenAway,
+  joinedField,
+  restore,
+  varyOf,
+  type Before,
+} from './fields.js';
 import type { Flight } from './flights.js';
 import { judge, type Refusal, type Verdict } from './policy.js';
 import { Recorder, type Course, type RecorderListener } from './recorder.js';
@@ -276,10 +284,7 @@ export class Exchange implements RecorderListener {
 
   private plan(verdict: Verdict): void {
     const { res } = this.call;
-    const fields = [
-      ...fieldsBelow(res, this.before, verdict.withheld),
-      ...fieldsTakenAway(res, this.before),
-    ];
+    const fields = [...fieldsBelow(res, this.before, verdict.withheld), ...fieldsTakenAway(res, this.before)];
     this.vary = varyOf(res, this.before);
     const head = entryHead({ ...this.factsOf(), status: res.statusCode, fields, verdict, vary: this.vary });
     this.planned = this.isEtagOurs ? { ...head, etag: undefined } : head;

@@ -109,7 +109,10 @@ describe('who asks after something was forgotten does not get what was asked for
     await eventually(() => page.calls === 2);
     page.release();
     const texts = (await Promise.all(waiting)).map(({ text }) => text);
-    expect(texts.toSorted((one, other) => other.localeCompare(one))).toEqual(['old', ...Array(MANY - 1).fill('new')]);
+    expect(texts.toSorted((one, other) => other.localeCompare(one))).toEqual([
+      'old',
+      ...Array(MANY - 1).fill('new'),
+    ]);
     expect(page.calls).toBe(2);
   });
 

@@ -258,7 +258,12 @@ describe('an older answer that is held back by who stands above', () => {
     await get(url);
     pass(11);
     const { status, text, headers } = await get(url);
-    expect([status, text, headers['x-made'], headers['set-cookie']]).toEqual([200, 'answer 1', '1', ['sid=1']]);
+    expect([status, text, headers['x-made'], headers['set-cookie']]).toEqual([
+      200,
+      'answer 1',
+      '1',
+      ['sid=1'],
+    ]);
   });
 });
 

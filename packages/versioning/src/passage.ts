@@ -27,7 +27,7 @@ export class Passage {
     private readonly ofVersion: number,
     private readonly url: string,
     private readonly removed: string,
-    private allowed: Set<string> | undefined = undefined,
+    private allowed?: Set<string>,
     private readonly outerUrl: string = req.url,
     private readonly outerBaseUrl: string = req.baseUrl,
   ) {
