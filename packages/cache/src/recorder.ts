@@ -85,7 +85,7 @@ export class Recorder {
       restore(res, fields);
       if (cookies !== undefined) res.setHeader('Set-Cookie', cookies);
       res.statusMessage = statusMessage;
-      return Reflect.apply(this.writeHead, res, [statusCode]) as ServerResponse;
+      return Reflect.apply(this.writeHead, res, [statusCode]);
     });
   }
 
