@@ -41,6 +41,8 @@ class Asked {
   constructor(
     readonly key: CacheKey | NoKey,
     readonly found: Found | Promise<Found> | undefined,
+    /** The URL as it stood then. */
+    readonly url: string,
   ) {}
 }
 
@@ -66,11 +68,12 @@ export function cache(options: CacheOptions = {}): Cache {
 
   function ask(req: Request): Asked {
     const key = requestKey(req, settings.keys);
-    if (typeof key === 'string') return new Asked(key, undefined);
+    const url = req.baseUrl + req.url;
+    if (typeof key === 'string') return new Asked(key, undefined, url);
     const found = find(store, key, req);
     // Somebody may have refused the request before anybody waits for this.
     if (found instanceof Promise) found.catch(() => undefined);
-    return new Asked(key, found);
+    return new Asked(key, found, url);
   }
 
   function lookup(req: AskedRequest, _res: Response, next: NextFunction): void {
@@ -88,6 +91,8 @@ export function cache(options: CacheOptions = {}): Cache {
     if (asked === undefined) return undefined;
     // Only where it is there: another property would cost the request its shape.
     req[ASKED] = undefined;
+    // What only the request says of itself is the same.
+    if (settings.keys.key === undefined && asked.url === req.baseUrl + req.url) return asked;
     const key = requestKey(req, settings.keys);
     return textOf(key) === textOf(asked.key) ? asked : undefined;
   }
