@@ -67,8 +67,9 @@ export class Ledger {
   raise(stamp: number): void {
     this.floor = Math.max(this.floor, stamp);
     this.stamp = Math.max(this.stamp, stamp);
-    this.rules = [];
-    this.tags.clear();
+    // What was invalidated since then may be known already.
+    this.rules = this.rules.filter((rule) => rule.stamp > stamp);
+    for (const [tag, at] of this.tags) if (at <= stamp) this.tags.delete(tag);
   }
 
   private forgetOldestTag(): void {

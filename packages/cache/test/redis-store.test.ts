@@ -253,6 +253,26 @@ describe('redisStore', () => {
     expect(await started.read(key)).toBeUndefined();
   });
 
+  it('a process that starts learns all that was invalidated since very much was, in whatever order it is told', async () => {
+    const tags = (count: number, name: string): string[] =>
+      Array.from({ length: count }, (_, each) => `${name} ${each}`);
+    // More than Redis keeps apart.
+    for (let times = 0; times < 3; times += 1)
+      await of('shared').invalidate({ tag: tags(4_000, `many ${times}`) });
+    await of('shared').invalidate({ tag: 'and one more' });
+    const stamp = await stampOf(of('shared'));
+    const later = tags(600, 'later');
+    const keys = later.map(() => keyOf());
+    for (const [each, key] of keys.entries()) {
+      await of('shared').write(key, entryOf('x', { stamp, tags: [later[each] ?? ''] }));
+    }
+    await of('shared').invalidate({ tag: later });
+    const started = await opened({ local: false });
+    let found = 0;
+    for (const key of keys) if ((await started.read(key)) !== undefined) found += 1;
+    expect(found).toBe(0);
+  });
+
   it('forgets 100 000 entries of a tag with one command', async () => {
     const key = keyOf();
     const stamp = await stampOf(of('shared'));
