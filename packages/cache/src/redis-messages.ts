@@ -9,7 +9,6 @@ interface Message {
   marks?: unknown;
   drop?: unknown;
   from?: unknown;
-  hello?: unknown;
 }
 
 export interface MessageHandlers {
@@ -17,8 +16,8 @@ export interface MessageHandlers {
   marked(marks: readonly Mark[], stamp: number, after: number): void;
   /** By another process. */
   dropped(name: string): void;
-  /** Messages may have been missed. */
-  missed(): void;
+  /** Messages may have been missed. @param isFirst since none could be heard before */
+  missed(isFirst: boolean): void;
 }
 
 export interface Messages {
@@ -28,7 +27,7 @@ export interface Messages {
   close(): void;
 }
 
-/** Until a process hears itself it does not know that it hears the others. */
+/** Until a process hears something, be it itself, it does not know that it hears the others. */
 const HELLO_EVERY_MS = 100;
 
 /** Listens to what other processes invalidate. What is no message of ours is passed over. */
@@ -39,9 +38,10 @@ export function messages(link: RedisLink, channel: string, handlers: MessageHand
 
   const end = link.subscribe(channel, hear, {
     onGap() {
+      const isFirst = !isLive;
       isLive = true;
       clearTimeout(timer);
-      handlers.missed();
+      handlers.missed(isFirst);
     },
   });
   sayHello();
@@ -54,10 +54,8 @@ export function messages(link: RedisLink, channel: string, handlers: MessageHand
       return;
     }
     if (typeof message !== 'object' || message === null) return;
-    if (message.hello === self) {
-      isLive = true;
-      clearTimeout(timer);
-    }
+    isLive = true;
+    clearTimeout(timer);
     if (typeof message.drop === 'string' && message.from !== self) handlers.dropped(message.drop);
     const stamp = Number(message.stamp);
     if (Array.isArray(message.marks) && Number.isSafeInteger(stamp)) {

@@ -86,9 +86,10 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       // Redis may have been told to keep it after it was told to forget it.
       if (removals.wasJustKept(name)) void send(link.command('unlink', name));
     },
-    missed() {
-      // Something may have been invalidated meanwhile that is still kept here.
+    missed(isFirst) {
+      // Something may have been invalidated meanwhile that is still kept here, or removed that is just being made.
       shelf.clear();
+      if (!isFirst) removals.addAll();
       ledger.missed();
     },
   });

@@ -3,15 +3,28 @@ import { LRUCache } from 'lru-cache';
 /** Longer than a message about a removal takes. */
 const ON_ITS_WAY_MS = 1_000;
 
+/** Names may be as long as the URLs that somebody makes up. */
+const BOUNDS = {
+  max: 10_000,
+  maxSize: 4_000_000,
+  sizeCalculation: (_at: number, name: string): number => name.length + 1,
+};
+
 /**
  * Remembers what was removed just now: an answer that was asked for before that may arrive later, and is old.
  */
 export class Removals {
-  private readonly removed = new LRUCache<string, number>({ max: 10_000 });
-  private readonly kept = new LRUCache<string, number>({ max: 10_000 });
+  private readonly removed = new LRUCache<string, number>(BOUNDS);
+  private readonly kept = new LRUCache<string, number>(BOUNDS);
+  private allAt = -Infinity;
 
   add(name: string): void {
     this.removed.set(name, performance.now());
+  }
+
+  /** Any may have been removed that nobody here was told of. */
+  addAll(): void {
+    this.allAt = performance.now();
   }
 
   /** Whether it was removed while the answer was made. */
@@ -21,7 +34,7 @@ export class Removals {
 
   /** @param since by the clock of `performance.now()` */
   wasRemovedSince(name: string, since: number): boolean {
-    return isSince(this.removed.get(name), since);
+    return this.allAt >= since || isSince(this.removed.get(name), since);
   }
 
   /** As {@link Removals.wasRemovedSince}, of what was kept here. */

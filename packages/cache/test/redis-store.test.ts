@@ -218,6 +218,25 @@ describe('redisStore', () => {
     await proxy.stop();
   });
 
+  it('what one process removes does not come back by another that could not hear of it', async () => {
+    const proxy = await startFaultProxy({ to: redis.port });
+    const listeners = async (): Promise<number> =>
+      Number((await client.pubsub('NUMSUB', 'signalbox:cache:messages'))[1]);
+    const before = await listeners();
+    const cut = await opened({ local: false }, proxy.port);
+    await eventually(async () => (await listeners()) > before);
+    const key = keyOf();
+    await of('shared').invalidate({ tag: 'heard' });
+    await eventually(() => cut.stamp === of('shared').stamp);
+    const old = entryOf('old', { tookMs: 60_000, stamp: cut.stamp });
+    await proxy.refuse();
+    await eventually(async () => (await listeners()) === before);
+    await of('shared').remove(key);
+    await proxy.pass();
+    // As soon as it has heard that there was a gap.
+    await eventually(() => cut.write(key, old) === undefined);
+  });
+
   it('a process that heard nothing finds out at the next read', async () => {
     const proxy = await startFaultProxy({ to: redis.port });
     const deaf = await opened({ local: false }, proxy.port);
