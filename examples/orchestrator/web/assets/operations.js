@@ -14,6 +14,7 @@ const FEW_CALLS = 20;
 
 const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
 const whole = new Intl.NumberFormat('en');
+const counted = (count, one, many = `${one}s`) => `${whole.format(count)} ${count === 1 ? one : many}`;
 const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 });
 
 /**
@@ -230,7 +231,7 @@ function upstreamRows(upstreams) {
       const open = breakers.filter((breaker) => breaker.state !== 'closed');
       const words = [
         upstream,
-        `${whole.format(inFlight)} under way on ${whole.format(connections)} connections`,
+        `${whole.format(inFlight)} under way on ${counted(connections, 'connection')}`,
         ...(healthy === false ? ['its health check fails'] : []),
         ...open.map((breaker) => `breaker of ${breaker.route} ${breaker.state}`),
         ...(until === undefined ? [] : [`tried again in ${secondsUntil(until)}`]),
@@ -274,7 +275,7 @@ function workerRows({ managed, workers, generation, lastFailure }) {
       `process ${pid ?? '–'}`,
       `up ${duration(Math.round(ageSeconds))}`,
       `${whole.format(Math.round(memoryBytes / 1_048_576))} MB`,
-      `${whole.format(requests)} requests`,
+      counted(requests, 'request'),
     ];
     const row = rowOf(`Worker ${worker}`, words.join(' · '));
     row.append(badge(state, state === 'ready' ? 'good' : 'warn'));
@@ -289,11 +290,11 @@ function workerRows({ managed, workers, generation, lastFailure }) {
 function socketRows(sockets) {
   if (!sockets) return [];
   const words = [
-    `${whole.format(sockets.subjects)} people`,
-    `${whole.format(sockets.rooms)} rooms`,
+    counted(sockets.subjects, 'person', 'people'),
+    counted(sockets.rooms, 'room'),
     sockets.adapter === 'redis' ? 'shared through Redis' : 'of this process',
   ];
-  const row = rowOf(`${whole.format(sockets.sockets)} sockets of this process`, words.join(' · '));
+  const row = rowOf(`${counted(sockets.sockets, 'socket')} of this process`, words.join(' · '));
   row.append(badge(sockets.degraded ? 'alone' : 'well', sockets.degraded ? 'bad' : 'good'));
   return [row];
 }
@@ -304,7 +305,7 @@ function limitRow({ zone, policy, perSecond, allowed, refused, local, nearLimit 
     `${perSecond.toFixed(1)} a second`,
     `${whole.format(allowed)} allowed`,
     `${whole.format(refused)} refused`,
-    ...(nearLimit > 0 ? [`${whole.format(nearLimit)} callers near the limit`] : []),
+    ...(nearLimit > 0 ? [`${counted(nearLimit, 'caller')} near the limit`] : []),
     ...(local > 0 ? [`${whole.format(local)} counted by this process alone`] : []),
   ];
   const row = rowOf(zone, words.join(' · '));
@@ -315,7 +316,7 @@ function limitRow({ zone, policy, perSecond, allowed, refused, local, nearLimit 
 function callRows(rows, complete) {
   const shown = rows.slice(0, FEW_CALLS).map(({ version, consumer, route, calls, lastSeen }) => {
     const row = rowOf(`${consumer}: ${route}`, `${version} · last ${dates.format(new Date(lastSeen))}`);
-    row.append(badge(`${whole.format(calls)} calls`, 'warn'));
+    row.append(badge(counted(calls, 'call'), 'warn'));
     return row;
   });
   if (rows.length > FEW_CALLS) shown.push(rowOf(`and ${rows.length - FEW_CALLS} more`, ''));
