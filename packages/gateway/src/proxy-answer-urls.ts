@@ -24,10 +24,18 @@ export interface Outside {
 export function outsideLocation(location: string, { address, paths, mount }: Outside): string {
   const { origin, prefix } = address;
   if (location.startsWith('/') && !location.startsWith('//'))
-    return outsidePath(location, prefix, paths, mount);
+    return onThisHost(outsidePath(location, prefix, paths, mount));
   if (!isOfOrigin(location, origin)) return location;
   const path = location.slice(origin.length);
-  return outsidePath(path.startsWith('/') ? path : `/${path}`, prefix, paths, mount);
+  return onThisHost(outsidePath(path.startsWith('/') ? path : `/${path}`, prefix, paths, mount));
+}
+
+/**
+ * Without what stood before it, a path may begin with two slashes, and what follows be read as a host (RFC 3986
+ * section 4.2). Browsers take a backslash for a slash there, and leave out tabs.
+ */
+function onThisHost(path: string): string {
+  return /^\/\t*[/\\]/.test(path) ? `/.${path}` : path;
 }
 
 function isOfOrigin(location: string, origin: string): boolean {

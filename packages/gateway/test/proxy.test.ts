@@ -154,6 +154,27 @@ describe('proxy', () => {
     expect(upstream.seen).toHaveLength(6);
   });
 
+  it('keeps on this host what a redirect names by a path, however many slashes it has', async () => {
+    const upstream = await upstreamServer((req, res) => {
+      const at = req.headers['x-absolute'] === 'yes' ? upstream.url : '';
+      res.writeHead(301, { location: `${at}${req.url ?? ''}/` }).end();
+    });
+    for (const [options, absolute] of [
+      [{ to: `${upstream.url}/base` }, 'no'],
+      [{ to: upstream.url, rewrite: { '/': '/root' } }, 'no'],
+      [{ to: upstream.url }, 'yes'],
+    ] as const) {
+      const url = await proxied(options);
+      const text = await rawExchange(
+        url,
+        `GET //elsewhere.example/x HTTP/1.1\r\nHost: a\r\nX-Absolute: ${absolute}\r\nConnection: close\r\n\r\n`,
+      );
+      const location = /^location: (.*)$/im.exec(text)?.[1]?.trim() ?? '';
+
+      expect(new URL(location, url).href).toBe(`${url}//elsewhere.example/x/`);
+    }
+  });
+
   it('gives cookies of the upstream to its own host and mount, beside those of the app', async () => {
     const upstream = await upstreamServer((_req, res) => {
       const cookies = [
