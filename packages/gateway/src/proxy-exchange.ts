@@ -33,7 +33,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   connection: Connection | undefined = undefined;
 
   private readonly core: ProxyCore;
-  private readonly target: Target;
+  private target: Target;
   private readonly req: ProxyRequest;
   private readonly res: ServerResponse;
   private readonly passOn: (error?: unknown) => void;
@@ -106,6 +106,8 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   }
 
   private ask(): void {
+    // While a body came, others may have taken its place.
+    this.target = this.core.targets.open(this.target);
     const { servers, settings } = this.target;
     const server = serverOf(this.target, this.asked);
     this.pace.restart(performance.now());

@@ -37,6 +37,8 @@ export interface Targets {
    * @throws {ProxyTargetError} when the target may not be one
    */
   of(req: IncomingMessage): Target | undefined;
+  /** The one that is open in the place of a target that was given out before; most often itself. */
+  open(target: Target): Target;
   check(options?: HealthCheckOptions): Promise<UpstreamHealth>;
   state(): ServerReport[];
   close(): Promise<void>;
@@ -63,6 +65,7 @@ function fixedTarget(settings: ProxySettings): Targets {
   const health: Health = healthOf(target.servers, target.settings);
   return {
     of: () => target,
+    open: () => target,
     check: (options) => health.check(options),
     state: () => target.servers.map((server) => server.state()),
     async close() {
@@ -77,6 +80,7 @@ const MAX_TARGETS = 100;
 
 function chosenTargets(settings: ProxySettings, choose: NonNullable<ProxySettings['choose']>): Targets {
   const open = new Map<string, Target>();
+  const keys = new WeakMap<Target, string>();
 
   function openFor(text: string): Target {
     if (!URL.canParse(text)) throw new ProxyTargetError('The target is not one that is allowed.');
@@ -99,23 +103,32 @@ function chosenTargets(settings: ProxySettings, choose: NonNullable<ProxySetting
     return openTarget(upstream, settings, !choose.allowPrivate);
   }
 
+  function targetOf(key: string): Target {
+    const known = open.get(key);
+    if (known !== undefined) {
+      open.delete(key);
+      open.set(key, known);
+      return known;
+    }
+    const target = openFor(key);
+    open.set(key, target);
+    keys.set(target, key);
+    const [[oldest, leaving] = []] = open;
+    if (open.size > MAX_TARGETS && oldest !== undefined && leaving !== undefined) {
+      open.delete(oldest);
+      void closeAll([leaving]);
+    }
+    return target;
+  }
+
   return {
     of(req) {
       const choice = choose.target(req);
-      if (choice === undefined) return undefined;
-      const key = String(choice);
-      const known = open.get(key);
-      if (known !== undefined) {
-        open.delete(key);
-        open.set(key, known);
-        return known;
-      }
-      const target = openFor(key);
-      open.set(key, target);
-      const [oldest] = open.keys();
-      // Not closed: a request whose body is still coming may be on its way to it. What is idle closes by itself.
-      if (open.size > MAX_TARGETS && oldest !== undefined) open.delete(oldest);
-      return target;
+      return choice === undefined ? undefined : targetOf(String(choice));
+    },
+    open(target) {
+      const key = keys.get(target);
+      return key === undefined ? target : targetOf(key);
     },
     async check(options) {
       options?.signal?.throwIfAborted();

@@ -1,4 +1,5 @@
 import type { ProxySettings } from './proxy-options.js';
+import type { Targets } from './proxy-targets.js';
 
 /** Something that takes its time, and has limits to it. */
 export interface Watched {
@@ -21,6 +22,7 @@ export interface Watch {
 /** What all requests of a proxy share. */
 export interface ProxyCore {
   readonly settings: ProxySettings;
+  readonly targets: Targets;
   readonly watch: Watch;
 }
 

@@ -73,6 +73,7 @@ export function proxy(options: ProxyOptions): Proxy {
   const targets = createTargets(settings);
   const core: ProxyCore = {
     settings,
+    targets,
     watch: createWatch(Math.min(settings.timeoutMs, settings.idleTimeoutMs)),
   };
   const tunnels = new Set<Duplex>();

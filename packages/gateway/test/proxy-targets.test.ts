@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { listen } from '@signalbox/testing';
+import express from 'express';
 import { describe, expect, it } from 'vitest';
-import { errorType, proxied, rawConnection } from './proxy-support.js';
-import { goodServer } from './upstream-server.js';
+import { errorType, proxied, rawConnection, testProxy } from './proxy-support.js';
+import { goodServer, rawServer, until } from './upstream-server.js';
 
 const fromQuery = (req: { url?: string | undefined }): string | undefined =>
   new URL(req.url ?? '/', 'http://x').searchParams.get('to') ?? undefined;
@@ -157,6 +158,24 @@ describe('targets that a request chooses', () => {
       const answer = await fetch(`${gateway}/${count}`);
       expect(await answer.text()).toBe('here');
     }
+  });
+
+  it('keep no connections once they are forgotten, however long the servers would keep them', async () => {
+    const sockets = new Set<Socket>();
+    const url = await rawServer((socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      socket.on('data', () =>
+        socket.write('HTTP/1.1 200 OK\r\nKeep-Alive: timeout=600\r\nContent-Length: 4\r\n\r\nhere'),
+      );
+    });
+    const gateway = testProxy({ to: (req) => `${url}/${req.url?.slice(1) ?? ''}`, allow: [url] });
+    const front = await listen(express().use(gateway));
+    for (let count = 0; count < 150; count += 1) await (await fetch(`${front}/${count}`)).text();
+
+    await until(() => sockets.size <= 100);
+    await gateway.close();
+    await until(() => sockets.size === 0);
   });
 
   it('get a body that comes slowly, however many others are chosen meanwhile', async () => {
