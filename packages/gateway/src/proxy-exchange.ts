@@ -30,7 +30,6 @@ const DONE = 2;
 export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Caller, Answering, ConnectionUser {
   next: Watched | undefined = undefined;
   previous: Watched | undefined = undefined;
-  connection: Connection | undefined = undefined;
 
   private readonly core: ProxyCore;
   private target: Target;
@@ -43,6 +42,8 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private attempts = 0;
   private asked: Set<Server> | undefined = undefined;
   private call: ProxyCall | undefined = undefined;
+  private ownConnection: Connection | undefined = undefined;
+  private askedAt = 0;
   private readonly pace: Pace = new Pace();
   private abortUpstream: ((error?: Error) => void) | undefined = undefined;
   private judgement: Verdict = 'ok';
@@ -84,10 +85,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     const { deadline } = this.req as Request;
     const now = performance.now();
     const isLate = deadline !== undefined && now >= deadline;
-    // Less than a tenth of what it may take shows nothing of the upstream: the rest was spent elsewhere.
-    const hadAChance = this.pace.waitedMs(now, this.request.body) >= this.core.settings.timeoutMs / 10;
-    const isUpstreams = isLate && hadAChance && this.wasAsked;
-    this.finish(isUpstreams ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
+    this.finish(isLate && this.hadAChance(now) ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
     this.cutUpstream();
   }
 
@@ -100,9 +98,25 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.tell(error, isBegun);
   }
 
-  /** What has waited for a connection all the time tells of the others' requests, and nothing of the server. */
-  private get wasAsked(): boolean {
-    return this.connection !== undefined;
+  get connection(): Connection | undefined {
+    return this.ownConnection;
+  }
+
+  /** Set when there is one for it. The time before tells of the others' requests, and nothing of the server. */
+  set connection(connection: Connection | undefined) {
+    this.ownConnection = connection;
+    if (connection !== undefined) this.askedAt = performance.now();
+  }
+
+  /** How long the server has been waited for. */
+  private askedMs(now: number): number {
+    if (this.ownConnection === undefined) return 0;
+    return Math.min(now - this.askedAt, this.pace.waitedMs(now, this.request.body));
+  }
+
+  /** Less than a tenth of what it may take shows nothing of the server: the rest was spent elsewhere. */
+  private hadAChance(now: number): boolean {
+    return this.askedMs(now) >= this.core.settings.timeoutMs / 10;
   }
 
   private ask(): void {
@@ -151,11 +165,11 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     if (!this.takeHead(status, raw, statusText)) return true;
     this.phase = ANSWERING;
     const now = performance.now();
-    const waitedMs = this.pace.waitedMs(now, this.request.body);
+    const askedMs = this.askedMs(now);
     this.pace.restart(now);
     // Other statuses may be one caller's doing, and must not take the server from all the others.
     this.judgement = status === 502 || status === 503 || status === 504 ? 'failed' : 'ok';
-    this.call?.count(this.judgement, waitedMs);
+    this.call?.count(this.judgement, askedMs);
     // What the client still sends belongs to this request, whether or not anybody reads it.
     if (this.request.body !== null && !req.complete) res.setHeader('Connection', 'close');
     // What undici says of its end is not heard: it takes the length that a 304 may state for that of a body.
@@ -258,6 +272,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       this.breakOff(unusableAnswer(this.at(), error));
       return;
     }
+    this.call?.count('ok', this.askedMs(performance.now()));
     this.finish('ok', 'ok');
   }
 
@@ -288,7 +303,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     const { body } = this.request;
     if (this.phase === WAITING) {
       if (this.pace.waitedMs(now, body) > settings.timeoutMs)
-        this.breakOff(tooSlow(this.at(), 'silent', settings));
+        this.breakOff(tooSlow(this.at(), 'silent', settings), this.hadAChance(now) ? 'failed' : 'neutral');
       return;
     }
     const verdict = this.pace.judge(now, body, this.isEventStream, settings);
@@ -303,12 +318,12 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   }
 
   /** The upstream has failed: an error where nothing was sent yet, and else an answer that is seen to be cut. */
-  private breakOff(error: Error): void {
+  private breakOff(
+    error: Error,
+    verdict: Verdict = this.ownConnection === undefined ? 'neutral' : 'failed',
+  ): void {
     const isBegun = this.phase === ANSWERING;
-    this.finish(
-      this.wasAsked ? 'failed' : 'neutral',
-      error instanceof UpstreamTimeoutError ? 'timeout' : 'error',
-    );
+    this.finish(verdict, error instanceof UpstreamTimeoutError ? 'timeout' : 'error');
     this.cutUpstream();
     this.tell(error, isBegun);
   }
