@@ -1,6 +1,8 @@
 import { signals } from '@signalbox/signals';
+import type { Dispatcher } from 'undici';
 import { decodeBody, discardBody, readBody, UnusableBodyError } from './body.js';
 import type { Verdict } from './breaker.js';
+import type { Connection, ConnectionUser } from './connection.js';
 import {
   UpstreamInvalidResponseError,
   UpstreamResponseError,
@@ -17,7 +19,7 @@ import type { Server } from './server.js';
 /** How an attempt ended. `verdict` is what it says about the server. */
 export type Outcome<Out> =
   | { kind: 'answer'; verdict: Verdict; value: Out; status: number }
-  | { kind: 'failure'; verdict: 'failed'; error: UpstreamError; failure: Failure; status: number | undefined }
+  | { kind: 'failure'; verdict: Verdict; error: UpstreamError; failure: Failure; status: number | undefined }
   /** No other attempt can mend it: the caller left, asked for nonsense, or got an answer it does not want. */
   | { kind: 'stopped'; verdict: Verdict; reason: unknown; status: number | undefined; left: boolean };
 
@@ -52,7 +54,7 @@ export async function attempt<Out>(
 ): Promise<Outcome<Out>> {
   const startedAt = performance.now();
   const cut = cutOff(limits.budgetMs, request.signal);
-  const progress: Progress = { status: undefined, retryAfterMs: undefined };
+  const progress: Progress = { askedAt: undefined, status: undefined, retryAfterMs: undefined };
 
   let outcome: Outcome<Out>;
   try {
@@ -61,7 +63,7 @@ export async function attempt<Out>(
       exchange(server, request, settings, cut.signal, progress),
       cut.promise,
     ]);
-    const slow = performance.now() - startedAt > (settings.breaker?.slowCallMs ?? Infinity);
+    const slow = askedMs(progress) > (settings.breaker?.slowCallMs ?? Infinity);
     outcome = readAnswer(response, read, slow ? 'failed' : 'ok');
   } catch (error) {
     const tookMs = performance.now() - startedAt;
@@ -88,8 +90,14 @@ export async function attempt<Out>(
 
 /** How far an exchange came, and what it was told on the way. */
 interface Progress {
+  /** When there was a connection for it. The time before tells of other calls, and nothing of the server. */
+  askedAt: number | undefined;
   status: number | undefined;
   retryAfterMs: number | undefined;
+}
+
+function askedMs({ askedAt }: Progress): number {
+  return askedAt === undefined ? 0 : performance.now() - askedAt;
 }
 
 interface CutOff {
@@ -147,14 +155,18 @@ async function exchange(
   progress: Progress,
 ): Promise<UpstreamResponse> {
   const { prefix, authorization, origin } = server.address;
-  const { statusCode, headers, body } = await server.pool.request({
+  const options: Dispatcher.RequestOptions & ConnectionUser = {
+    set connection(_connection: Connection | undefined) {
+      progress.askedAt = performance.now();
+    },
     path: prefix + request.path,
     method: request.method,
     headers: authorization === undefined ? request.headers : { authorization, ...request.headers },
     body: request.body ?? null,
     signal,
     highWaterMark: NEVER_PAUSE,
-  });
+  };
+  const { statusCode, headers, body } = await server.pool.request(options);
   progress.status = statusCode;
   if (isFailure(statusCode)) {
     discardBody(body);
@@ -227,7 +239,11 @@ function failedOutcome(
   return failure(transport.error, status, { reached: transport.reached });
 }
 
-function failure(error: UpstreamError, status: number | undefined, more: Partial<Failure>): Outcome<never> {
+function failure(
+  error: UpstreamError,
+  status: number | undefined,
+  more: Partial<Failure>,
+): Extract<Outcome<never>, { kind: 'failure' }> {
   const details: Failure = { reached: true, timedOut: false, retryAfterMs: undefined, ...more };
   return { kind: 'failure', verdict: 'failed', error, failure: details, status };
 }
@@ -246,19 +262,24 @@ function cutOutcome(
   const upstream = settings.name;
   const { origin } = server.address;
   // Less than a tenth of what a call may take shows nothing: the rest was spent elsewhere.
-  const hadAChance = tookMs >= settings.timeoutMs / 10;
+  const leastMs = settings.timeoutMs / 10;
+  const hadAChance = askedMs(progress) >= leastMs;
 
   if (!byTimer) {
     const reason: unknown = request.signal?.reason;
-    const wasSlow = tookMs > (settings.breaker?.slowCallMs ?? Infinity);
+    const wasSlow = askedMs(progress) > (settings.breaker?.slowCallMs ?? Infinity);
     const verdict = wasSlow || (isDeadline(reason) && hadAChance) ? 'failed' : 'neutral';
     return { kind: 'stopped', verdict, reason, status, left: true };
   }
   const missing = status === undefined ? 'did not answer' : 'did not finish its answer';
   const message = `upstream "${upstream}": ${origin} ${missing} within ${Math.round(budgetMs)} ms`;
   const error = new UpstreamTimeoutError(message, { upstream, server: origin });
-  if (!hadAChance) return { kind: 'stopped', verdict: 'neutral', reason: error, status, left: false };
-  return failure(error, status, { timedOut: true });
+  if (tookMs < leastMs) return { kind: 'stopped', verdict: 'neutral', reason: error, status, left: false };
+  const reached = progress.askedAt !== undefined;
+  return {
+    ...failure(error, status, { timedOut: true, reached }),
+    verdict: hadAChance ? 'failed' : 'neutral',
+  };
 }
 
 /** `AbortSignal.timeout` has a `TimeoutError`; deadlines of requests and of fallback chains a 504. */

@@ -45,6 +45,7 @@ export class Connection extends Client {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (isUser(handler)) handler.connection = this;
+    if (isUser(options)) options.connection = this;
     if (isUser(options.body)) options.body.connection = this;
     return super.dispatch(options, handler);
   }

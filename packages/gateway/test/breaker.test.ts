@@ -176,6 +176,22 @@ describe('a breaker', () => {
     expect(service.state().servers[0]?.breakers[0]?.state).toBe('open');
   });
 
+  it('learns nothing from the time in which calls wait for a connection', async () => {
+    const { url, seen } = await upstreamServer((_req, res) => setTimeout(() => sendJson(res, {}), 80));
+    const service = upstream({
+      urls: url,
+      ...BARE,
+      maxConnections: 1,
+      timeoutMs: 350,
+      breaker: { failures: 1, slowCallMs: 200 },
+    });
+    const calls = await Promise.allSettled(Array.from({ length: 10 }, () => service.json({})));
+
+    expect(calls.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(4);
+    expect(seen.length).toBeLessThan(6);
+    expect(service.state().servers[0]).toMatchObject({ consecutiveFailures: 0, breakers: [{ state: 'closed' }] });
+  });
+
   it('keeps a bounded number of routes', async () => {
     const { url } = await upstreamServer((_req, res) => sendJson(res, {}));
     const service = upstream({ urls: url, ...BARE });
