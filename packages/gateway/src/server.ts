@@ -11,7 +11,7 @@ import type { ServerAddress } from './server-address.js';
 export interface Server {
   readonly address: ServerAddress;
   readonly pool: Pool;
-  /** A connection for health checks alone: where all others are busy for long, the server may be well. */
+  /** Connections for health checks alone: where all others are busy for long, the server may be well. */
   readonly checks: Pool;
   /** Whom its certificate has to name; `undefined` for an address. */
   readonly serverName: string | undefined;
@@ -75,7 +75,8 @@ export function createServer(
     bodyTimeout: 0,
   };
   const pool = new Pool(server, { ...poolOptions, connections: settings.maxConnections });
-  const checks = new Pool(server, { ...poolOptions, connections: 1 });
+  // As many, since a check that waited for another one would take that for the server's silence.
+  const checks = new Pool(server, { ...poolOptions, connections: settings.maxConnections });
   const rotation = createRotation(settings, isLast, (state) => {
     signals.upstreamServerState.publish({ upstream, server, state });
   });

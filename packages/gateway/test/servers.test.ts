@@ -207,6 +207,15 @@ describe('check()', () => {
     });
   });
 
+  it('takes no server out that is well, however many ask at a time', async () => {
+    const slow = await upstreamServer((_req, res) => void setTimeout(() => res.end(), 300));
+    const service = upstream({ urls: [slow.url, (await goodServer()).url] });
+    const checks = await Promise.all(Array.from({ length: 6 }, () => service.check()));
+
+    expect(checks.flatMap(({ servers }) => servers.filter(({ healthy }) => !healthy))).toEqual([]);
+    expect(service.state().servers).toMatchObject([{ state: 'in' }, { state: 'in' }]);
+  });
+
   it('throws when none is well, with every reason', async () => {
     const [hanging, dead] = [await hangingServer(), await closedPort()];
     const service = upstream({ urls: [hanging.url, dead] });
