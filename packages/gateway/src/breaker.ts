@@ -84,10 +84,12 @@ export function createBreaker(
   onChange: (state: BreakerStateName, previous: BreakerStateName) => void,
 ): Breaker {
   let openUntil = 0;
+  /** Since it opened: they say nothing of the server, and so make no pause longer. */
+  let neutralProbes = 0;
   const pauses = new DelegateBackoff(({ attempt }: { attempt: number }) => {
     // Up to a fifth shorter, so that many processes do not probe in step.
     const spread = 1 - Math.random() / 5;
-    const pause = Math.min(settings.maxOpenMs, settings.openMs * 2 ** (attempt - 1)) * spread;
+    const pause = Math.min(settings.maxOpenMs, settings.openMs * 2 ** (attempt - 1 - neutralProbes)) * spread;
     // One more, since cockatiel reads the clock a moment later: what is let through here is let through there.
     openUntil = Date.now() + pause + 1;
     return pause;
@@ -102,6 +104,7 @@ export function createBreaker(
   policy.onStateChange((state) => {
     const previous = current;
     current = STATES[state];
+    if (current === 'closed') neutralProbes = 0;
     if (current !== previous) onChange(current, previous);
   });
 
@@ -131,6 +134,7 @@ export function createBreaker(
           // Thrown, since cockatiel counts every value. A probe that says nothing leaves it open, though:
           // an error that is not handled would close it.
           if (outcome.verdict === 'neutral' && !probing) throw new NotCounted(outcome);
+          if (outcome.verdict === 'neutral') neutralProbes += 1;
           return outcome;
         });
       } catch (error) {

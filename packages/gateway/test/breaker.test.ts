@@ -168,6 +168,29 @@ describe('a breaker', () => {
     expect(service.state().servers[0]?.breakers[0]?.state).toBe('open');
   });
 
+  it('stays open no longer for callers that leave while they probe', async () => {
+    const server = await switchedServer();
+    const service = upstream({
+      urls: server.url,
+      ...BARE,
+      breaker: { openMs: 100, maxOpenMs: 60_000, failures: 1 },
+    });
+    await errorOf(service.json({}));
+    server.mode = 'hang';
+    for (let probe = 0; probe < 4; probe += 1) {
+      await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
+      const control = new AbortController();
+      const before = server.seen.length;
+      const problem = errorOf(service.json({ signal: control.signal }));
+      await until(() => server.seen.length > before);
+      control.abort();
+      await problem;
+      await until(() => service.state().servers[0]?.breakers[0]?.state === 'open');
+      const pauseMs = (service.state().servers[0]?.breakers[0]?.until ?? 0) - Date.now();
+      expect(pauseMs).toBeLessThan(110);
+    }
+  });
+
   it('opens for callers that leave after waiting longer than a slow call may take', async () => {
     const server = await switchedServer();
     server.mode = 'hang';
