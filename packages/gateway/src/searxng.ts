@@ -99,8 +99,12 @@ export function searxng(options: SearxngOptions): Searxng {
 
   async function ask(server: number, query: SearxngQuery, context: FallbackContext): Promise<SearchResults> {
     const request = searchRequest(method, query);
-    return upstream.call({ ...request, ...context, server }, (response) =>
-      readAnswer(response, query, maxResults),
+    // While one rests, the next one is asked.
+    const isLast = server === settings.addresses.length - 1;
+    return upstream.call(
+      { ...request, ...context, server },
+      (response) => readAnswer(response, query, maxResults),
+      isLast,
     );
   }
 

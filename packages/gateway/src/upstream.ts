@@ -66,8 +66,12 @@ export interface UpstreamReport {
 
 /** An upstream, with what other features of this package are built of. */
 export interface UpstreamCore extends Upstream {
-  /** Sends a request and makes of its answer what `read` makes of it. */
-  call<Out>(request: UpstreamRequestOptions, read: Reader<Out>): Promise<Out>;
+  /**
+   * Sends a request and makes of its answer what `read` makes of it.
+   *
+   * @param waits whether a server that says when to come back is waited for
+   */
+  call<Out>(request: UpstreamRequestOptions, read: Reader<Out>, waits?: boolean): Promise<Out>;
 }
 
 /** @param probe asks one server how it is, where a plain GET does not tell */
@@ -79,7 +83,11 @@ export function createUpstream(settings: UpstreamSettings, probe?: Probe): Upstr
   const health = healthOf(servers, settings, probe);
   let closing: Promise<void> | undefined;
 
-  async function call<Out>(options: UpstreamRequestOptions, read: Reader<Out>): Promise<Out> {
+  async function call<Out>(
+    options: UpstreamRequestOptions,
+    read: Reader<Out>,
+    waits = true,
+  ): Promise<Out> {
     const request = prepareRequest(settings, options);
     const candidates = candidatesOf(servers, options.server, settings.name);
     const endsAt = performance.now() + request.deadlineMs;
@@ -107,6 +115,7 @@ export function createUpstream(settings: UpstreamSettings, probe?: Probe): Upstr
       lastError = outcome.error;
       if (outcome.failure.retryAfterMs !== undefined) server.rest(outcome.failure.retryAfterMs);
       if (number > settings.retries || !mayRepeat(request, outcome.failure)) throw lastError;
+      if (!waits && outcome.failure.retryAfterMs !== undefined) throw lastError;
       const waitMs = pauseBefore(number, outcome.failure, candidates, request.route, asked);
       if (waitMs === undefined || performance.now() + waitMs >= endsAt) throw lastError;
       if (!budget.withdraw()) throw lastError;

@@ -136,6 +136,14 @@ describe('several instances', () => {
     });
   });
 
+  it('are not waited for while there is another one', async () => {
+    const [busy, good] = [await failingServer(429, { 'retry-after': '3' }), await instance()];
+    const startedAt = performance.now();
+    expect((await engine(busy.url, good.url).search({ q: 'express' })).total).toBe(1200);
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    expect(busy.seen).toHaveLength(1);
+  });
+
   it('are steps of a chain, named without their addresses', async () => {
     const [bad, good] = [await failingServer(500), await instance()];
     const steps = engine(bad.url, good.url).steps();
