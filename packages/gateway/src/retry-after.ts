@@ -14,7 +14,11 @@ export function retryAfterMs(field: unknown): number | undefined {
   return Math.min(Math.max(0, wait), MAX_REST_MS);
 }
 
+/** `Sun Nov  6 08:49:37 1994`: as every date of HTTP it is in UTC, and the only form that does not say so. */
+const ASCTIME = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}$/;
+
 /** Only real dates: `Date.parse` takes much for one, such as "-1". */
 function dateOf(text: string): number {
+  if (ASCTIME.test(text)) return Date.parse(`${text} GMT`);
   return /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) : Number.NaN;
 }

@@ -125,6 +125,29 @@ describe('Retry-After', () => {
     expect(busy.seen).toHaveLength(1);
   });
 
+  it('is a date in UTC in each of the three forms that HTTP has', async () => {
+    const { TZ } = process.env;
+    onTestFinished(() => {
+      if (TZ === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = TZ;
+    });
+    process.env['TZ'] = 'Asia/Tokyo';
+    const at = new Date(Date.now() + 20_000);
+    const [, day = '', month = '', year = '', time = ''] =
+      /^\w+, (\d+) (\w+) (\d+) ([\d:]+) GMT$/.exec(at.toUTCString()) ?? [];
+    const weekday = at.toLocaleDateString('en', { weekday: 'long', timeZone: 'UTC' });
+    for (const date of [
+      at.toUTCString(),
+      `${weekday}, ${day}-${month}-${year.slice(2)} ${time} GMT`,
+      `${weekday.slice(0, 3)} ${month} ${day.replace(/^0/, ' ')} ${time} ${year}`,
+    ]) {
+      const busy = await failingServer(503, { 'retry-after': date });
+      const service = upstream({ urls: busy.url, retries: 0 });
+      const { retryAfterSeconds } = await errorOf(service.json({}));
+      expect([date, Number(retryAfterSeconds) > 15 && Number(retryAfterSeconds) <= 20]).toEqual([date, true]);
+    }
+  });
+
   it.each(['-1', 'soon', '', '1e9'])('of "%s" says nothing', async (field) => {
     const server = await recoveringServer(1, 503, { 'retry-after': field });
     expect(
