@@ -46,8 +46,9 @@ export function discardBody(body: Body): void {
  * @throws {UnusableBodyError}
  */
 export async function decodeBody(body: Buffer, contentEncoding: unknown, maxBytes: number): Promise<Buffer> {
-  if (body.length === 0 || typeof contentEncoding !== 'string') return body;
-  const codings = contentEncoding
+  if (body.length === 0 || contentEncoding === undefined) return body;
+  // Of several lines undici makes a list: they are one (RFC 9110 section 5.3).
+  const codings = String(contentEncoding)
     .split(',')
     .map((coding) => coding.trim().toLowerCase())
     .filter((coding) => coding !== '' && coding !== 'identity');

@@ -23,6 +23,7 @@ describe('an answer', () => {
     ['deflate', deflateSync(JSON_TEXT)],
     ['deflate', deflateRawSync(JSON_TEXT)],
     ['br, gzip', gzipSync(brotliCompressSync(JSON_TEXT))],
+    [['br', 'gzip'], gzipSync(brotliCompressSync(JSON_TEXT))],
     ['identity', Buffer.from(JSON_TEXT)],
   ])('encoded as %s is decoded', async (coding, body) => {
     const { url } = await upstreamServer((_req, res) => res.setHeader('content-encoding', coding).end(body));
