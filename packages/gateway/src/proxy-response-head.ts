@@ -129,6 +129,7 @@ export function hasNoBody(method: string | undefined, status: number): boolean {
 
 /** Takes back what {@link writeHead} has set, so that an error can be answered. */
 export function takeBackHead(res: ServerResponse, settings: ProxySettings, raw: readonly Buffer[]): void {
+  res.statusMessage = '';
   for (let index = 0; index < raw.length; index += 2) {
     const { name, action } = settings.responseHeaders.rule(raw[index]?.toString('latin1') ?? '');
     if (action !== OURS_FIRST && action !== VARY && action !== DROP) res.removeHeader(name);

@@ -152,6 +152,14 @@ describe('an upstream that fails in the middle of its answer', () => {
     }
   });
 
+  it('says nothing of what it is called there, once it was refused', async () => {
+    const told = await lyingServer('HTTP/1.1 200 All Good In Rack 7\r\nContent-Length: 1200\r\n\r\n');
+    const gateway = testProxy({ to: told, maxResponseBytes: 1_000 });
+    const url = await listen((req, res) => gateway(req, res, () => res.writeHead(502).end()));
+
+    expect((await fetch(url)).statusText).toBe('Bad Gateway');
+  });
+
   it('cuts a body that is larger than allowed', async () => {
     const chunked = await upstreamServer((_req, res) => {
       res.write('x'.repeat(600));
@@ -161,7 +169,8 @@ describe('an upstream that fails in the middle of its answer', () => {
     const answer = await fetch(await proxied({ to: chunked.url, maxResponseBytes: 1_000 }));
 
     await expect(answer.text()).rejects.toThrow();
-    expect((await fetch(await proxied({ to: told.url, maxResponseBytes: 1_000 }))).status).toBe(502);
+    const refused = await fetch(await proxied({ to: told.url, maxResponseBytes: 1_000 }));
+    expect(refused.status).toBe(502);
   });
 
   it('lets go of a client that takes nothing', async () => {
