@@ -13,6 +13,7 @@ import {
   TRANSFER_ENCODING,
   VARY,
   VIA,
+  type HeaderRule,
 } from './proxy-header-names.js';
 import { outsideCookie, outsideLocation, type Outside } from './proxy-answer-urls.js';
 import type { ProxySettings } from './proxy-options.js';
@@ -97,7 +98,7 @@ export function writeHead(
         trailer = value;
         break;
       case OURS_FIRST:
-        if (!fields.isOurs(rule.name)) fields.set(rule.lowerCase, rule.name, value);
+        if (!fields.isOurs(rule)) fields.set(rule.lowerCase, rule.name, value);
         break;
       default:
         fields.set(rule.lowerCase, rule.name, value);
@@ -147,8 +148,13 @@ class Fields {
     this.res = res;
   }
 
-  isOurs(name: string): boolean {
-    return this.res.hasHeader(name);
+  /** Of CORS all or nothing: whom the app lets read, it would else let read by rights that the upstream gives. */
+  isOurs({ name, lowerCase }: HeaderRule): boolean {
+    const { res } = this;
+    return (
+      res.hasHeader(name) ||
+      (lowerCase.startsWith('access-control-') && res.hasHeader('access-control-allow-origin'))
+    );
   }
 
   set(key: string, name: string, value: string): void {

@@ -206,7 +206,8 @@ describe('proxy', () => {
   it('merges Vary, and leaves CORS and the request id of the app alone', async () => {
     const upstream = await upstreamServer((_req, res) => {
       res.setHeader('Vary', 'Accept-Encoding, origin').setHeader('X-Request-ID', 'theirs');
-      res.setHeader('Access-Control-Allow-Origin', '*').setHeader('X-Frame-Options', 'SAMEORIGIN').end();
+      res.setHeader('Access-Control-Allow-Origin', '*').setHeader('Access-Control-Allow-Credentials', 'true');
+      res.setHeader('X-Frame-Options', 'SAMEORIGIN').end();
     });
     const url = await proxied({ to: upstream.url }, (app) =>
       app.use((_req, res, next) => {
@@ -224,6 +225,7 @@ describe('proxy', () => {
     expect(headers.get('vary')).toBe('origin, Accept-Encoding');
     expect(headers.get('x-request-id')).toBe('ours');
     expect(headers.get('access-control-allow-origin')).toBe('https://a.example');
+    expect(headers.get('access-control-allow-credentials')).toBeNull();
     expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
     expect(headers.get('x-ours')).toBe('1');
   });
