@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { facts } from '@signalbox/context';
 import type { Request } from 'express';
 import type { Dispatcher } from 'undici';
 import type { Verdict } from './breaker.js';
@@ -74,6 +75,9 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   start(): void {
     // The client may have left before: while it was looked up who it is.
     if (this.phase === DONE) return;
+    const express = this.req as Request;
+    // A deadline that expires tells what was waited for: from now on it is not the client's body.
+    if (express.deadline !== undefined) facts(express).phase = `waiting for ${this.target.settings.name}`;
     this.target.budget.deposit();
     this.core.watch.add(this);
     this.ask();

@@ -184,11 +184,9 @@ function requireWebSocket(req: ProxyRequest): void {
   throw new ProxyRequestError(400, 'unsupported_upgrade', 'The only protocol to upgrade to is WebSocket.');
 }
 
-/** For the request's one log line; a deadline that expires tells what was waited for. */
-function noteFacts(req: ProxyRequest, { name, route }: ProxySettings): void {
-  const express = req as Request;
-  if (route !== undefined) facts(express).route = route;
-  if (express.deadline !== undefined) facts(express).phase = `waiting for ${name}`;
+/** For the request's one log line. */
+function noteFacts(req: ProxyRequest, { route }: ProxySettings): void {
+  if (route !== undefined) facts(req as Request).route = route;
 }
 
 function tooLarge({ maxRequestBytes }: ProxySettings): ProxyRequestError {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { deadline } from '@signalbox/context';
 import { signals, type UpstreamRequest } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
-import express from 'express';
+import express, { type ErrorRequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorType, proxied, rawConnection, rawExchange, testProxy } from './proxy-support.js';
 import {
@@ -352,6 +352,27 @@ describe('several upstream servers', () => {
 });
 
 describe('a client that takes its time to send', () => {
+  it('is not called an upstream by the deadline that it misses', async () => {
+    const upstream = await hangingServer();
+    const phases: unknown[] = [];
+    const url = await listen(
+      express()
+        .use(deadline(100))
+        .use(testProxy({ to: upstream.url, name: 'shop' }))
+        .use(((error, _req, res, _next) => {
+          phases.push((error as { phase?: string }).phase);
+          res.sendStatus(504);
+        }) satisfies ErrorRequestHandler),
+    );
+    for (const body of ['', 'body']) {
+      const client = await rawConnection(url);
+      client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n${body}`);
+      await until(() => client.text().includes('504'));
+    }
+
+    expect(phases).toEqual([undefined, 'waiting for shop']);
+  });
+
   it('makes no slow call of it', async () => {
     const upstream = await goodServer();
     const breaker = { slowCallMs: 200, failures: 1, ofRequests: 1 };
