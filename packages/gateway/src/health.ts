@@ -85,7 +85,9 @@ export function healthOf(
   }
 
   return {
-    async check({ signal = closing.signal, timeoutMs = defaultTimeoutMs } = {}) {
+    async check({ signal: caller, timeoutMs = defaultTimeoutMs } = {}) {
+      caller?.throwIfAborted();
+      const signal = caller ?? closing.signal;
       const results = await Promise.all(
         servers.map(async (server) => {
           const startedAt = performance.now();

@@ -216,6 +216,15 @@ describe('check()', () => {
     expect(service.state().servers).toMatchObject([{ state: 'in' }, { state: 'in' }]);
   });
 
+  it('asks nobody for a caller that has left', async () => {
+    const server = await goodServer();
+    const service = upstream({ urls: server.url });
+    const reason = new Error('left');
+
+    await expect(service.check({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(server.seen).toEqual([]);
+  });
+
   it('throws when none is well, with every reason', async () => {
     const [hanging, dead] = [await hangingServer(), await closedPort()];
     const service = upstream({ urls: [hanging.url, dead] });
