@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import type { Facts } from './facts.js';
@@ -111,6 +112,8 @@ export class HttpScope implements RequestScope {
   get signal(): AbortSignal {
     if (this.control === undefined) {
       this.control = new AbortController();
+      // Every call of a request may listen; Node would take the eleventh for a leak.
+      setMaxListeners(0, this.control.signal);
       this.watchClient();
     }
     return this.control.signal;

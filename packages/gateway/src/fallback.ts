@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { currentRequest } from '@signalbox/context';
 import { HttpError } from '@signalbox/errors';
 import {
@@ -173,6 +174,8 @@ async function tryStep<In, Out>(
     { upstream: name },
   );
   const control = new AbortController();
+  // A step may make many calls; Node would take the eleventh that listens for a leak.
+  setMaxListeners(0, control.signal);
   const timer = setTimeout(() => control.abort(timedOut), budgetMs);
   const leave = (): void => control.abort(caller?.reason);
   caller?.addEventListener('abort', leave);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { attempt } from './attempt.js';
 import { UpstreamResponseError, UpstreamUnavailableError } from './errors.js';
 import type { UpstreamSettings } from './options.js';
@@ -37,6 +38,8 @@ export function healthOf(
 ): Health {
   const { everyMs, timeoutMs: defaultTimeoutMs } = settings.health;
   const closing = new AbortController();
+  // Every check listens; Node would take the eleventh for a leak.
+  setMaxListeners(0, closing.signal);
   const timers = new Set<NodeJS.Timeout>();
 
   async function checkServer(

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { get } from 'node:http';
 import express, { type Response } from 'express';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { deadline, requestContext } from '@signalbox/context';
+import { fallback } from '@signalbox/gateway';
 import { assertNeverHangs, listen } from '@signalbox/testing';
 import { signals, type UpstreamRequest } from '@signalbox/signals';
 import {
@@ -176,5 +177,28 @@ describe('the trace of the running request', () => {
     const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream];
     response.resume();
     expect(server.seen[0]?.headers['traceparent']).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-/);
+  });
+});
+
+describe('many calls at a time', () => {
+  it('of one request, of one step or of a check are no leak', async () => {
+    const warnings: string[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    const server = await goodServer();
+    const service = upstream({ urls: server.url });
+    const many = <Out>(call: () => Promise<Out>): Promise<Out[]> =>
+      Promise.all(Array.from({ length: 15 }, call));
+    const ask = fallback([{ name: 'all', run: (_input, { signal }) => many(() => service.json({ signal })) }], {
+      name: 'all',
+    });
+    const app = express().use(requestContext());
+    app.get('/', async (_req, res) => void res.json(await many(() => service.json({}))));
+    expect((await fetch(await listen(app))).status).toBe(200);
+    await ask(undefined);
+    await many(() => service.check());
+
+    expect(warnings).toEqual([]);
   });
 });
