@@ -32,19 +32,11 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   next: Watched | undefined = undefined;
   previous: Watched | undefined = undefined;
 
-  private readonly core: ProxyCore;
-  private target: Target;
-  private readonly req: ProxyRequest;
-  private readonly res: ServerResponse;
-  private readonly passOn: (error?: unknown) => void;
-  private readonly request: OutgoingRequest;
-
   private phase = WAITING;
   private attempts = 0;
   private asked: Set<Server> | undefined = undefined;
   private call: ProxyCall | undefined = undefined;
   private ownConnection: Connection | undefined = undefined;
-  private askedAt = 0;
   private readonly pace: Pace = new Pace();
   private abortUpstream: ((error?: Error) => void) | undefined = undefined;
   private judgement: Verdict = 'ok';
@@ -56,19 +48,13 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   private corked: Socket | null = null;
 
   constructor(
-    core: ProxyCore,
-    target: Target,
-    req: ProxyRequest,
-    res: ServerResponse,
-    next: (error?: unknown) => void,
-    request: OutgoingRequest,
+    private readonly core: ProxyCore,
+    private target: Target,
+    private readonly req: ProxyRequest,
+    private readonly res: ServerResponse,
+    private readonly passOn: (error?: unknown) => void,
+    private readonly request: OutgoingRequest,
   ) {
-    this.core = core;
-    this.target = target;
-    this.req = req;
-    this.res = res;
-    this.passOn = next;
-    this.request = request;
     answerOn(res, this);
   }
 
@@ -109,18 +95,12 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   /** Set when there is one for it. The time before tells of the others' requests, and nothing of the server. */
   set connection(connection: Connection | undefined) {
     this.ownConnection = connection;
-    if (connection !== undefined) this.askedAt = performance.now();
-  }
-
-  /** How long the server has been waited for. */
-  private askedMs(now: number): number {
-    if (this.ownConnection === undefined) return 0;
-    return Math.min(now - this.askedAt, this.pace.waitedMs(now, this.request.body));
+    this.pace.askedAt = connection === undefined ? Infinity : performance.now();
   }
 
   /** Less than a tenth of what it may take shows nothing of the server: the rest was spent elsewhere. */
   private hadAChance(now: number): boolean {
-    return this.askedMs(now) >= this.core.settings.timeoutMs / 10;
+    return this.pace.askedMs(now, this.request.body) >= this.core.settings.timeoutMs / 10;
   }
 
   private ask(): void {
@@ -169,7 +149,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     if (!this.takeHead(status, raw, statusText)) return true;
     this.phase = ANSWERING;
     const now = performance.now();
-    const askedMs = this.askedMs(now);
+    const askedMs = this.pace.askedMs(now, this.request.body);
     this.pace.restart(now);
     // Other statuses may be one caller's doing, and must not take the server from all the others.
     this.judgement = status === 502 || status === 503 || status === 504 ? 'failed' : 'ok';
@@ -276,7 +256,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       this.breakOff(unusableAnswer(this.at(), error));
       return;
     }
-    this.call?.count('ok', this.askedMs(performance.now()));
+    this.call?.count('ok', this.pace.askedMs(performance.now(), this.request.body));
     this.finish('ok', 'ok');
   }
 

@@ -8,6 +8,8 @@ export type PaceVerdict = 'fine' | 'stuck' | 'still' | 'slow';
 export class Pace {
   received = 0;
   isPaused = false;
+  /** When there was a connection for the request; before, it has waited for the others'. */
+  askedAt: number = Infinity;
   private progressAt = 0;
   private windowAt = 0;
   private windowBytes = 0;
@@ -42,6 +44,11 @@ export class Pace {
       this.progressAt = !upload.isOver && !upload.isFull ? now : Math.max(this.progressAt, upload.progressAt);
     }
     return now - this.progressAt;
+  }
+
+  /** How long the server itself has been waited for. */
+  askedMs(now: number, upload: unknown): number {
+    return Math.max(0, Math.min(now - this.askedAt, this.waitedMs(now, upload)));
   }
 
   judge(now: number, upload: unknown, isEventStream: boolean, settings: ProxySettings): PaceVerdict {

@@ -83,11 +83,7 @@ export function createUpstream(settings: UpstreamSettings, probe?: Probe): Upstr
   const health = healthOf(servers, settings, probe);
   let closing: Promise<void> | undefined;
 
-  async function call<Out>(
-    options: UpstreamRequestOptions,
-    read: Reader<Out>,
-    waits = true,
-  ): Promise<Out> {
+  async function call<Out>(options: UpstreamRequestOptions, read: Reader<Out>, waits = true): Promise<Out> {
     const request = prepareRequest(settings, options);
     const candidates = candidatesOf(servers, options.server, settings.name);
     const endsAt = performance.now() + request.deadlineMs;

@@ -212,7 +212,10 @@ describe('a breaker', () => {
 
     expect(calls.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(4);
     expect(seen.length).toBeLessThan(6);
-    expect(service.state().servers[0]).toMatchObject({ consecutiveFailures: 0, breakers: [{ state: 'closed' }] });
+    expect(service.state().servers[0]).toMatchObject({
+      consecutiveFailures: 0,
+      breakers: [{ state: 'closed' }],
+    });
   });
 
   it('keeps a bounded number of routes', async () => {

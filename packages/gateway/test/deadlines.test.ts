@@ -190,9 +190,12 @@ describe('many calls at a time', () => {
     const service = upstream({ urls: server.url });
     const many = <Out>(call: () => Promise<Out>): Promise<Out[]> =>
       Promise.all(Array.from({ length: 15 }, call));
-    const ask = fallback([{ name: 'all', run: (_input, { signal }) => many(() => service.json({ signal })) }], {
-      name: 'all',
-    });
+    const ask = fallback(
+      [{ name: 'all', run: (_input, { signal }) => many(() => service.json({ signal })) }],
+      {
+        name: 'all',
+      },
+    );
     const app = express().use(requestContext());
     app.get('/', async (_req, res) => void res.json(await many(() => service.json({}))));
     expect((await fetch(await listen(app))).status).toBe(200);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { deadline } from '@signalbox/context';
+import { deadline, type DeadlineExceededError } from '@signalbox/context';
 import { signals, type UpstreamRequest } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type ErrorRequestHandler } from 'express';
@@ -360,7 +360,7 @@ describe('a client that takes its time to send', () => {
         .use(deadline(100))
         .use(testProxy({ to: upstream.url, name: 'shop' }))
         .use(((error, _req, res, _next) => {
-          phases.push((error as { phase?: string }).phase);
+          phases.push((error as DeadlineExceededError).details.phase);
           res.sendStatus(504);
         }) satisfies ErrorRequestHandler),
     );
@@ -448,7 +448,7 @@ describe('connections to an upstream', () => {
     await eventually(async () => (await (await fetch(front)).text()) === 'well');
   });
 
-  it('that are waited for make no slow call, and no failed one', async () => {
+  it('that are waited for make no slow call', async () => {
     const url = await listen((_req, res) => void setTimeout(() => res.end('well'), 60));
     const breaker = { slowCallMs: 150, failures: 1, ofRequests: 1 };
     const gateway = testProxy({ to: url, maxConnections: 1, breaker });
@@ -456,15 +456,6 @@ describe('connections to an upstream', () => {
     const answers = await Promise.all(Array.from({ length: 5 }, () => fetch(front)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     expect(gateway.state().servers[0]?.breakers).toMatchObject([{ state: 'closed' }]);
-
-    // The second one's time is up shortly after it was asked.
-    const slow = await listen((_req, res) => void setTimeout(() => res.end('well'), 370));
-    const strict = { failures: 1, ofRequests: 1 };
-    const other = testProxy({ to: slow, maxConnections: 1, timeoutMs: 400, breaker: strict });
-    const both = await listen(express().use(other));
-    const [first, second] = await Promise.all([fetch(both), fetch(both)]);
-    expect([first.status, second.status].toSorted()).toEqual([200, 504]);
-    expect(other.state().servers[0]?.breakers).toMatchObject([{ state: 'closed' }]);
   });
 
   it('are limited, and a client that waits for one may leave', async () => {

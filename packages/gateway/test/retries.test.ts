@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { assertNeverHangs } from '@signalbox/testing';
 import {
   closedPort,
