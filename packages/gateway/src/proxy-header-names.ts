@@ -174,10 +174,11 @@ function createTable(actions: readonly (readonly [string, number])[], drop: read
 
   function actionOf(lowerCase: string): number {
     const action = byName.get(lowerCase);
+    const isDropped = prefixes.some((prefix) => lowerCase.startsWith(prefix));
+    if (isDropped && !NEEDED.has(action ?? PASS)) return DROP;
     if (action !== undefined) return action;
     // Behind CGI and WSGI, X_Forwarded_For and X-Forwarded-For are one variable.
-    if (lowerCase.includes('_')) return actionOf(lowerCase.replaceAll('_', '-')) === PASS ? PASS : DROP;
-    return prefixes.some((prefix) => lowerCase.startsWith(prefix)) ? DROP : PASS;
+    return lowerCase.includes('_') && actionOf(lowerCase.replaceAll('_', '-')) !== PASS ? DROP : PASS;
   }
 
   return {
