@@ -14,7 +14,15 @@ export function searxngProxy(urls: readonly string[]): Proxy {
     route: PROXY_PATH,
     stripHeaders: ['authorization', 'cookie', 'x-api-key'],
     // It took a token to get them: nobody on the way may keep them for others.
-    stripResponseHeaders: ['cache-control', 'expires', 'surrogate-control', 'cdn-cache-control'],
+    // Nor do its cookies mean anything, since none is sent back, or its word on who may read.
+    stripResponseHeaders: [
+      'cache-control',
+      'expires',
+      'surrogate-control',
+      'cdn-cache-control',
+      'set-cookie',
+      'access-control-*',
+    ],
     // Its links begin with it then.
     headers: { 'X-Script-Name': PROXY_PATH },
     timeoutMs: 20_000,
