@@ -80,6 +80,9 @@ function outsideAttribute(attribute: string, outside: Outside, options: CookieOp
   if (!path.startsWith('/')) return attribute;
   const { address, paths, mount } = outside;
   const translated = outsidePath(path, address.prefix, paths, mount);
+  // The mount may have a value of the request's in it, and a semicolon would begin an attribute of its own. Without
+  // a path, the cookie belongs to where it was set.
+  if (translated.includes(';')) return undefined;
   // `/proxy/` would leave out `/proxy` itself.
   return ` Path=${translated.length > 1 && path === '/' ? translated.replace(/\/$/, '') : translated}`;
 }

@@ -203,6 +203,18 @@ describe('proxy', () => {
     ]);
   });
 
+  it('lets no mount add attributes to cookies', async () => {
+    const upstream = await upstreamServer((_req, res) =>
+      res.setHeader('set-cookie', 'a=1; Path=/; HttpOnly').end(),
+    );
+    const url = await proxied({ to: upstream.url }, undefined, '/:tenant');
+    const cookiesOf = async (path: string): Promise<string[]> =>
+      (await fetch(url + path)).headers.getSetCookie();
+
+    expect(await cookiesOf('/shop/login')).toEqual(['a=1; Path=/shop; HttpOnly']);
+    expect(await cookiesOf('/shop;Domain=example.com/login')).toEqual(['a=1; HttpOnly']);
+  });
+
   it('merges Vary, and leaves CORS and the request id of the app alone', async () => {
     const upstream = await upstreamServer((_req, res) => {
       res.setHeader('Vary', 'Accept-Encoding, origin').setHeader('X-Request-ID', 'theirs');
