@@ -75,7 +75,9 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     const { deadline } = this.req as Request;
     const now = performance.now();
     const isLate = deadline !== undefined && now >= deadline;
-    this.finish(isLate && this.hadAChance(now) ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
+    // An answer that has begun may last, as streams and slow clients do: how fast it comes is judged elsewhere.
+    const isUpstreams = isLate && this.phase === WAITING && this.hadAChance(now);
+    this.finish(isUpstreams ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
     this.cutUpstream();
   }
 

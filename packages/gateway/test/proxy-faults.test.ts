@@ -8,6 +8,7 @@ import express, { type ErrorRequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorType, proxied, rawConnection, rawExchange, testProxy } from './proxy-support.js';
 import {
+  closedPort,
   eventually,
   goodServer,
   hangingServer,
@@ -93,6 +94,38 @@ describe('an upstream that fails before its answer', () => {
     expect(answer.status).toBe(504);
     expect(await errorType(answer)).toBe('deadline_exceeded');
     await until(() => isGone);
+  });
+});
+
+describe('an answer that outlasts the deadline of its request', () => {
+  it('says nothing against the server, be it a stream or a client that takes its time', async () => {
+    const upstream = await upstreamServer((req, res) => {
+      if (req.url === '/events')
+        res.writeHead(200, { 'content-type': 'text/event-stream' }).write(': begun\n\n');
+      else res.end(Buffer.alloc(20_000_000));
+    });
+    const ejection = { failures: 1 };
+    const gateway = testProxy({
+      to: [upstream.url, await closedPort()],
+      mode: 'preference',
+      timeoutMs: 500,
+      ejection,
+    });
+    const url = await listen(
+      express()
+        .use(deadline(200))
+        .use(gateway)
+        .use(((_error, _req, res, _next) => void res.destroy()) satisfies ErrorRequestHandler),
+    );
+    for (const path of ['/events', '/download']) {
+      const client = await rawConnection(url);
+      client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await until(() => client.text() !== '');
+      if (path === '/download') client.pause();
+      await until(() => gateway.state().inFlight === 0);
+    }
+
+    expect(gateway.state().servers[0]).toMatchObject({ state: 'in', consecutiveFailures: 0 });
   });
 });
 
