@@ -509,6 +509,15 @@ describe('a password', () => {
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
       const other = await accountOf(strict.url);
       expect((await login('192.0.2.9', other.password, other.email)).status).toBe(200);
+
+      // Nor does it help to be somebody while one guesses, each time somebody else.
+      const guesses: number[] = [];
+      for (let n = 10; n < 14; n += 1) {
+        const guesser = { ...(await guestOf(strict.url)), 'x-forwarded-for': `192.0.2.${n}` };
+        const body = { email: other.email, password: 'wrong' };
+        guesses.push((await postJson(`${strict.url}/auth/login`, body, guesser)).status);
+      }
+      expect(guesses).toEqual([401, 401, 401, 429]);
     } finally {
       await strict.program.stop();
     }

@@ -50,9 +50,12 @@ function byKey({ auth }: Request): string | undefined {
   return auth?.method === 'api_key' ? `key:${auth.id}` : undefined;
 }
 
-/** Whom a form is about: who is signed in, else the address that it names. */
+/**
+ * Whom a form is about: the address that it names, else who is signed in. Not the other way round: as a guest, which
+ * everybody can be as often as they like, one would guess at the password of an account without being counted there.
+ */
 function byAccount(req: Request): string | undefined {
-  if (req.auth !== undefined) return `account:${req.auth.subject}`;
   const { email } = (req.body ?? {}) as { email?: unknown };
-  return typeof email === 'string' ? `email:${email.trim().toLowerCase().slice(0, 254)}` : undefined;
+  if (typeof email === 'string') return `email:${email.trim().toLowerCase().slice(0, 254)}`;
+  return req.auth === undefined ? undefined : `account:${req.auth.subject}`;
 }
