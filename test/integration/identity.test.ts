@@ -299,6 +299,14 @@ describe('sessions', () => {
     expect([await statusOfMe({ cookie: here.cookie }), await statusOfMe(here.bearer)]).toEqual([200, 200]);
   });
 
+  it('that are replaced by another sign-in end with their tokens', async () => {
+    const before = await accountOf(running.url);
+    const { email, password } = before;
+    expect((await post('/auth/login', { email, password }, before.browser)).status).toBe(200);
+    expect(await statusOfMe(before.bearer)).toBe(401);
+    expect((await post('/auth/refresh', { refreshToken: before.refreshToken })).status).toBe(401);
+  });
+
   it('of somebody else are nobody’s business', async () => {
     const [mine, theirs] = [await accountOf(running.url), await accountOf(running.url)];
     const [session] = await listOf({ cookie: theirs.cookie });
@@ -669,6 +677,16 @@ describe('several processes with one Postgres and one Redis', () => {
       (await statusOfMe({ cookie: account.cookie }, there)) === 401;
     expect(await waitUntil(isOut)).toBe(true);
     expect(performance.now() - begin).toBeLessThan(1_000);
+  });
+
+  it('refresh no token of a sign-in whose session is over, which nobody could see and end', async () => {
+    const [here, there] = urls();
+    const account = await accountOf(here);
+    for (const key of (await redis.command('keys', 'signalbox:sessions:*:*')).split('\n')) {
+      await redis.command('del', key);
+    }
+    const refreshed = await postJson(`${there}/auth/refresh`, { refreshToken: account.refreshToken });
+    expect(await typeOf(refreshed)).toBe('401 token_revoked');
   });
 
   it('revoke a key everywhere within seconds', async () => {

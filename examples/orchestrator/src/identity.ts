@@ -170,9 +170,12 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
     audience: site,
     store: redis === undefined ? memoryTokenStore() : redisTokenStore(redis),
     bus,
-    claims(_subject, { endsAtMs }) {
+    // Tokens last as long as the session of the sign-in, which is what its owner sees and ends.
+    async claims(subject, { endsAtMs, session: id }) {
       if (typeof endsAtMs === 'number' && endsAtMs < Date.now())
         throw new TokenError('token_expired', 'expired');
+      if (typeof id === 'string' && !(await session.extend(subject, id)))
+        throw new TokenError('token_revoked', 'revoked');
       return undefined;
     },
   });
@@ -250,11 +253,16 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
       const { id, email, roles } = visitor;
       const isGuest = roles.includes('guest');
       const endsAtMs = isGuest ? Date.now() + GUEST_MS : undefined;
+      const before = { id: session.idOf(req), userId: req.session?.userId };
       await session.signIn(req, id, { email, roles, signedInAtMs: Date.now(), endsAtMs });
+      if (before.id !== undefined && before.userId !== undefined) {
+        await issued.revokeFamily(before.userId, before.id);
+      }
+      const family = session.idOf(req);
       const { accessToken, refreshToken, expiresIn } = await issued.issue(
         id,
-        { email, roles, scope: scopesOf(roles).join(' '), endsAtMs },
-        { family: session.idOf(req), ...(isGuest ? { refreshTtlMs: GUEST_MS } : {}) },
+        { email, roles, scope: scopesOf(roles).join(' '), endsAtMs, session: family },
+        { family, ...(isGuest ? { refreshTtlMs: GUEST_MS } : {}) },
       );
       return { user: { id, email, roles }, accessToken, refreshToken, expiresIn };
     },

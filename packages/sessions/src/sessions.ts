@@ -29,6 +29,11 @@ export interface Sessions extends RequestHandler {
   sessionsOf(userId: string, req?: Request): Promise<SessionInfo[]>;
   /** Ends one session of the user by its public name; resolves to whether there was one. */
   revoke(userId: string, id: string): Promise<boolean>;
+  /**
+   * Lets the idle time of a session of the user begin anew by its public name, as when tokens of the same sign-in are
+   * refreshed; resolves to whether there is one.
+   */
+  extend(userId: string, id: string): Promise<boolean>;
   /** Ends all sessions of the visitor but this one; resolves to how many there were. */
   revokeOthers(req: Request): Promise<number>;
   /**
@@ -89,6 +94,7 @@ export function sessions(options: SessionsOptions): Sessions {
       return ofUser.list(userId, req && idOf(req as Request));
     },
     revoke: ofUser.revoke,
+    extend: ofUser.extend,
     revokeOthers: ofUser.revokeOthers,
     change: <Value>(req: Request, key: string, work: SessionChange<Value>) => changeKey(kit, req, key, work),
     lastActivityOf: ofUser.lastActivityOf,

@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import { SessionRequiredError, SessionStoreUnavailableError } from './errors.js';
 import { infoOf, type SessionInfo } from './ownership.js';
 import { publish } from './saver.js';
+import { readText } from './session-text.js';
 import type { ListedSession } from './store.js';
 import { requireVisit, type Kit } from './visit.js';
 
@@ -11,6 +12,7 @@ export interface UserSessions {
   list(userId: string, here: string | undefined): Promise<SessionInfo[]>;
   endAll: (userId: string, exceptHandle?: string) => Promise<number>;
   readonly revoke: (userId: string, handle: string) => Promise<boolean>;
+  readonly extend: (userId: string, handle: string) => Promise<boolean>;
   readonly revokeOthers: (req: Request) => Promise<number>;
   readonly lastActivityOf: (userId: string) => Promise<Date | undefined>;
 }
@@ -18,7 +20,7 @@ export interface UserSessions {
 const HANDLE = /^[\w-]{22}$/;
 
 export function userSessions({ settings, saver }: Kit): UserSessions {
-  const { ids, store, idleMs, activityMs, now } = settings;
+  const { ids, store, idleMs, absoluteMs, activityMs, now } = settings;
 
   /** Every read lets the idle time begin anew, so that nothing has to be written to know when that was. */
   const lastSeenMs = ({ leftMs }: ListedSession): number => now() - (idleMs - leftMs);
@@ -56,6 +58,17 @@ export function userSessions({ settings, saver }: Kit): UserSessions {
         if (!isListed || !(await saver.end({ tag, handle }))) continue;
         publish('revoked');
         return true;
+      }
+      return false;
+    },
+
+    async extend(userId, handle) {
+      requireText('extend', 'userId', userId);
+      if (typeof handle !== 'string' || !HANDLE.test(handle)) return false;
+      for (const tag of ids.tagsOf(userId)) {
+        const text = await saver.ask(Promise.resolve(store.read({ tag, handle }, idleMs)));
+        const read = text ? readText(text) : undefined;
+        if (read !== undefined && read.createdAtMs + absoluteMs > now()) return true;
       }
       return false;
     },

@@ -272,6 +272,24 @@ describe('signing in and out', () => {
     expect((await send('GET', `${url}/required`, { cookie: first.cookie })).status).toBe(200);
   });
 
+  it('is kept from being idle by its public name, as long as it is alive', async () => {
+    const clock = testClock(Date.now());
+    const options = { idleMs: 60_000, absoluteMs: 90_000, now: clock.now };
+    const { url, session } = await serve({ ...options, store: memoryStore({ now: clock.now }) });
+    const { cookie, body } = await send('POST', `${url}/in/alice`);
+    const id = String(body['id']);
+    clock.advance(50_000);
+    expect([await session.extend('alice', id), await session.extend('bob', id)]).toEqual([true, false]);
+    clock.advance(39_000);
+    expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
+    clock.advance(1_000);
+    expect(await session.extend('alice', id)).toBe(false);
+    const other = await send('POST', `${url}/in/alice`);
+    await send('POST', `${url}/out`, { cookie: other.cookie });
+    expect(await session.extend('alice', String(other.body['id']))).toBe(false);
+    expect(await session.extend('alice', '../no-name')).toBe(false);
+  });
+
   it('wants the middleware before it', async () => {
     const session = sessions({ secrets: SECRET });
     const app = express();
