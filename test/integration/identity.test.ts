@@ -428,6 +428,9 @@ describe('API keys', () => {
     expect(refused.headers.get('www-authenticate')).toContain('insufficient_scope');
     expect(refused.status).toBe(403);
     expect((await post('/auth/keys', { name: 'more' }, headers)).status).toBe(403);
+    expect((await get('/auth/sessions', headers)).status).toBe(403);
+    expect((await remove('/auth/sessions', headers)).status).toBe(403);
+    expect(await statusOfMe({ cookie: account.cookie })).toBe(200);
     expect((await post('/auth/password/change', { password: 'a', newPassword: 'b' }, headers)).status).toBe(
       403,
     );

@@ -99,6 +99,8 @@ export interface Identity {
   readonly bearerOnly: RequestHandler;
   /** Only for who is signed in, be it as a guest; 503 while that cannot be known. */
   readonly required: RequestHandler;
+  /** Only for who is signed in and came in person, be it as a guest: no key. */
+  readonly inPerson: RequestHandler;
   /** Only for who has an account and came in person: no guest, no key. */
   readonly account: RequestHandler;
   /** Only for who has signed in a moment ago. */
@@ -191,6 +193,12 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
 
   const methods = [bearer(issued), apiKey(keys), sessionMethod(sessionUser, { load: session })];
   const needsAccount = requireRole<Role>('user', 'admin');
+  const needsPrincipal = requirePrincipal();
+  const notByKey = (next: RequestHandler): RequestHandler =>
+    function inPersonMiddleware(req, res, done) {
+      if (req.auth?.method === 'api_key') return done(new ForbiddenError('Not with an API key'));
+      return next(req, res, done);
+    };
   const endTheft = signals.tokenEvent.subscribe(({ event, subject, family }) => {
     if (event !== 'reused' || subject === undefined || family === undefined) return;
     const done = Promise.all([session.revoke(subject, family), records.record('token_reused', subject)]);
@@ -219,11 +227,9 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
     whoEvenSo: authenticate(methods, { optional: true, onStoreDown: 'open' }),
 
     bearerOnly: authenticate([bearer(issued)]),
-    required: requirePrincipal(),
-    account(req, res, next) {
-      if (req.auth?.method === 'api_key') return next(new ForbiddenError('Not with an API key'));
-      needsAccount(req, res, next);
-    },
+    required: needsPrincipal,
+    inPerson: notByKey(needsPrincipal),
+    account: notByKey(needsAccount),
     fresh: requireFresh(FRESH_MS),
 
     asker(req) {

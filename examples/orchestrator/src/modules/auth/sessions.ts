@@ -15,12 +15,15 @@ const SessionAnswer = z.object({
   isCurrent: z.boolean(),
 });
 
-/** `/sessions`: where somebody is signed in, to be looked at and ended. */
+/**
+ * `/sessions`: where somebody is signed in, to be looked at and ended. A key is for searching: whoever steals one must
+ * not sign its owner out.
+ */
 export function sessionsRouter(identity: Identity, background: Background): Router {
   const { audit } = identity;
   const router = Router();
   const tags = ['identity'];
-  router.use(identity.required);
+  router.use(identity.inPerson);
 
   router.get(
     '/',
