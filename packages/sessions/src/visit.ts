@@ -71,6 +71,8 @@ export class Visit implements CurrentVisit, HoldOwner {
   /** Why the user could not be loaded. */
   userFailure: unknown = undefined;
   private data: Data | undefined = undefined;
+  /** The session whose cookie is sent again. */
+  private resentFor: KeptSession | undefined = undefined;
   private isOver = false;
   private isOpening = false;
   private alsoWaiting: NextFunction[] | undefined = undefined;
@@ -140,6 +142,8 @@ export class Visit implements CurrentVisit, HoldOwner {
     if (nowMs - cookie.sentAtMs >= settings.resendMs && !this.res.headersSent) {
       this.sendCookie();
       publish('renewed');
+      this.resentFor = this.kept;
+      this.hold();
     }
     const { userId } = read.data;
     if (typeof userId === 'string') return this.recognise(userId);
@@ -229,8 +233,23 @@ export class Visit implements CurrentVisit, HoldOwner {
     this.sendCookie();
   }
 
+  /**
+   * A sign-in beside this request may have ended the session, and sent the cookie of another: an answer that comes later
+   * must not put this one in its place.
+   */
+  private async recheck(resent: KeptSession): Promise<void> {
+    const { settings, saver } = this.kit;
+    const read = async (): Promise<string | undefined> => settings.store.read(resent.place, settings.idleMs);
+    const text = await saver.ask(read()).catch(() => undefined);
+    if (!text && this.kept === resent) this.dropCookie();
+  }
+
   toSave(): Promise<void> | undefined {
-    const { kept, current } = this;
+    const { kept, current, resentFor } = this;
+    if (resentFor !== undefined) {
+      this.resentFor = undefined;
+      if (resentFor === kept) return this.recheck(resentFor);
+    }
     if (current === undefined || kept === undefined) return undefined;
     if (!Object.hasOwn(this.req, 'session')) {
       // Destroyed by express-session's own method.

@@ -74,6 +74,30 @@ describe('the cookie', () => {
     expect(last.headers['set-cookie']?.[0]).toContain('Expires=Thu, 01 Jan 2026 01:30:00 GMT');
   });
 
+  it('is not sent again by an answer that comes after a sign-in beside it', async () => {
+    const clock = testClock(Date.now());
+    let arrive = (): void => undefined;
+    let leave = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    const left = new Promise<void>((resolve) => (leave = resolve));
+    const options = { resendMs: 1_000, now: clock.now, store: memoryStore({ now: clock.now }) };
+    const { url } = await serve(options, ({ app }) => {
+      app.get('/slow', async (_req, res) => {
+        arrive();
+        await left;
+        res.json({});
+      });
+    });
+    const guest = await send('POST', `${url}/count`);
+    clock.advance(2_000);
+    const slow = send('GET', `${url}/slow`, { cookie: guest.cookie });
+    await arrived;
+    const user = await send('POST', `${url}/in/alice`, { cookie: guest.cookie });
+    leave();
+    expect((await slow).cookie).toBe(undefined);
+    expect((await send('GET', `${url}/required`, { cookie: user.cookie })).status).toBe(200);
+  });
+
   it('stays valid while secrets are replaced, also for sessionsOf() and the limit', async () => {
     const store = memoryStore();
     const [old, fresh] = ['an old secret, 32 bytes at least, yes', 'a new secret, 32 bytes at least, yes'];
