@@ -9,10 +9,20 @@ export function ownershipOf(settings: Settings, req: Request, createdAtMs: numbe
   const { device, absoluteMs, idleMs, maxPerUser, onMax } = settings;
   return {
     entry: `${createdAtMs} ${device(req)}`,
+    tooOldMs: createdAtMs - absoluteMs,
     keptMs: absoluteMs + idleMs,
     max: maxPerUser,
     refuse: onMax === 'refuse',
   };
+}
+
+/** Those that are not too old. A store lets each live on for `idleMs` when it is read, however old it is. */
+export function withoutTooOld(
+  sessions: readonly ListedSession[],
+  { absoluteMs, now }: Settings,
+): ListedSession[] {
+  const tooOldMs = now() - absoluteMs;
+  return sessions.filter(({ entry }) => Number.parseInt(entry, 10) > tooOldMs);
 }
 
 /** A session in the list of a user, as the user may see it. */
@@ -42,16 +52,17 @@ export function infoOf(session: ListedSession, lastSeenMs: number, here: string 
  * sessions, and give way first. Only while secrets are being replaced.
  */
 export async function countOlder(
-  { ids, store, maxPerUser }: Settings,
+  settings: Settings,
   saver: Saver,
   userId: string,
   owner: Ownership,
 ): Promise<Ownership> {
+  const { ids, store, maxPerUser } = settings;
   const [newest, ...older] = ids.tagsOf(userId);
   if (maxPerUser === 0 || older.length === 0 || newest === undefined) return owner;
   const placed: { place: SessionPlace; entry: string }[] = [];
   for (const tag of older) {
-    for (const { handle, entry } of await saver.ask(store.list(tag))) {
+    for (const { handle, entry } of withoutTooOld(await saver.ask(store.list(tag)), settings)) {
       placed.push({ place: { tag, handle }, entry });
     }
   }
@@ -59,7 +70,7 @@ export async function countOlder(
     if (placed.length >= maxPerUser) throw new TooManySessionsError(maxPerUser);
     return { ...owner, max: maxPerUser - placed.length };
   }
-  const here = await saver.ask(store.list(newest));
+  const here = withoutTooOld(await saver.ask(store.list(newest)), settings);
   placed.sort((one, other) => Number.parseInt(one.entry, 10) - Number.parseInt(other.entry, 10));
   for (const { place } of placed.slice(0, Math.max(0, placed.length + here.length + 1 - maxPerUser))) {
     if (await saver.end(place)) publish('revoked');

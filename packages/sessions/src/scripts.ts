@@ -4,7 +4,7 @@
 
 /**
  * KEYS: the session, the list. ARGV: the text, its idle time; of a user also the handle, the entry, how long the list
- * is kept, the maximum, whether to refuse, and how long an end is remembered.
+ * is kept, the maximum, whether to refuse, how long an end is remembered, and since when who began is too old.
  */
 export const CREATE: string = `
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -14,9 +14,12 @@ local evicted = 0
 if #ARGV > 2 then
   local entries, alive = redis.call('HGETALL', KEYS[2]), {}
   for i = 1, #entries, 2 do
-    if redis.call('STRLEN', KEYS[2] .. ':' .. entries[i]) > 0 then
-      alive[#alive + 1] = { entries[i], tonumber(string.match(entries[i + 1], '^%d+')) or 0 }
+    local key, began = KEYS[2] .. ':' .. entries[i], tonumber(string.match(entries[i + 1], '^%d+')) or 0
+    local isThere = redis.call('STRLEN', key) > 0
+    if isThere and began > tonumber(ARGV[9]) then
+      alive[#alive + 1] = { entries[i], began }
     else
+      if isThere then redis.call('SET', key, '', 'PX', ARGV[8]) end
       redis.call('HDEL', KEYS[2], entries[i])
     end
   end

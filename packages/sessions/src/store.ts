@@ -22,6 +22,8 @@ export interface Change {
 export interface Ownership {
   /** When it began and on which device, for the list of the user's sessions. */
   readonly entry: string;
+  /** Sessions that began then or before are too old: nobody can use them any more, and they count for nothing. */
+  readonly tooOldMs: number;
   /** How long the list is kept, in milliseconds. */
   readonly keptMs: number;
   /** How many sessions the user may have; 0 for as many as there are. */

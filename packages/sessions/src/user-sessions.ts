@@ -1,7 +1,7 @@
 import { requireText } from '@signalbox/options';
 import type { Request } from 'express';
 import { SessionRequiredError, SessionStoreUnavailableError } from './errors.js';
-import { infoOf, type SessionInfo } from './ownership.js';
+import { infoOf, withoutTooOld, type SessionInfo } from './ownership.js';
 import { publish } from './saver.js';
 import { readText } from './session-text.js';
 import type { ListedSession } from './store.js';
@@ -28,7 +28,7 @@ export function userSessions({ settings, saver }: Kit): UserSessions {
   async function listAll(userId: string): Promise<ListedSession[]> {
     requireText('sessions', 'userId', userId);
     const lists = await Promise.all(ids.tagsOf(userId).map((tag) => saver.ask(store.list(tag))));
-    return lists.flat();
+    return withoutTooOld(lists.flat(), settings);
   }
 
   async function endAll(userId: string, exceptHandle?: string): Promise<number> {

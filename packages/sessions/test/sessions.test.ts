@@ -314,6 +314,31 @@ describe('signing in and out', () => {
     expect(await session.extend('alice', '../no-name')).toBe(false);
   });
 
+  it.each(['newest', 'refuse'] as const)(
+    'at most so many sessions (%s), and those that are too old neither count nor are listed',
+    async (onMax) => {
+      const clock = testClock(Date.now());
+      const { url, session } = await serve({
+        idleMs: 60_000,
+        absoluteMs: 60_000,
+        maxPerUser: 1,
+        onMax,
+        now: clock.now,
+        store: memoryStore({ now: clock.now }),
+      });
+      const { cookie } = await send('POST', `${url}/in/alice`);
+      clock.advance(50_000);
+      expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
+      clock.advance(10_000);
+      expect(await session.sessionsOf('alice')).toEqual([]);
+      expect(await session.lastActivityOf('alice')).toBe(undefined);
+      // The browser has thrown its cookie away by now.
+      const again = await send('POST', `${url}/in/alice`);
+      expect((await send('GET', `${url}/required`, { cookie: again.cookie })).status).toBe(200);
+      expect(await session.sessionsOf('alice')).toHaveLength(1);
+    },
+  );
+
   it('wants the middleware before it', async () => {
     const session = sessions({ secrets: SECRET });
     const app = express();

@@ -11,6 +11,7 @@ const place = (tag: string = name()): SessionPlace => ({ tag, handle: name() });
 const text = (data: object, createdAtMs = 1_000): string => textOf(createdAtMs, bodyOf(data));
 const owner = (createdAtMs: number, limits: Partial<Ownership> = {}): Ownership => ({
   entry: `${createdAtMs} test`,
+  tooOldMs: 0,
   keptMs: 600_000,
   max: 0,
   refuse: false,
@@ -153,6 +154,16 @@ export function itKeepsTheStoreContract(open: () => SessionStore, wait: (ms: num
           .map(({ handle }) => handle)
           .toSorted(),
       );
+    });
+
+    it('counts nobody who is too old, and ends those', async () => {
+      const tag = name();
+      const [old, young] = [place(tag), place(tag)];
+      await open().create(old, text({}), IDLE_MS, owner(1_000));
+      const limits = { max: 1, refuse: true, tooOldMs: 1_000 };
+      expect(await open().create(young, text({}), IDLE_MS, owner(2_000, limits))).toBe(0);
+      expect((await open().list(tag)).map(({ handle }) => handle)).toEqual([young.handle]);
+      expect(await open().read(old, IDLE_MS)).toBe('');
     });
 
     it('refuses the newest where that is wanted', async () => {
