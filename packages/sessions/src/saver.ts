@@ -68,7 +68,7 @@ export function createSaver(settings: Settings, outage: Outage): Saver {
   }
 
   function guardSize(body: string): void {
-    if (body.length * 3 <= warnBytes) return;
+    if (body.length * 3 <= Math.min(warnBytes, maxBytes)) return;
     const bytes = Buffer.byteLength(body);
     if (bytes > maxBytes) {
       publish('save_refused');

@@ -202,4 +202,13 @@ describe('the size of a session', () => {
     const { body } = await send('GET', `${url}/me`, { cookie });
     expect(JSON.stringify(body['session'])).toHaveLength(6_011);
   });
+
+  it('is held to a limit that is far below that of the warning, from its first save on', async () => {
+    const { app } = appWith({ maxBytes: 500 });
+    const url = await listen(withErrors(app));
+    const refused = await send('POST', `${url}/in/alice`, { json: { key1: 'x'.repeat(600) } });
+    expect([refused.status, refused.body.error?.type]).toEqual([500, 'session_too_large']);
+    expect(refused.cookie).toBe(undefined);
+    expect((await send('POST', `${url}/in/alice`, { json: { key1: 'x'.repeat(300) } })).status).toBe(200);
+  });
 });
