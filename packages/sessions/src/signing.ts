@@ -26,6 +26,8 @@ export async function signIn(kit: Kit, req: Request, userId: string, data: objec
   } catch (error) {
     visit.dropCookie();
     visit.leave();
+    // For whoever tries again: it has to end still.
+    visit.place = old;
     throw error;
   }
   visit.userId = userId;

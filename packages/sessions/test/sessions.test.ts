@@ -185,6 +185,30 @@ describe('signing in and out', () => {
     expect((await send('GET', `${url}/required`, { cookie: again.cookie })).body['userId']).toBe('bob');
   });
 
+  it('ends the one before also where that takes a second try', async () => {
+    const memory = memoryStore();
+    let isAway = true;
+    const store = {
+      ...memory,
+      async end(...args: Parameters<typeof memory.end>) {
+        if (isAway) throw new Error('The store is away');
+        return memory.end(...args);
+      },
+    };
+    const { url } = await serve({ store }, ({ app, session }) => {
+      app.post('/patiently', async (req, res) => {
+        await expect(session.signIn(req, 'alice')).rejects.toMatchObject({ status: 503 });
+        isAway = false;
+        await session.signIn(req, 'alice');
+        res.json({});
+      });
+    });
+    const guest = await send('POST', `${url}/count`);
+    const user = await send('POST', `${url}/patiently`, { cookie: guest.cookie });
+    expect((await send('GET', `${url}/required`, { cookie: user.cookie })).body['userId']).toBe('alice');
+    expect((await send('GET', `${url}/read`, { cookie: guest.cookie })).body).toEqual({});
+  });
+
   it('ignores an id that somebody else chose', async () => {
     const { url } = await serve();
     const chosen = 'sid=an-id-that-an-attacker-has-fixed-before';
