@@ -61,10 +61,12 @@ export function bodyOf(session: object): string {
 }
 
 const NATIVE: object = expressSession.Session.prototype;
+/** What each session has of itself besides; of these the last two cannot be written to. */
+const OWN: ReadonlySet<string> = new Set(['cookie', 'id', 'req']);
 
 /** What express-session would not give back, as `toString`. */
 export function isReserved(key: string): boolean {
-  return key === 'cookie' || key in NATIVE;
+  return OWN.has(key) || key in NATIVE;
 }
 
 /** The text of a session without data. */

@@ -3,6 +3,7 @@ import { requireObject, requireText } from '@signalbox/options';
 import type { Request } from 'express';
 import { countOlder, ownershipOf } from './ownership.js';
 import { publish, type Saver } from './saver.js';
+import { isReserved } from './session-text.js';
 import type { SessionPlace } from './store.js';
 import { requireVisit, type Kit } from './visit.js';
 
@@ -18,7 +19,8 @@ export async function signIn(kit: Kit, req: Request, userId: string, data: objec
   visit.tag = settings.ids.tagOf(userId);
   express.generate(req);
   visit.tag = '';
-  Object.assign(req.session, data, { userId });
+  const kept = Object.entries(data).filter(([key]) => !isReserved(key));
+  Object.assign(req.session, Object.fromEntries(kept), { userId });
   try {
     await Promise.all([visit.save(owner), users && visit.loadUser(userId)]);
     // Only now: who cannot sign in keeps what he had.

@@ -508,6 +508,24 @@ describe('what express-session gives', () => {
     expect(body['session']).toEqual({ count: 1 });
     expect(({} as Record<string, unknown>)['polluted']).toBe(undefined);
   });
+
+  it('keeps out of it what sessions have of themselves, also at a sign-in', async () => {
+    const { url } = await serve({}, ({ app, session }) => {
+      app.post('/change/:key', async (req, res) => {
+        res.json({ changed: await session.change(req, req.params.key, () => 7) });
+      });
+    });
+    const row = { key1: 'kept', id: 7, req: 7, cookie: 7, save: 7, regenerate: 7 };
+    const user = await send('POST', `${url}/in/alice`, { json: row });
+    expect(user.status).toBe(200);
+    for (const key of ['id', 'req', 'cookie', 'save']) {
+      expect((await send('POST', `${url}/change/${key}`, { cookie: user.cookie })).status).toBe(500);
+    }
+    expect((await send('GET', `${url}/me`, { cookie: user.cookie })).body['session']).toEqual({
+      userId: 'alice',
+      key1: 'kept',
+    });
+  });
 });
 
 describe('idOf()', () => {
