@@ -12,6 +12,7 @@ import {
 import { kept } from './revocation.js';
 import type { RevocationEvent } from './revocation-event.js';
 import { publishReused, publishToken, refusal } from './token-events.js';
+import type { CheckedClaims } from './token-claims.js';
 import type { TokenSettings } from './token-options.js';
 import type { Rotated } from './token-store.js';
 import type { TokenPair } from './tokens-interface.js';
@@ -43,9 +44,20 @@ export function refreshing({
 }: Refreshing): (token: string) => Promise<TokenPair> {
   const { store, onStoreDown, graceMs, now, clockToleranceMs } = settings;
 
+  /** With what it may be good for at most now: of whatever is older it is not remembered whether it was revoked. */
+  function bounded(claims: CheckedClaims): RefreshToken {
+    const token = refreshTokenOf(claims);
+    const { grant } = token;
+    if (grant.refreshTtlMs <= settings.refreshTtlMs) return token;
+    const { refreshTtlMs } = settings;
+    const endsAtMs = claims.exp * 1_000 - grant.refreshTtlMs + refreshTtlMs;
+    if (now() - clockToleranceMs >= endsAtMs) throw new TokenError('token_expired', 'expired');
+    return { ...token, grant: { ...grant, refreshTtlMs } };
+  }
+
   function read(token: string): RefreshToken {
     try {
-      return refreshTokenOf(checker.checkRefresh(token));
+      return bounded(checker.checkRefresh(token));
     } catch (error) {
       throw refusal(error, 'refresh');
     }

@@ -78,16 +78,18 @@ export function tokens(options: TokensOptions): Tokens {
     throw wrongOption('verify', 'onStoreDown', '"closed" or "open"', policy);
   }
 
-  async function revokeFamily(subject: string, family: string): Promise<void> {
-    await kept(store, onStoreDown, store.revoke(subject, family, goneMs));
+  async function revokeFamily(subject: string, family: string, ttlMs = goneMs): Promise<void> {
+    await kept(store, onStoreDown, store.revoke(subject, family, ttlMs));
     tell({ type: 'signed_out', subject, family });
   }
 
-  async function revokeToken({ subject, id, expiresAtMs }: Revocable): Promise<void> {
+  async function revokeToken({ subject, id, family, expiresAtMs }: Revocable): Promise<void> {
+    const leftMs = Math.ceil(expiresAtMs - now() + clockToleranceMs);
+    // Another issuer's may be valid for longer than ours are.
+    if (family !== undefined) return revokeFamily(subject, family, Math.max(goneMs, leftMs + SLACK_MS));
     if (id === undefined) throw new TypeError('revoke: "token" must have a jti or a sid to be revoked');
-    const leftMs = expiresAtMs - now() + clockToleranceMs;
     if (leftMs <= 0) return;
-    await kept(store, onStoreDown, store.revoke(subject, id, Math.ceil(leftMs) + SLACK_MS));
+    await kept(store, onStoreDown, store.revoke(subject, id, leftMs + SLACK_MS));
     tell({ type: 'signed_out', subject, tokenId: id });
   }
 
@@ -110,8 +112,7 @@ export function tokens(options: TokensOptions): Tokens {
 
     async revoke(token) {
       const revocable = token instanceof AccessToken ? token : revocableOf(checkedEither(token));
-      const { subject, family } = revocable;
-      await (family === undefined ? revokeToken(revocable) : revokeFamily(subject, family));
+      await revokeToken(revocable);
       publishToken('revoked', 'access');
     },
 

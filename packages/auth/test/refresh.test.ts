@@ -10,7 +10,7 @@ import {
   type TokenPair,
   type Tokens,
 } from '../src/index.js';
-import { hearing, keyOfEach, refusalOf, storesOn, tokensWith } from './token-support.js';
+import { hearing, keyOfEach, partsOf, refusalOf, storesOn, tokensWith } from './token-support.js';
 
 const redis = sharedRedis();
 
@@ -138,6 +138,21 @@ describe.each(storesOn(redis))('refresh with %s', (_name, openStore) => {
 });
 
 describe('refresh', () => {
+  it('refuses what was revoked also where refresh tokens lived longer when it was issued', async () => {
+    const clock = testClock(Date.now());
+    const store = memoryTokenStore({ now: clock.now });
+    const dayMs = 86_400_000;
+    const before = tokensWith({ store, now: clock.now, refreshTtlMs: 30 * dayMs });
+    const after = tokensWith({ store, now: clock.now, refreshTtlMs: dayMs });
+    const [revoked, used] = [await before.issue('u_1'), await before.issue('u_2')];
+    await after.revoke(revoked.refreshToken);
+    expect((await refusalOf(() => after.refresh(revoked.refreshToken))).code).toBe('token_revoked');
+    const next = await after.refresh(used.refreshToken);
+    expect(partsOf(next.refreshToken).payload['exp']).toBe(Math.floor((clock.now() + dayMs) / 1_000));
+    clock.advance(2 * dayMs);
+    expect((await refusalOf(() => after.refresh(revoked.refreshToken))).code).toBe('token_expired');
+  });
+
   it('gives the same pair for the grace, and treats what comes later as theft', async () => {
     const clock = testClock(1_700_000_000_000);
     const auth = tokensWith({ now: clock.now, store: memoryTokenStore({ now: clock.now }) });

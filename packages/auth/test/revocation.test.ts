@@ -21,6 +21,19 @@ async function isRefused(auth: Tokens, token: string, code = 'token_revoked'): P
   expect(await refusalOf(() => auth.verify(token))).toMatchObject({ status: 401, code });
 }
 
+it('is remembered as long as the token is valid, also where it is another issuer’s and valid for longer', async () => {
+  const clock = testClock(Date.now());
+  const keys = keyRing([{ kid: 'k', secret: 'x'.repeat(32) }]);
+  const other = tokensWith({ keys, now: clock.now, accessTtlMs: 3_600_000 });
+  const { accessToken } = await other.issue('u_1');
+  const store = memoryTokenStore({ now: clock.now });
+  const here = tokensWith({ keys, store, now: clock.now, accessTtlMs: 60_000, refreshTtlMs: 60_000 });
+  await here.revoke(accessToken);
+  clock.advance(3_500_000);
+  const elsewhere = tokensWith({ keys, store, now: clock.now });
+  await isRefused(elsewhere, accessToken);
+});
+
 describe.each(storesOn(redis))('revocation with %s', (_name, openStore) => {
   it.each(['accessToken', 'refreshToken'] as const)(
     'of an %s ends its sign-in and no other',
