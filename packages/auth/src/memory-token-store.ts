@@ -109,7 +109,10 @@ export function memoryTokenStore(options: MemoryTokenStoreOptions = {}): TokenSt
         return { outcome: 'rotated', ...kept };
       }
       const kept = get(successors, keyOf(subject, id));
-      if (kept !== undefined) return { outcome: 'repeated', ...kept };
+      if (kept !== undefined) {
+        if (kept.issuedAtMs > markOf(subject)) return { outcome: 'repeated', ...kept };
+        return { outcome: 'renewed', issuedAtMs: issueTime(subject), successor: kept.successor };
+      }
       refuse(subject, family, rotation.goneMs);
       return { outcome: 'reused' };
     },

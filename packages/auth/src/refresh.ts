@@ -95,14 +95,17 @@ export function refreshing({
 
     switch (rotated.outcome) {
       case 'rotated':
-      case 'repeated': {
-        const { issuedAtMs, successor } = rotated;
+      case 'repeated':
+      case 'renewed': {
+        const { outcome, issuedAtMs, successor } = rotated;
+        const draft = JSON.parse(successor) as Draft;
         publishToken('refreshed', 'refresh');
         return signPair(
           settings,
           key,
           { subject, family, chain, issuedAtMs },
-          JSON.parse(successor) as Draft,
+          // What it was to say then, such as a role, was taken back.
+          outcome === 'renewed' ? { ...draft, claims } : draft,
         );
       }
       case 'reused':

@@ -21,7 +21,8 @@ return issuedAt
  * KEYS: marks, chain, successor of the token that was brought, gone (of the family). ARGV: id, issuedAtMs, successorId,
  * successor, graceMs, ttlMs, goneMs.
  *
- * The token is the chain's current one, or has a successor that is kept for the grace, or was stolen.
+ * The token is the chain's current one, or has a successor that is kept for the grace, or was stolen. A successor whose
+ * access token was revoked meanwhile, while the sign-in stays, is issued anew.
  */
 export const ROTATE_SCRIPT: string = `${TIMES}
 local current = redis.call('GET', KEYS[2])
@@ -36,7 +37,11 @@ if current == ARGV[1] then
 end
 
 local successor = redis.call('GET', KEYS[3])
-if successor then return {'repeated', successor} end
+if successor then
+  local at, draft = string.match(successor, '^(%d+) (.*)$')
+  if tonumber(at) > tonumber(stale) then return {'repeated', successor} end
+  return {'renewed', issuedAt .. ' ' .. draft}
+end
 
 redis.call('SET', KEYS[4], '1', 'PX', ARGV[7])
 return {'reused'}

@@ -24,8 +24,15 @@ export interface Rotation {
 
 /** How a {@link Rotation} ended. */
 export type Rotated =
-  /** The successor is ours (`rotated`), or of whoever brought the token first. */
-  | { readonly outcome: 'rotated' | 'repeated'; readonly issuedAtMs: number; readonly successor: string }
+  /**
+   * The successor is ours (`rotated`), or of whoever brought the token first (`repeated`); or that is to be issued anew,
+   * since its access token is revoked by now (`renewed`).
+   */
+  | {
+      readonly outcome: 'rotated' | 'repeated' | 'renewed';
+      readonly issuedAtMs: number;
+      readonly successor: string;
+    }
   /** It was used before, and the grace is over: the family is revoked as of now. */
   | { readonly outcome: 'reused' }
   /** The family ended before, or the store does not know the chain. */

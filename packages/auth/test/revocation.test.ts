@@ -106,6 +106,24 @@ describe.each(storesOn(redis))('revocation with %s', (_name, openStore) => {
     expect((await auth.verify(after.accessToken)).roles).toEqual(['user']);
   });
 
+  it('of access tokens alone has a refresh that is repeated give one that is valid, with what is true now', async () => {
+    let roles = ['admin'];
+    const auth = tokensWith({ store: openStore(), claims: () => ({ roles }) });
+    const { refreshToken } = await auth.issue('u_6');
+    const first = await auth.refresh(refreshToken);
+    roles = ['user'];
+    await auth.revokeAll('u_6', { keepSignIns: true });
+    const again = await auth.refresh(refreshToken);
+    await isRefused(auth, first.accessToken);
+    expect((await auth.verify(again.accessToken)).roles).toEqual(['user']);
+    for (const pair of [first, again, again]) {
+      expect((await auth.refresh(pair.refreshToken)).tokenType).toBe('Bearer');
+    }
+    await auth.revokeAll('u_6');
+    await isRefused(auth, again.accessToken);
+    expect(await refusalOf(() => auth.refresh(again.refreshToken))).toMatchObject({ code: 'token_revoked' });
+  });
+
   it('of a token that belongs to no sign-in is by its jti', async () => {
     const keys = keyRing([{ kid: 'k', secret: 'x'.repeat(32) }]);
     const auth = tokensWith({ store: openStore(), keys });
