@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { passwords } from '@signalbox/auth';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
@@ -141,6 +142,19 @@ it('of links that are asked for at the same time one is good', async () => {
   });
   const { rows } = await client.query('select 1 from password_resets where user_id = $1', [account.id]);
   expect(rows).toHaveLength(1);
+});
+
+it('a password that is hashed anew at a sign-in lets in who signs in at the same time', async () => {
+  const account = await accountOf(running.url);
+  const cheap = await passwords({ logN: 11 }).hash(account.password);
+  await client.query('update users set password_hash = $2 where id = $1', [account.id, cheap]);
+  const answers = await Promise.all([1, 2, 3].map(() => login(account, account.password)));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  const { rows } = await client.query<{ password_hash: string }>(
+    'select password_hash from users where id = $1',
+    [account.id],
+  );
+  expect(rows[0]?.password_hash).toMatch(/^\$scrypt\$ln=12,/);
 });
 
 it('a password that is changed twice at the same time is changed once', async () => {

@@ -34,7 +34,7 @@ export function signInRouter(
   const router = Router();
   const tags = ['identity'];
 
-  /** The hash of the password, with what it costs now. */
+  /** The hash of the password, with what it costs now; the old one where it is another password by now. */
   async function rehashed(
     { id, passwordHash }: UserWithPassword,
     password: string,
@@ -42,7 +42,11 @@ export function signInRouter(
   ): Promise<string> {
     if (!passwords.needsRehash(passwordHash)) return passwordHash;
     const better = await passwords.hash(password, { signal });
-    return (await users.setPassword(id, passwordHash, better)) ? better : passwordHash;
+    if (await users.setPassword(id, passwordHash, better)) return better;
+    // Somebody was faster: most often the same person in another tab.
+    const current = await users.passwordHash(id);
+    const isSame = current !== undefined && (await passwords.verify(password, current, { signal }));
+    return isSame ? current : passwordHash;
   }
 
   router.post(
