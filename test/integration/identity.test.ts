@@ -669,6 +669,25 @@ describe('several processes with one Postgres and one Redis', () => {
     expect((await adminOf(there)).id).toBe((await adminOf(here)).id);
   });
 
+  it('keep no API key in clear, also where it may be had again for an idempotency key', async () => {
+    const [here, there] = urls();
+    const account = await accountOf(here);
+    const headers = { ...account.bearer, 'Idempotency-Key': 'one-click-too-many' };
+    const made = await (await postJson(`${here}/auth/keys`, { name: 'a' }, headers)).text();
+    expect(await (await postJson(`${there}/auth/keys`, { name: 'a' }, headers)).text()).toBe(made);
+    const { key } = JSON.parse(made) as { key: string };
+    const names = (await redis.command('keys', 'signalbox:idempotency:*')).split('\n');
+    expect(names).not.toEqual(['']);
+    for (const name of names) {
+      const kept = await redis.command('hget', name, 'a');
+      const texts = [
+        kept,
+        ...(kept.match(/[\w+/]{40,}=*/g) ?? []).map((each) => Buffer.from(each, 'base64').toString()),
+      ];
+      for (const text of texts) expect(text).not.toContain(key);
+    }
+  });
+
   it('sign somebody out everywhere within a second', async () => {
     const [here, there] = urls();
     const [admin, account] = [await adminOf(here), await accountOf(there)];

@@ -2,9 +2,12 @@ import type { Zones } from '@signalbox/rate-limit';
 import { idempotency, memoryIdempotencyStore, redisIdempotencyStore } from '@signalbox/security';
 import type { RedisLink } from '@signalbox/redis';
 import express, { Router } from 'express';
+import { sealed } from '../accounts/sealed.js';
 import type { Background } from '../background.js';
+import { derivedSecrets } from '../derived-secrets.js';
 import type { Identity } from '../identity.js';
 import type { Mail } from '../mail.js';
+import { sealedAnswers } from '../sealed-answers.js';
 import type { Settings, ZoneName } from '../settings.js';
 import { keysRouter } from './auth/keys.js';
 import { passwordRouter } from './auth/password.js';
@@ -28,8 +31,9 @@ export function authRouter(parts: AuthParts): Router {
   const router = Router();
   const loginLimit = limits.zone('login');
   // A form that is sent twice registers once, and makes one key.
+  const answers = redis === undefined ? memoryIdempotencyStore() : redisIdempotencyStore(redis);
   const once = idempotency({
-    store: redis === undefined ? memoryIdempotencyStore() : redisIdempotencyStore(redis),
+    store: sealedAnswers(answers, sealed(derivedSecrets(settings, 'answers'))),
     secrets: settings.SECRET_KEYS,
   });
 
