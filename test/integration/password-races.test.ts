@@ -6,6 +6,7 @@ import { eventually } from '../support/eventually.js';
 import { accountOf, postJson, type SignedIn } from '../support/identity.js';
 import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { startRedis } from '../support/redis.js';
 
 const NEW_PASSWORD = 'another one after the theft';
 
@@ -125,6 +126,25 @@ describe('a password that is reset', () => {
     expect((await reset(token)).status).toBe(204);
   });
 });
+
+it('a password is not reset while nobody can be signed out, and the link is good for another try', async () => {
+  const redis = await startRedis();
+  const sharing = await startOrchestrator({ DATABASE_URL: postgres.url, REDIS_URL: redis.url });
+  try {
+    const account = await accountOf(sharing.url);
+    const body = { token: await linkFor(account), password: NEW_PASSWORD };
+    redis.pause();
+    expect((await postJson(`${sharing.url}/auth/password/reset`, body)).status).toBe(503);
+    redis.resume();
+    await eventually(async () => (await postJson(`${sharing.url}/auth/password/reset`, body)).status === 204);
+    const me = await fetch(`${sharing.url}/api/v1/me`, { headers: { cookie: account.cookie } });
+    expect(me.status).toBe(401);
+  } finally {
+    redis.resume();
+    await sharing.program.stop();
+    await redis.stop();
+  }
+}, 40_000);
 
 it('of links that are asked for at the same time one is good', async () => {
   const account = await accountOf(running.url);

@@ -95,6 +95,8 @@ export function passwordRouter(options: PasswordRouterOptions): Router {
           // Whose it is was not known before. The link is good for another try.
           refuseWeak(password, rows[0]?.email);
           await audit.record('password_changed', owner, { within: tx });
+          // Where that cannot be done, nothing is: the link is good for another try.
+          await identity.signOutEverywhere(owner);
           return owner;
         });
         if (userId === undefined) {
@@ -102,6 +104,7 @@ export function passwordRouter(options: PasswordRouterOptions): Router {
             code: 'invalid_reset_token',
           });
         }
+        // Once more: until a moment ago the old password let in.
         await identity.signOutEverywhere(userId);
         res.status(204).end();
       },
