@@ -87,6 +87,10 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       return sessions;
     },
 
+    async keepList(tag, keptMs) {
+      await link.command('pexpire', listKey(tag), keptMs);
+    },
+
     endAll: (tag, exceptHandle = '') => endAll([listKey(tag)], [REMEMBER_END_MS, exceptHandle]),
 
     async probe() {

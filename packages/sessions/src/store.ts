@@ -65,6 +65,10 @@ export interface SessionStore {
   end(place: SessionPlace): Promise<boolean>;
   /** The sessions of a user that are alive. */
   list(tag: string): Promise<ListedSession[]>;
+  /**
+   * Keeps the list of a user for so long from now. A store whose lists last as long as what is in them has none.
+   */
+  keepList?(tag: string, keptMs: number): Promise<void>;
   /** Ends all of a user's sessions, but for one; answers how many there were. */
   endAll(tag: string, exceptHandle?: string): Promise<number>;
   /** Rejects while the others would: a store that cannot fail has none. */

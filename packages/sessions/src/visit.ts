@@ -144,10 +144,18 @@ export class Visit implements CurrentVisit, HoldOwner {
       publish('renewed');
       this.resentFor = this.kept;
       this.hold();
+
+      this.keepListed(cookie.place);
     }
     const { userId } = read.data;
     if (typeof userId === 'string') return this.recognise(userId);
     this.opened();
+  }
+
+  /** It may have begun while sessions lived shorter, and so would be in the list for too short a time. */
+  private keepListed({ tag, handle }: SessionPlace): void {
+    const { store, absoluteMs, idleMs } = this.kit.settings;
+    if (tag !== handle) store.keepList?.(tag, absoluteMs + idleMs).catch(() => undefined);
   }
 
   /** Older than sessions may be. Nobody waits for it to be gone. */
