@@ -76,7 +76,13 @@ export function sessions(options: SessionsOptions): Sessions {
 
   const sessionMiddleware: RequestHandler = function sessionMiddleware(req, res, next) {
     const known = currentVisit(req);
-    if (known !== undefined) return known.whenOpen(next);
+    if (known !== undefined) {
+      if (known.isOf(kit)) return known.whenOpen(next);
+      // Two would take each other's sessions for their own.
+      return next(
+        new TypeError('sessions: a request may go through one sessions() alone, and has met another'),
+      );
+    }
     const visit = new Visit(kit, req, res, next);
     const { cookie } = req.headers;
     const opened = cookie === undefined ? undefined : findCookie(cookie, cookieName, ids.open);

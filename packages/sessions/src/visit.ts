@@ -106,6 +106,10 @@ export class Visit implements CurrentVisit, HoldOwner {
     );
   }
 
+  isOf(kit: Kit): boolean {
+    return this.kit === kit;
+  }
+
   /** For whoever mounted the middleware a second time, be it beside this one in `inParallel`. */
   whenOpen(next: NextFunction): void {
     if (this.isOpening) (this.alsoWaiting ??= []).push(next);

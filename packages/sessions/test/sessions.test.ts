@@ -406,6 +406,20 @@ describe('the middleware that is met a second time', () => {
   });
 });
 
+it('another sessions() on the same request is refused, rather than given the sessions of the first', async () => {
+  const admin = sessions({ secrets: SECRET, cookie: { name: 'admin' } });
+  const { url } = await serve({}, ({ app }) => {
+    app.post('/admin/in', admin, async (req, res) => {
+      await admin.signIn(req, 'root');
+      res.end();
+    });
+  });
+  const answer = await send('POST', `${url}/admin/in`);
+  expect(answer.status).toBe(500);
+  expect(answer.headers['set-cookie']).toBe(undefined);
+  expect((await send('POST', `${url}/in/alice`)).status).toBe(200);
+});
+
 describe('a session ends', () => {
   it('when it was idle for too long, and not while it is used', async () => {
     const clock = testClock(Date.now());
