@@ -38,11 +38,12 @@ export function readText(text: string): ReadSession | undefined {
 
 function parsed(body: string): Data | undefined {
   try {
-    return JSON.parse(body) as Data;
+    const data: unknown = JSON.parse(body);
+    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as Data;
   } catch {
-    // Somebody else wrote there.
-    return undefined;
+    // Not JSON: the same as JSON that is no object. Somebody else wrote there.
   }
+  return undefined;
 }
 
 /**

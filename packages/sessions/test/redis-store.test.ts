@@ -103,7 +103,8 @@ describe('redisStore', () => {
     const url = await listen(app);
     const { cookie, body } = await send('POST', `${url}/in/mallory`);
     const key = (await redis.server.command('keys', `*:${String(body['id'])}`)).split('\n')[0] ?? '';
-    for (const text of ['nonsense', '{"userId":"root"}', '1700000000000\n[', '\n{}', '-5\n{}']) {
+    const others = ['null', '5', '"text"', '[]'].map((json) => `${Date.now()}\n${json}`);
+    for (const text of ['nonsense', '{"userId":"root"}', '1700000000000\n[', '\n{}', '-5\n{}', ...others]) {
       await redis.server.command('set', key, text);
       expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
     }
