@@ -57,6 +57,9 @@ function isSession(value: unknown): value is Session {
   return ['regenerate', 'save', 'touch'].every((name) => typeof Reflect.get(value, name) === 'function');
 }
 
+/** Instead of the text of a session that could not be read. */
+const UNKNOWN = 'unknown';
+
 /** One request and its session. A class, and no closures: there is one for each request. */
 export class Visit implements CurrentVisit, HoldOwner {
   current: Session | undefined = undefined;
@@ -148,7 +151,6 @@ export class Visit implements CurrentVisit, HoldOwner {
       publish('renewed');
       this.resentFor = this.kept;
       this.hold();
-
       this.keepListed(cookie.place);
     }
     const { userId } = read.data;
@@ -256,6 +258,14 @@ export class Visit implements CurrentVisit, HoldOwner {
     if (!text && this.kept === resent) this.dropCookie();
   }
 
+  /** Where a session could not be ended, its cookie stays, too: the visitor is not to believe it was. */
+  private async clearWhenGone({ body, place }: KeptSession): Promise<void> {
+    const { settings, saver } = this.kit;
+    const read = async (): Promise<string | undefined> => settings.store.read(place, settings.idleMs);
+    const text = body === undefined ? '' : await saver.ask(read()).catch(() => UNKNOWN);
+    if (!text) this.clearCookie();
+  }
+
   toSave(): Promise<void> | undefined {
     const { kept, current, resentFor } = this;
     if (resentFor !== undefined) {
@@ -265,9 +275,8 @@ export class Visit implements CurrentVisit, HoldOwner {
     if (current === undefined || kept === undefined) return undefined;
     if (!Object.hasOwn(this.req, 'session')) {
       // Destroyed by express-session's own method.
-      this.clearCookie();
       this.leave();
-      return undefined;
+      return this.clearWhenGone(kept);
     }
     return this.kit.saver.isChanged(kept, current) ? this.save() : undefined;
   }

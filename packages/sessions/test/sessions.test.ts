@@ -487,6 +487,29 @@ describe('what express-session gives', () => {
     expect((await send('GET', `${url}/read`, { cookie: fresh.cookie })).body).toEqual({});
   });
 
+  it('destroy() leaves the visitor the cookie of a session that could not be ended', async () => {
+    const memory = memoryStore();
+    let isAway = true;
+    const store = {
+      ...memory,
+      async end(...args: Parameters<typeof memory.end>) {
+        if (isAway) throw new Error('The store is away');
+        return memory.end(...args);
+      },
+    };
+    const { url } = await serve({ store }, ({ app }) => {
+      app.post('/destroy', (req, res, next) => {
+        req.session.destroy((error: unknown) => (error ? next(error) : res.json({})));
+      });
+    });
+    const { cookie } = await send('POST', `${url}/count`);
+    const failed = await send('POST', `${url}/destroy`, { cookie });
+    expect([failed.status, failed.headers['set-cookie']]).toEqual([503, undefined]);
+    isAway = false;
+    expect((await send('POST', `${url}/destroy`, { cookie })).cookie).toBe('sid=');
+    expect((await send('GET', `${url}/read`, { cookie })).body).toEqual({});
+  });
+
   it('load() gives a session without its request, as sockets need it, and saves key by key too', async () => {
     const { url } = await serve({}, ({ app }) => {
       app.post('/load', (req, res, next) => {
