@@ -1,4 +1,4 @@
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { visit } from './load.js';
 import {
@@ -137,6 +137,22 @@ describe('workers', { timeout: 90_000 }, () => {
       await pidOf(cluster.url);
       return existsSync(file) && textOf(file).includes('visited');
     }, 'it is written to a new file');
+  });
+
+  it('go on where the file for what they print cannot be opened again', async () => {
+    const place = newPlace();
+    const output = place.path('output.log');
+    place.write('signalbox.config.json', { outputFile: output });
+    const program = await place.spawn(['start', fixture('app.mjs'), '-w', '1', '-b', '127.0.0.1:0']);
+    onTestFinished(() => program.kill().then(() => undefined));
+    await becomesTrue(() => existsSync(output) && textOf(output).includes('serve'), 'it serves');
+    const before = await place.status();
+
+    renameSync(output, `${output}.1`);
+    mkdirSync(output);
+    program.signal('SIGUSR2');
+    await becomesTrue(() => textOf(`${output}.1`).includes('cannot be opened again'), 'it is said');
+    expect(readyPids(await place.status())).toEqual(readyPids(before));
   });
 
   it('drain and end when the manager is killed', async () => {
