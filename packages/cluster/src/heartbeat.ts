@@ -4,26 +4,25 @@ import type { WorkerProcess } from './worker-process.js';
 const THREAD_MAY_TAKE_MS = 5_000;
 
 /**
- * Calls `onSilent` for each worker from which nothing is heard.
+ * Calls `onSilent` when nothing is heard from a worker, by the times that it was started with: a reload may change
+ * them for the next ones.
  *
  * Beats are counted against the manager's own ticks, so that time in which the whole machine slept, or the manager
  * itself was stopped, is held against nobody.
  *
  * @returns a function that ends it
  */
-export function watchHeartbeats(
-  workers: () => Iterable<WorkerProcess>,
+export function watchHeartbeat(
+  worker: WorkerProcess,
   { beatMs, stuckAfterMs }: { beatMs: number; stuckAfterMs: number },
-  onSilent: (worker: WorkerProcess) => void,
+  onSilent: () => void,
 ): () => void {
   if (stuckAfterMs === 0) return () => undefined;
   const patience = Math.ceil((stuckAfterMs + THREAD_MAY_TAKE_MS) / beatMs);
   const timer = setInterval(() => {
-    for (const worker of workers()) {
-      if (worker.state !== 'ready' && worker.state !== 'draining') continue;
-      worker.missedBeats += 1;
-      if (worker.missedBeats > patience) onSilent(worker);
-    }
+    if (worker.state !== 'ready' && worker.state !== 'draining') return;
+    worker.missedBeats += 1;
+    if (worker.missedBeats > patience) onSilent();
   }, beatMs).unref();
   return () => clearInterval(timer);
 }

@@ -2,7 +2,7 @@ import type { Address } from '@signalbox/server';
 import { signals } from '@signalbox/signals';
 import { backoffMs } from './backoff.js';
 import { formatAddress } from './bind.js';
-import { watchHeartbeats } from './heartbeat.js';
+import { watchHeartbeat } from './heartbeat.js';
 import { callHook } from './hooks.js';
 import type { ClusterSettings } from './options.js';
 import { openOutput } from './output.js';
@@ -101,7 +101,9 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     };
     const worker = startWorker(plan, events);
     members.add(worker);
+    const stopWatching = watchHeartbeat(worker, settings, () => replaceStuck(worker, undefined));
     void worker.exited.then((exit) => {
+      stopWatching();
       members.delete(worker);
       const expected = !serving.includes(worker) || isStopping;
       const how = exit.signal === undefined ? `exited with code ${exit.code}` : `was ended by ${exit.signal}`;
@@ -190,15 +192,8 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
 
   async function close(): Promise<void> {
     await Promise.all([...members].map((worker) => worker.exited));
-    stopWatching();
     output.close();
   }
-
-  const stopWatching = watchHeartbeats(
-    () => members,
-    initial,
-    (worker) => replaceStuck(worker, undefined),
-  );
 
   const pool: Pool = {
     settings: initial,

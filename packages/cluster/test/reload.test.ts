@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { visit } from './load.js';
 import { becomesTrue, fixture, newPlace, readyPids, startCluster } from './support.js';
@@ -126,6 +127,21 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect(outcome).toBe('rolled_back');
     expect(reason).toContain('"wrkers" is not an option; did you mean "workers"?');
     expect(await fromFile()).toBe('second');
+  });
+
+  it('has new workers judged by their own times, and old ones by theirs', async () => {
+    const place = newPlace();
+    place.write('signalbox.config.json', { beatMs: 100, stuckAfterMs: 200 });
+    const cluster = await startCluster({ place, workers: 1 });
+    place.write('signalbox.config.json', { beatMs: 60_000, stuckAfterMs: 120_000 });
+    expect(await cluster.reload()).toMatchObject({ outcome: 'done' });
+    const pids = readyPids(await cluster.status());
+
+    // Longer than one could have been silent before.
+    await delay(7_000);
+    const status = await cluster.status();
+    expect(status.failures).toBe(0);
+    expect(readyPids(status)).toEqual(pids);
   });
 
   it('follows a change of the program where it is told to watch', async () => {
