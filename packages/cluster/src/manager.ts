@@ -15,8 +15,8 @@ export interface ProcessManager {
   status(): ClusterStatus;
   /**
    * Replaces all workers by new ones, which run the program as it is now; the new ones first. Where one of them fails,
-   * the old ones stay. Resolves when the old ones, or the new ones, are gone; never rejects. Asked for during a
-   * reload, another one follows it.
+   * the old ones stay. Resolves when the old ones, or the new ones, are gone; never rejects. Asked for during the
+   * start or a reload, it follows that.
    */
   reload(): Promise<ReloadOutcome>;
   /**
@@ -64,6 +64,8 @@ export function openManager(
   let current: Reload | undefined;
   let following: Reload | undefined;
   let stopped: Promise<void> | undefined;
+  let started: Promise<unknown> | undefined;
+  let isStarted = false;
 
   const pool: Pool = openPool(settings, {
     onTired: (worker, reason) => recycling.add(worker, reason),
@@ -86,7 +88,7 @@ export function openManager(
 
   /** One after the other; those who ask while one runs share the next, since the program may have changed since. */
   function reload(): Reload {
-    if (current === undefined) return (current = beginReload(Promise.resolve()));
+    if (current === undefined) return (current = beginReload(Promise.resolve(started)));
     const takesOver = (): void => {
       [current, following] = [following, undefined];
     };
@@ -145,6 +147,21 @@ export function openManager(
     };
   }
 
+  async function startFirst(): Promise<void> {
+    const first: WorkerProcess[] = [];
+    await startInTurns(pool.wanted, grantedProcessors(), () => {
+      const worker = pool.startCandidate();
+      first.push(worker);
+      return worker;
+    });
+    isStarted = true;
+    for (const worker of first) if (worker.state === 'ready') pool.admit(worker);
+    pool.fill();
+    enter('ready');
+    log.info({ workers: pool.wanted }, `${pool.wanted} workers serve ${status().address ?? ''}`);
+    callHook(hooks, log, 'whenReady');
+  }
+
   async function stop({ quick = false }: StopOptions = {}): Promise<void> {
     if (stopped === undefined) {
       enter('stopping');
@@ -166,25 +183,18 @@ export function openManager(
     scale(workers) {
       pool.wanted = workers;
       log.info({ workers }, `${workers} workers are wanted`);
-      pool.fill();
+      // Those that start are not counted yet, and would all be started once more.
+      if (isStarted) pool.fill();
     },
     reopenLogs() {
       pool.reopenOutput();
       log.info({}, 'log files are opened again');
     },
     stop,
-    async start() {
-      const first: WorkerProcess[] = [];
-      await startInTurns(pool.wanted, grantedProcessors(), () => {
-        const worker = pool.startCandidate();
-        first.push(worker);
-        return worker;
-      });
-      for (const worker of first) if (worker.state === 'ready') pool.admit(worker);
-      pool.fill();
-      enter('ready');
-      log.info({ workers: pool.wanted }, `${pool.wanted} workers serve ${status().address ?? ''}`);
-      callHook(hooks, log, 'whenReady');
+    start() {
+      const starting = startFirst();
+      started = starting.catch(() => undefined);
+      return starting;
     },
   };
 }

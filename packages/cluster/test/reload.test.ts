@@ -1,6 +1,7 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { freePort } from '@signalbox/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { visit } from './load.js';
 import { becomesTrue, fixture, newPlace, readyPids, startCluster } from './support.js';
 import type { ReloadOutcome } from '../src/index.js';
@@ -142,6 +143,21 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     const status = await cluster.status();
     expect(status.failures).toBe(0);
     expect(readyPids(status)).toEqual(pids);
+  });
+
+  it('waits for the start where it is asked for meanwhile, so that the newest version is what stays', async () => {
+    const place = newPlace();
+    const bind = `127.0.0.1:${await freePort()}`;
+    place.write('behaviour.json', { version: 'first', waitMs: 3_000 });
+    const program = await place.spawn(['start', fixture('app.mjs'), '-w', '1', '-b', bind]);
+    onTestFinished(() => program.kill().then(() => undefined));
+    await becomesTrue(() => existsSync(place.path('waiting')), 'the first version is read');
+    place.write('behaviour.json', { version: 'second' });
+
+    expect(await place.reload()).toMatchObject({ outcome: 'done' });
+    expect(await versionOf(`http://${bind}`)).toBe('second');
+    expect(await place.status()).toMatchObject({ generation: 2, workersReady: 1, state: 'ready' });
+    expect((await place.status()).workers).toHaveLength(1);
   });
 
   it('follows a change of the program where it is told to watch', async () => {

@@ -125,6 +125,17 @@ describe('workers', { timeout: 90_000 }, () => {
     expect((await cluster.status()).workersReady).toBe(1);
   });
 
+  it('are started once each where more are asked for during the start', async () => {
+    const place = newPlace();
+    place.write('behaviour.json', { waitMs: 3_000 });
+    const program = await place.spawn(['start', fixture('app.mjs'), '-w', '1', '-b', '127.0.0.1:0']);
+    onTestFinished(() => program.kill().then(() => undefined));
+    await becomesTrue(() => existsSync(place.path('waiting')), 'the first one starts');
+    program.signal('SIGTTIN');
+    await becomesTrue(async () => (await place.status()).workersReady === 2, 'there are two');
+    expect((await place.status()).workers.map(({ worker }) => worker)).toEqual([1, 2]);
+  });
+
   it('open their log files again on SIGUSR2', async () => {
     const place = newPlace();
     const file = place.path('app.log');
