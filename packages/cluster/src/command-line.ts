@@ -1,13 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { ClusterError, EXIT_CODES } from './cluster-error.js';
-import { type CommandWords, readWords } from './command-words.js';
+import { type CommandName, type CommandWords, readWords } from './command-words.js';
 import { findOtherCommand, runOtherCommand } from './other-command.js';
+
+/** How long what the file of settings has opened, such as a timer, may keep a process that is done. */
+const FORGOTTEN_MS = 500;
 
 /** Does what a command line says. Sets the exit code, and prints a sentence when something is wrong. */
 export async function runCommandLine(argv: readonly string[]): Promise<void> {
+  let isManager = false;
   try {
     const other = findOtherCommand(argv[0], process.cwd());
-    await (other === undefined ? run(readWords(argv), argv) : runOtherCommand(other, argv.slice(1)));
+    if (other === undefined) isManager = await run(readWords(argv), argv);
+    else await runOtherCommand(other, argv.slice(1));
   } catch (error) {
     // Anything else is a bug, of which the stack tells more.
     const isExpected = error instanceof ClusterError;
@@ -15,13 +20,19 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
     process.stderr.write(`signalbox: ${text}\n`);
     process.exitCode = isExpected ? error.exitCode : EXIT_CODES.failed;
   }
+  if (!isManager) setTimeout(() => process.exit(), FORGOTTEN_MS).unref();
+}
+
+/** @returns whether this process is a manager from now on */
+async function run(words: CommandWords, argv: readonly string[]): Promise<boolean> {
+  if (words.command === 'start') return (await import('./start-command.js')).startCommand(words, argv);
+  await runToItsEnd(words, words.command);
+  return false;
 }
 
 /** Each command loads what it needs: asking a manager for its status takes less than being one. */
-async function run(words: CommandWords, argv: readonly string[]): Promise<void> {
-  switch (words.command) {
-    case 'start':
-      return (await import('./start-command.js')).startCommand(words, argv);
+async function runToItsEnd(words: CommandWords, command: Exclude<CommandName, 'start'>): Promise<void> {
+  switch (command) {
     case 'stop':
       return (await import('./manager-commands.js')).stopManager(words);
     case 'reload':

@@ -75,10 +75,16 @@ async function start(
   closers.push(() => systemd.close());
 
   let manager: RunningManager | undefined;
+  let isStarted = false;
+  /** What the settings opened in this process, such as a timer, shall not keep it. */
+  async function end(quick: boolean): Promise<void> {
+    await stopping.stop({ quick });
+    if (settings.signals && isStarted) process.exit();
+  }
   if (controlSocket !== undefined) {
     const control = await openControlSocket(controlSocket, async (command) => {
       if (manager === undefined) throw new Error('the manager is only just starting');
-      return obey(command, manager, stopping.stop);
+      return obey(command, manager, end);
     });
     closers.push(() => control.close());
   }
@@ -109,6 +115,7 @@ async function start(
     closers.push(watchFiles(settings.watch, log, reload));
   }
   await started;
+  isStarted = true;
   return { ...manager, scale: checkedScale(manager), stop: stopping.stop };
 }
 
@@ -154,9 +161,13 @@ export async function requireFree(address: Address): Promise<void> {
   }
 }
 
-async function obey(command: Command, manager: RunningManager, stop: Stopping['stop']): Promise<unknown> {
+async function obey(
+  command: Command,
+  manager: RunningManager,
+  end: (quick: boolean) => Promise<void>,
+): Promise<unknown> {
   if (command === 'reload') return manager.reload();
-  if (command === 'stop' || command === 'quit') void stop({ quick: command === 'quit' });
+  if (command === 'stop' || command === 'quit') void end(command === 'quit');
   return manager.status();
 }
 

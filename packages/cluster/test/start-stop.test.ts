@@ -124,6 +124,14 @@ describe('signalbox stop', { timeout: 60_000 }, () => {
     expect(existsSync(`${cluster.pidFile}.sock`)).toBe(false);
   });
 
+  it('ends the manager and itself, whatever the file of settings has opened in them', async () => {
+    const place = newPlace();
+    place.write('signalbox.config.mjs', 'setInterval(() => {}, 1_000); export default {};');
+    const cluster = await startCluster({ place });
+    expect(await cluster.signalbox('stop')).toMatchObject({ code: 0 });
+    expect(await cluster.program.exited).toEqual({ code: 0, signal: null });
+  });
+
   it.each(['SIGINT', 'SIGQUIT', 'stop --quick'])('drops what is under way on %s', async (how) => {
     const cluster = await startCluster();
     const slow = fetch(`${cluster.url}/slow?ms=20000`);
