@@ -133,7 +133,7 @@ export function openManager(
     return {
       pid: process.pid,
       state,
-      entry: settings.entry,
+      entry: pool.settings.entry,
       address: addressOf(settings, [...pool.members]),
       uptimeSeconds: Math.round((performance.now() - startedMs) / 1_000),
       workersWanted: pool.wanted,

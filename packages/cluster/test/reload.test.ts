@@ -160,6 +160,19 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect((await place.status()).workers).toHaveLength(1);
   });
 
+  it('may put another program in place, which the status names', async () => {
+    const place = newPlace();
+    for (const name of ['first', 'second'])
+      place.write(`${name}.mjs`, `export * from ${JSON.stringify(fixture('app.mjs'))};`);
+    place.write('signalbox.config.json', { entry: 'first.mjs' });
+    const program = await place.spawn(['start', '-w', '1', '-b', '127.0.0.1:0']);
+    onTestFinished(() => program.kill().then(() => undefined));
+    await program.waitFor(/workers? serve/, 30_000);
+    place.write('signalbox.config.json', { entry: 'second.mjs' });
+    expect(await place.reload()).toMatchObject({ outcome: 'done' });
+    expect((await place.status()).entry).toBe(place.path('second.mjs'));
+  });
+
   it('follows a change of the program where it is told to watch', async () => {
     const place = newPlace();
     place.write('app.mjs', `export * from ${JSON.stringify(fixture('app.mjs'))};`);
