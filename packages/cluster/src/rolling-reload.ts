@@ -23,7 +23,7 @@ export async function rollingReload(
   const startMs = performance.now();
   const passedMs = (): number => Math.round(performance.now() - startMs);
   const before = pool.settings;
-  const { generation } = pool;
+  const { generation, wanted } = pool;
   const candidates: WorkerProcess[] = [];
   const start = (): WorkerProcess => {
     const worker = pool.startCandidate();
@@ -40,7 +40,8 @@ export async function rollingReload(
     await startInTurns(pool.wanted, Math.ceil(grantedProcessors() / 2), start);
     await staysUp(candidates, after.settleMs);
   } catch (error) {
-    if (pool.settings.workers !== before.workers) pool.wanted = before.workers;
+    // Unless somebody has asked for more or fewer meanwhile.
+    if (pool.settings.workers !== before.workers && pool.wanted === pool.settings.workers) pool.wanted = wanted;
     pool.settings = before;
     pool.generation = generation;
     for (const worker of candidates) worker.retire(true);

@@ -173,6 +173,21 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect((await place.status()).entry).toBe(place.path('second.mjs'));
   });
 
+  it('that is rolled back leaves as many workers wanted as there were', async () => {
+    const place = newPlace();
+    place.write('signalbox.config.json', { workers: 1 });
+    const program = await place.spawn(['start', fixture('app.mjs'), '-b', '127.0.0.1:0']);
+    onTestFinished(() => program.kill().then(() => undefined));
+    await program.waitFor(/workers? serve/, 30_000);
+    program.signal('SIGTTIN');
+    await becomesTrue(async () => (await place.status()).workersReady === 2, 'there are two');
+
+    place.write('signalbox.config.json', { workers: 3 });
+    place.write('behaviour.json', { failAtStart: true });
+    expect(await place.reload()).toMatchObject({ outcome: 'rolled_back' });
+    expect(await place.status()).toMatchObject({ workersWanted: 2, workersReady: 2 });
+  });
+
   it('follows a change of the program where it is told to watch', async () => {
     const place = newPlace();
     place.write('app.mjs', `export * from ${JSON.stringify(fixture('app.mjs'))};`);
