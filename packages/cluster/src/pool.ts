@@ -168,6 +168,14 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     else retryIn(delayMs);
   }
 
+  /** The system may refuse a process for a while: for want of memory, say. */
+  function failToStart(err: unknown): void {
+    quickFailures = Math.max(quickFailures, pool.wanted) + 1;
+    const delayMs = backoffMs(Math.ceil(quickFailures / pool.wanted), pool.settings.maxBackoffMs);
+    log.error({ err, delayMs }, `a worker could not be started; it is tried again in ${delayMs} ms`);
+    retryIn(delayMs);
+  }
+
   function retryIn(delayMs: number): void {
     clearTimeout(retry?.timer);
     const timer = setTimeout(() => {
@@ -179,7 +187,11 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
 
   function fill(): void {
     if (isStopping) return;
-    if (retry === undefined) while (serving.length < pool.wanted) serving.push(start());
+    try {
+      if (retry === undefined) while (serving.length < pool.wanted) serving.push(start());
+    } catch (err) {
+      failToStart(err);
+    }
     // The oldest go first, as they would when they are recycled.
     for (const worker of serving.slice(0, Math.max(0, serving.length - pool.wanted))) pool.retire(worker);
   }

@@ -180,7 +180,9 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProce
   // The channel may be gone before the process is; `exit` says so too.
   forked.on('error', (error) => (startError ??= error));
 
-  const reports = readReports(child.stdio[REPORT_FD], onReport);
+  // Where the system has no descriptor left there are no pipes at all, whatever the types say.
+  const pipes: ChildProcess['stdio'] | undefined = child.stdio;
+  const reports = readReports(pipes?.[REPORT_FD], onReport);
   const exited = exitOf(child).then(async (exit) => {
     clearTimeout(lateStart);
     clearTimeout(deadline);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { visit } from './load.js';
 import {
@@ -51,6 +51,25 @@ describe('workers', { timeout: 90_000 }, () => {
     cluster.write('behaviour.json', { version: 'mended' });
     expect(await cluster.reload()).toMatchObject({ outcome: 'done' });
     expect(await cluster.status()).toMatchObject({ workersReady: 1 });
+  });
+
+  it('are tried again where the system starts none, which ends nothing else', async () => {
+    const place = newPlace();
+    // More than the system passes on to a process.
+    const preFork = `() => (existsSync('refuse') ? { LARGE: 'x'.repeat(1e6) } : undefined)`;
+    place.write(
+      'signalbox.config.mjs',
+      `import { existsSync } from 'node:fs'; export default { hooks: { preFork: ${preFork} } };`,
+    );
+    const cluster = await startCluster({ place, workers: 2 });
+    const [victim = 0, survivor = 0] = readyPids(await cluster.status());
+    place.write('refuse', '');
+    process.kill(victim, 'SIGKILL');
+    await cluster.said(/a worker could not be started; it is tried again/);
+    expect(await pidOf(cluster.url)).toBe(survivor);
+
+    rmSync(place.path('refuse'));
+    await becomesTrue(async () => readyOthers(await cluster.status(), victim) === 2, 'it is replaced');
   });
 
   it('are replaced when their event loop is blocked, and it is logged where', async () => {
