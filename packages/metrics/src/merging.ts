@@ -1,5 +1,5 @@
 import type { Aggregator } from 'prom-client';
-import { ColumnIndex, rowOf, type PackedMetric, type Row } from './packing.js';
+import { ColumnIndex, rowOf, type Column, type PackedMetric, type Row } from './packing.js';
 
 /**
  * Joins the metrics of several processes, each by its own aggregator, as prom-client's
@@ -23,7 +23,8 @@ export function lasting(metrics: readonly PackedMetric[]): PackedMetric[] {
   return metrics.filter(({ about }) => about.type !== 'gauge').map(withoutQuantiles);
 }
 
-function mergeMetric(metrics: readonly PackedMetric[]): PackedMetric[] {
+function mergeMetric(all: readonly PackedMetric[]): PackedMetric[] {
+  const metrics = all[0]?.about.type === 'histogram' ? withSameBuckets(all) : all;
   const [first] = metrics;
   if (first === undefined || first.about.aggregator === 'omit') return [];
   const { aggregator } = first.about;
@@ -53,6 +54,57 @@ function mergeMetric(metrics: readonly PackedMetric[]): PackedMetric[] {
       row[1] = row[1].map((sum, i) => (sum === null ? null : sum / (seen[i] ?? 1)));
   }
   return [{ about: first.about, columns: columns.list, rows: [...rows.values()] }];
+}
+
+/**
+ * Another version of the program may have other buckets. Below a bound that a process does not have lies at least what
+ * lies below its next smaller one: without that a bucket would hold less than a smaller one, which no histogram does.
+ */
+function withSameBuckets(metrics: readonly PackedMetric[]): readonly PackedMetric[] {
+  const bounds = new Map<number, Column>();
+  for (const column of metrics.flatMap(({ columns }) => columns)) {
+    if (column[1] !== null) bounds.set(boundOf(column), column);
+  }
+  if (metrics.every(({ columns }) => columns.filter(isBucket).length === bounds.size)) return metrics;
+
+  const ascending = [...bounds].toSorted(([a], [b]) => a - b);
+  const buckets = ascending.map(([, column]) => column);
+  return metrics.map(({ about, columns, rows }) => {
+    const places = ascending.map(([bound]) => placeUpTo(bound, columns));
+    const others = [...columns.keys()].filter((place) => !isBucket(columns[place]));
+    return {
+      about,
+      columns: [...buckets, ...columns.filter((column) => !isBucket(column))],
+      rows: rows.map(([labels, numbers]) => [
+        labels,
+        [
+          ...places.map((place) => (place === undefined ? 0 : (numbers[place] ?? null))),
+          ...others.map((place) => numbers[place] ?? null),
+        ],
+      ]),
+    };
+  });
+}
+
+function isBucket(column: Column | undefined): boolean {
+  return column !== undefined && column[1] !== null;
+}
+
+function boundOf([, bound]: Column): number {
+  return bound === '+Inf' ? Infinity : Number(bound);
+}
+
+/** The column of the largest bound that is not above this one. */
+function placeUpTo(bound: number, columns: readonly Column[]): number | undefined {
+  let found: number | undefined;
+  let largest = -Infinity;
+  for (const [place, column] of columns.entries()) {
+    const own = boundOf(column);
+    if (!isBucket(column) || own > bound || own < largest) continue;
+    found = place;
+    largest = own;
+  }
+  return found;
 }
 
 const JOIN: Readonly<Record<Aggregator, (before: number, number: number) => number>> = {

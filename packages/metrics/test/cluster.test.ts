@@ -130,6 +130,23 @@ describe('metrics of a cluster', { timeout: 60_000 }, () => {
     expect(json.cluster).toMatchObject({ scope: 'cluster', workers: 2 });
   });
 
+  it('have histograms in which no bucket holds less than a smaller one, also where a later version has others', async () => {
+    const app = await startCluster('at once', { LATER_BUCKETS: '0.003,0.3,30' });
+    const workers = [await app.fork(), await app.fork()] as const;
+    await work(workers[0], 20);
+    await work(workers[1], 3);
+
+    const seen = await scrapeWhole(workers[1]);
+    const buckets = seen.find('http_request_duration_seconds_bucket', { route: '/work' });
+    const bounds = buckets.map(({ labels }) => Number(labels['le']?.replace('+Inf', 'Infinity')));
+    expect(bounds).toEqual(bounds.toSorted((a, b) => a - b));
+    expect(bounds).toEqual(expect.arrayContaining([0.003, 0.005, 0.25, 0.3, 10, 30, Infinity]));
+    const counts = buckets.map(({ value }) => value);
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    expect(counts.at(-1)).toBe(23);
+    expect(seen.sum('http_request_duration_seconds_count', { route: '/work' })).toBe(23);
+  });
+
   it('have the limits of all beside what all use, and say since when the app is there', async () => {
     const app = await startCluster();
     const workers = [await app.fork(), await app.fork()] as const;
