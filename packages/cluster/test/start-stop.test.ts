@@ -47,6 +47,15 @@ describe('signalbox start', { timeout: 60_000 }, () => {
     });
   });
 
+  it('has the first server that does listen take the address', async () => {
+    const place = newPlace();
+    place.write('behaviour.json', { failToAttach: true });
+    const bind = `127.0.0.1:${await freePort()}`;
+    const { url } = await startCluster({ place, workers: 1, bind, args: ['--ready-timeout', '10s'] });
+    expect(url).toBe(`http://${bind}`);
+    expect((await fetch(url)).status).toBe(200);
+  });
+
   it('runs a program that knows nothing of it', async () => {
     const port = await freePort();
     const { url } = await startCluster({ app: 'plain.mjs', workers: 2, bind: `127.0.0.1:${port}` });

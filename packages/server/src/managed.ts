@@ -19,12 +19,17 @@ export function isReplaced(): boolean {
 let isTaken = false;
 
 /**
- * Where the manager wants its workers to listen. The first server of a process gets it, whatever its own options
- * say; others, such as one for metrics, have an address of their own.
+ * Where the manager wants its workers to listen. The first server of a process that listens gets it, whatever its own
+ * options say; others, such as one for metrics, have an address of their own.
  */
 export function takeManagersAddress(): Address | undefined {
   const address = process.env['SIGNALBOX_ADDRESS'];
   if (!isManaged || isTaken || address === undefined) return undefined;
   isTaken = true;
   return JSON.parse(address) as Address;
+}
+
+/** The server that had taken it does not listen; a program may try again. */
+export function giveManagersAddressBack(): void {
+  isTaken = false;
 }

@@ -10,7 +10,7 @@ import { type DrainReport, failedResources } from './drain-report.js';
 import { keepYoung } from './keep-young.js';
 import { listen, urlOf } from './listen.js';
 import { logReport } from './log-report.js';
-import { isManaged, isReplaced, takeManagersAddress } from './managed.js';
+import { giveManagersAddressBack, isManaged, isReplaced, takeManagersAddress } from './managed.js';
 import type { ServerLog } from './log.js';
 import { openServers } from './open-servers.js';
 import { type Address, type ServeOptions, type ServeSettings, resolveServeOptions } from './options.js';
@@ -66,7 +66,8 @@ export interface CloseOptions {
  */
 export async function serve(app: RequestListener, options: ServeOptions = {}): Promise<RunningServer> {
   const resolved = resolveServeOptions(app, options);
-  const settings = { ...resolved, address: takeManagersAddress() ?? resolved.address };
+  const managersAddress = takeManagersAddress();
+  const settings = { ...resolved, address: managersAddress ?? resolved.address };
   if (!settings.pretenuring) keepYoung();
   const server = createNodeServer(app, settings);
   const traffic = watchTraffic(server, app);
@@ -77,6 +78,7 @@ export async function serve(app: RequestListener, options: ServeOptions = {}): P
     await settings.attach?.(server);
     await listen(server, settings.address);
   } catch (error) {
+    if (managersAddress !== undefined) giveManagersAddressBack();
     publishState(server, 'closed');
     throw error;
   }
