@@ -1,4 +1,4 @@
-import type { PackedMetric } from './packing.js';
+import type { Change, PackedMetric } from './packing.js';
 
 /** What a worker tells the primary. */
 export type FromWorker =
@@ -11,6 +11,8 @@ export type FromWorker =
       /** It is the last: from now on it need not be asked. */
       final?: boolean | undefined;
     }
+  /** What has changed since its last snapshot, as it exits: little enough for the channel to take at once. */
+  | { signalbox: 'metrics'; kind: 'changes'; changes: Change[] }
   /** It was scraped and needs the whole app's numbers. */
   | { signalbox: 'metrics'; kind: 'scrape'; scrape: number };
 

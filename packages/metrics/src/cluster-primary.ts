@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import type { Registry } from 'prom-client';
 import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js';
 import { lasting, merge } from './merging.js';
-import { pack, unpack, type PackedMetric } from './packing.js';
+import { pack, unpack, withChanges, type PackedMetric } from './packing.js';
 import { completeness, gaugeOf, workerCount, type Scrape } from './scrape.js';
 import { takeSnapshot } from './snapshot.js';
 
@@ -42,7 +42,12 @@ export function aggregator(timeoutMs: number): Aggregator {
     if (!isOurs(message) || gone.has(worker.id)) return;
     const ours = message as FromWorker;
     if (ours.kind === 'scrape') return void answer(worker, ours.scrape);
-    if (!known.has(worker.id)) send(worker, { signalbox: 'metrics', kind: 'welcome' });
+    const before = known.get(worker.id);
+    if (ours.kind === 'changes') {
+      if (before !== undefined) known.set(worker.id, withChanges(before, ours.changes));
+      return;
+    }
+    if (before === undefined) send(worker, { signalbox: 'metrics', kind: 'welcome' });
     known.set(worker.id, ours.metrics);
     if (ours.final === true) {
       silent.add(worker.id);

@@ -2,8 +2,7 @@ import { ServiceUnavailableError } from '@signalbox/errors';
 import type { Registry } from 'prom-client';
 import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js';
 import { readNow } from './instruments.js';
-import { lasting } from './merging.js';
-import { pack, unpack } from './packing.js';
+import { changesSince, pack, type PackedMetric, unpack } from './packing.js';
 import { completeness, workerCount, type Scrape } from './scrape.js';
 import { takeSnapshot, type MetricSnapshot, type Sample } from './snapshot.js';
 
@@ -40,6 +39,8 @@ function openLink(): WorkerLink {
   const registries = new Set<Registry>();
   const scrapes = pendingScrapes();
   let last: RegistrySnapshot[] = [];
+  /** The same, as the primary was told. */
+  let told: PackedMetric[] = [];
   let sending: Promise<unknown> = Promise.resolve();
   let pushTimer: NodeJS.Timeout | undefined;
   let hasPrimary = false;
@@ -58,6 +59,7 @@ function openLink(): WorkerLink {
       );
       const startedMs = performance.now();
       const metrics = last.flatMap(({ snapshot }) => snapshot.map(pack));
+      told = metrics;
       const tookMs = performance.now() - startedMs;
       await send({ signalbox: 'metrics', kind: 'snapshot', metrics, ...reply });
       return tookMs;
@@ -83,10 +85,10 @@ function openLink(): WorkerLink {
     if (ours.kind === 'scraped') scrapes.answer(ours);
   }
 
-  /** As the process exits only what is synchronous still happens. */
+  /** As the process exits only what is synchronous still happens: what the channel does not take at once is lost. */
   function onExit(): void {
-    const metrics = lasting(last.flatMap(updated).map(pack));
-    void send({ signalbox: 'metrics', kind: 'snapshot', metrics });
+    const changes = changesSince(told, last.flatMap(updated).map(pack));
+    void send({ signalbox: 'metrics', kind: 'changes', changes });
   }
 
   function open(): void {

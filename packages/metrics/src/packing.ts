@@ -17,6 +17,40 @@ export type Column = [metricName: string | null, part: string | number | null];
 /** A number that a row does not have is `null`. */
 export type Row = [labels: Sample['labels'], numbers: (number | null)[]];
 
+/** Rows that differ from those of an earlier list of metrics. */
+export interface Change {
+  /** Where the metric stands in that list. */
+  place: number;
+  /** With these rows alone. */
+  metric: PackedMetric;
+}
+
+export function changesSince(before: readonly PackedMetric[], now: readonly PackedMetric[]): Change[] {
+  return now.flatMap((metric, place) => {
+    const earlier = before[place]?.rows;
+    const rows = metric.rows.filter((row, i) => !isSameRow(earlier?.[i], row));
+    return rows.length === 0 ? [] : [{ place, metric: { ...metric, rows } }];
+  });
+}
+
+export function withChanges(before: readonly PackedMetric[], changes: readonly Change[]): PackedMetric[] {
+  const now = [...before];
+  for (const { place, metric } of changes) {
+    const changed = new Set(metric.rows.map(([labels]) => keyOf(labels)));
+    const earlier = before[place];
+    if (earlier !== undefined) {
+      now[place] = { ...earlier, rows: earlier.rows.filter(([labels]) => !changed.has(keyOf(labels))) };
+    }
+    now.push(metric);
+  }
+  return now;
+}
+
+function isSameRow(before: Row | undefined, now: Row): boolean {
+  if (before === undefined || before[1].length !== now[1].length) return false;
+  return before[1].every((number, i) => number === now[1][i]) && keyOf(before[0]) === keyOf(now[0]);
+}
+
 export function pack({ values, ...about }: MetricSnapshot): PackedMetric {
   const part = partLabel(about.type);
   const columns = new ColumnIndex();
@@ -67,16 +101,20 @@ export class ColumnIndex {
 
 /** The row of these labels, whatever order they are in; an empty one where there is none yet. */
 export function rowOf(rows: Map<string, Row>, labels: Sample['labels']): Row {
-  const key = Object.entries(labels)
-    .map(([name, value]) => `${name}=${value}\n`)
-    .toSorted(byText)
-    .join('');
+  const key = keyOf(labels);
   let row = rows.get(key);
   if (row === undefined) {
     row = [labels, []];
     rows.set(key, row);
   }
   return row;
+}
+
+function keyOf(labels: Sample['labels']): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .toSorted(byText)
+    .join('');
 }
 
 function byText(a: string, b: string): number {

@@ -214,6 +214,23 @@ describe('metrics of a cluster', { timeout: 60_000 }, () => {
     expect(seen.sum('signalbox_workers')).toBe(2);
   });
 
+  it('keep the last that a worker counted before it exits, however many series it has', async () => {
+    const routes = 900;
+    const app = await startCluster('at once', { ROUTES: String(routes) });
+    const [leaving, staying] = [await app.fork(), await app.fork()];
+    for (let i = 0; i < routes; i++) {
+      const path = `/a/route/of/some/length/of/which/there/are/many/${i}`;
+      await (await fetch(`${leaving.url}${path}`)).text();
+    }
+    await scrapeWhole(staying);
+    await work(leaving, 4);
+
+    const exited = app.exited(leaving);
+    await fetch(`${leaving.url}/exit`);
+    await exited;
+    expect(workDone(await scrapeWhole(staying))).toBe(4);
+  });
+
   it('keep what a killed worker had told of its own accord, unscraped', async () => {
     const app = await startCluster();
     const doomed = await app.fork();
