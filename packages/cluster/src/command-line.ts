@@ -8,10 +8,12 @@ const FORGOTTEN_MS = 500;
 
 /** Does what a command line says. Sets the exit code, and prints a sentence when something is wrong. */
 export async function runCommandLine(argv: readonly string[]): Promise<void> {
-  let isManager = false;
+  /** Whether what it has opened is to keep this process. */
+  let staysOn = false;
   try {
     const other = findOtherCommand(argv[0], process.cwd());
-    if (other === undefined) isManager = await run(readWords(argv), argv);
+    staysOn = other !== undefined;
+    if (other === undefined) staysOn = await run(readWords(argv), argv);
     else await runOtherCommand(other, argv.slice(1));
   } catch (error) {
     // Anything else is a bug, of which the stack tells more.
@@ -20,7 +22,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
     process.stderr.write(`signalbox: ${text}\n`);
     process.exitCode = isExpected ? error.exitCode : EXIT_CODES.failed;
   }
-  if (!isManager) setTimeout(() => process.exit(), FORGOTTEN_MS).unref();
+  if (!staysOn) setTimeout(() => process.exit(), FORGOTTEN_MS).unref();
 }
 
 /** @returns whether this process is a manager from now on */

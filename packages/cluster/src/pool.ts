@@ -245,7 +245,10 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
         output.reopen();
       } catch (err) {
         // Whoever rotates files may have made one that is not for us to write to; that must not end the service.
-        log.error({ err }, 'what workers print goes on to the file from before, since it cannot be opened again');
+        log.error(
+          { err },
+          'what workers print goes on to the file from before, since it cannot be opened again',
+        );
       }
     },
     stop(quick) {

@@ -41,7 +41,8 @@ export async function rollingReload(
     await staysUp(candidates, after.settleMs);
   } catch (error) {
     // Unless somebody has asked for more or fewer meanwhile.
-    if (pool.settings.workers !== before.workers && pool.wanted === pool.settings.workers) pool.wanted = wanted;
+    if (pool.settings.workers !== before.workers && pool.wanted === pool.settings.workers)
+      pool.wanted = wanted;
     pool.settings = before;
     pool.generation = generation;
     for (const worker of candidates) worker.retire(true);
