@@ -181,9 +181,11 @@ async function send(one: Attempt): Promise<number> {
   const query = new URLSearchParams(
     one.query.map(([name, value]): [string, string] => [name, wellFormed(value)]),
   );
+  // Who becomes a guest has ended the sign-in from before, with its tokens.
+  const who = one.path === '/auth/guest' ? 'nobody' : one.who;
   const own = {
-    ...(one.who === 'token' || one.who === 'both' ? account.bearer : {}),
-    ...(one.who === 'session' || one.who === 'both' ? account.browser : {}),
+    ...(who === 'token' || who === 'both' ? account.bearer : {}),
+    ...(who === 'session' || who === 'both' ? account.browser : {}),
   };
   const hasBody = one.method !== 'GET' && one.method !== 'HEAD';
   const response = await fetch(`${running.url}${one.path}?${query.toString()}`, {
