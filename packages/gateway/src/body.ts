@@ -45,7 +45,11 @@ export function discardBody(body: Body): void {
  *
  * @throws {UnusableBodyError}
  */
-export async function decodeBody(body: Buffer, contentEncoding: unknown, maxBytes: number): Promise<Buffer> {
+export async function decodeBody(
+  body: Buffer,
+  contentEncoding: string | string[] | undefined,
+  maxBytes: number,
+): Promise<Buffer> {
   if (body.length === 0 || contentEncoding === undefined) return body;
   // Of several lines undici makes a list: they are one (RFC 9110 section 5.3).
   const codings = String(contentEncoding)
