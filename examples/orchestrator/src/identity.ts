@@ -173,11 +173,10 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
     store: redis === undefined ? memoryTokenStore() : redisTokenStore(redis),
     bus,
     // Tokens last as long as the session of the sign-in, which is what its owner sees and ends.
-    async claims(subject, { endsAtMs, session: id }) {
+    async claims(subject, { endsAtMs }, family) {
       if (typeof endsAtMs === 'number' && endsAtMs < Date.now())
         throw new TokenError('token_expired', 'expired');
-      if (typeof id === 'string' && !(await session.extend(subject, id)))
-        throw new TokenError('token_revoked', 'revoked');
+      if (!(await session.extend(subject, family))) throw new TokenError('token_revoked', 'revoked');
       return undefined;
     },
   });
@@ -264,11 +263,10 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
       if (before.id !== undefined && before.userId !== undefined) {
         await issued.revokeFamily(before.userId, before.id);
       }
-      const family = session.idOf(req);
       const { accessToken, refreshToken, expiresIn } = await issued.issue(
         id,
-        { email, roles, scope: scopesOf(roles).join(' '), endsAtMs, session: family },
-        { family, ...(isGuest ? { refreshTtlMs: GUEST_MS } : {}) },
+        { email, roles, scope: scopesOf(roles).join(' '), endsAtMs },
+        { family: session.idOf(req), ...(isGuest ? { refreshTtlMs: GUEST_MS } : {}) },
       );
       return { user: { id, email, roles }, accessToken, refreshToken, expiresIn };
     },

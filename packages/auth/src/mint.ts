@@ -156,9 +156,10 @@ export async function ownClaims(
   { claims }: TokenSettings,
   subject: string,
   given: Claims,
+  family: string,
 ): Promise<Claims> {
   if (claims === undefined) return given;
-  const current = (await claims(subject, given)) ?? {};
+  const current = (await claims(subject, given, family)) ?? {};
   requireClaims(owner, current);
   return { ...given, ...current };
 }

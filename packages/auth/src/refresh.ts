@@ -90,7 +90,7 @@ export function refreshing({
     const { subject, family, chain, grant, authTime } = token;
     const key = requireSigningKey('refresh', settings);
     // Asked first: when it refuses or fails, the token was not used.
-    const claims = await ownClaims('refresh', settings, subject, grant.claims);
+    const claims = await ownClaims('refresh', settings, subject, grant.claims, family);
     const rotated = await kept(store, onStoreDown, rotate(token, draftOf(grant, claims, now(), authTime)));
 
     switch (rotated.outcome) {

@@ -44,10 +44,10 @@ export interface TokensOptions {
   store?: TokenStore | undefined;
   /**
    * What access tokens say besides, such as roles: asked when one is issued and at each refresh. What it throws refuses
-   * either.
+   * either. `family` is the name of the sign-in, their `sid`.
    */
   claims?:
-    | ((subject: string, claims: Claims) => Claims | undefined | Promise<Claims | undefined>)
+    | ((subject: string, claims: Claims, family: string) => Claims | undefined | Promise<Claims | undefined>)
     | undefined;
   /**
    * What is done with a token when the store does not say whether it is revoked.

@@ -98,10 +98,10 @@ export function tokens(options: TokensOptions): Tokens {
       requireText('issue', 'subject', subject);
       const grant = grantOf(claims, options, settings);
       const key = requireSigningKey('issue', settings);
-      const own = await ownClaims('issue', settings, subject, claims);
-      const draft = draftOf(grant, own, now());
       const chain = randomUUID();
       const { family = chain } = options;
+      const own = await ownClaims('issue', settings, subject, claims, family);
+      const draft = draftOf(grant, own, now());
       const ttlMs = grant.refreshTtlMs + clockToleranceMs + SLACK_MS;
       const issuedAtMs = await kept(store, onStoreDown, store.open(subject, chain, draft.refreshId, ttlMs));
       publishToken('issued', 'access');

@@ -129,14 +129,15 @@ describe('tokens', () => {
 
   it('adds what the app says of a subject, when somebody signs in and at each refresh', async () => {
     let roles = ['user'];
-    const auth = tokensWith({ claims: async (subject, given) => ({ roles, seen: [subject, given] }) });
-    const first = await auth.issue('u_1', { roles: ['guest'], team: 7 });
-    expect(auth.check(first.accessToken)).toMatchObject({ roles: ['user'], claims: { team: 7 } });
+    const auth = tokensWith({ claims: async (...asked) => ({ roles, seen: asked }) });
+    const first = await auth.issue('u_1', { roles: ['guest'], team: 7 }, { family: 'a sign-in' });
+    const seen = ['u_1', { roles: ['guest'], team: 7 }, 'a sign-in'];
+    expect(auth.check(first.accessToken)).toMatchObject({ roles: ['user'], claims: { team: 7, seen } });
     roles = ['user', 'admin'];
     const second = await auth.refresh(first.refreshToken);
     expect(auth.check(second.accessToken)).toMatchObject({
       roles: ['user', 'admin'],
-      claims: { team: 7, seen: ['u_1', { roles: ['guest'], team: 7 }] },
+      claims: { team: 7, seen },
     });
   });
 
