@@ -36,7 +36,7 @@ export async function changeKey<Value>(
 }
 
 async function changeKept<Value>(
-  { saver, settings }: Kit,
+  { saver }: Kit,
   kept: KeptSession,
   known: string,
   key: string,
@@ -53,7 +53,7 @@ async function changeKept<Value>(
       return value;
     }
     if (performance.now() > endsAtMs) throw new SessionConflictError();
-    const text = await saver.ask(Promise.resolve(settings.store.read(kept.place, settings.idleMs)));
+    const text = await saver.read(kept.place);
     const read = text ? readText(text) : undefined;
     if (read === undefined) throw new SessionEndedError();
     body = read.body;

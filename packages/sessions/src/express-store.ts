@@ -111,12 +111,12 @@ function keptOf({ ids, now }: Settings, sid: string, read?: ReadSession): KeptSe
 }
 
 /** As much of an ioredis client as connect-redis needs, on top of our store. */
-function clientOf({ ids, store, idleMs, absoluteMs, now }: Settings, saver: Saver): object {
+function clientOf({ ids, absoluteMs, now }: Settings, saver: Saver): object {
   return {
     async get(sid: string): Promise<string | undefined> {
       const place = ids.placeOf(sid);
       if (place === undefined) return undefined;
-      const text = await saver.ask(Promise.resolve(store.read(place, idleMs)));
+      const text = await saver.read(place);
       const isAlive = Boolean(text) && Number.parseInt(text ?? '', 10) + absoluteMs > now();
       return isAlive ? text : undefined;
     },

@@ -46,6 +46,8 @@ export interface Saver {
   /** Changes one key; answers `false` when it is no longer what the change was made from. */
   change(kept: KeptSession, change: Change): Promise<boolean>;
   end(place: SessionPlace): Promise<boolean>;
+  /** The text of a session, whose idle time begins anew; `''` or `undefined` where there is none any more. */
+  read(place: SessionPlace): Promise<string | undefined>;
   /** Asks the store anything. */
   ask<Answer>(question: Promise<Answer>): Promise<Answer>;
 }
@@ -140,6 +142,8 @@ export function createSaver(settings: Settings, outage: Outage): Saver {
       return isDone;
     },
     end: (place) => ask(store.end(place)),
+    // A store that fails at once fails as one that does so later.
+    read: (place) => ask((async () => store.read(place, idleMs))()),
     ask,
   };
 }

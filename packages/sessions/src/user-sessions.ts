@@ -66,7 +66,7 @@ export function userSessions({ settings, saver }: Kit): UserSessions {
       requireText('extend', 'userId', userId);
       if (typeof handle !== 'string' || !HANDLE.test(handle)) return false;
       for (const tag of ids.tagsOf(userId)) {
-        const text = await saver.ask(Promise.resolve(store.read({ tag, handle }, idleMs)));
+        const text = await saver.read({ tag, handle });
         const read = text ? readText(text) : undefined;
         if (read !== undefined && read.createdAtMs + absoluteMs > now()) return true;
       }

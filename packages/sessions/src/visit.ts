@@ -252,17 +252,13 @@ export class Visit implements CurrentVisit, HoldOwner {
    * must not put this one in its place.
    */
   private async recheck(resent: KeptSession): Promise<void> {
-    const { settings, saver } = this.kit;
-    const read = async (): Promise<string | undefined> => settings.store.read(resent.place, settings.idleMs);
-    const text = await saver.ask(read()).catch(() => undefined);
+    const text = await this.kit.saver.read(resent.place).catch(() => undefined);
     if (!text && this.kept === resent) this.dropCookie();
   }
 
   /** Where a session could not be ended, its cookie stays, too: the visitor is not to believe it was. */
   private async clearWhenGone({ body, place }: KeptSession): Promise<void> {
-    const { settings, saver } = this.kit;
-    const read = async (): Promise<string | undefined> => settings.store.read(place, settings.idleMs);
-    const text = body === undefined ? '' : await saver.ask(read()).catch(() => UNKNOWN);
+    const text = body === undefined ? '' : await this.kit.saver.read(place).catch(() => UNKNOWN);
     if (!text) this.clearCookie();
   }
 
