@@ -12,9 +12,12 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
   let staysOn = false;
   try {
     const other = findOtherCommand(argv[0], process.cwd());
-    staysOn = other !== undefined;
-    if (other === undefined) staysOn = await run(readWords(argv), argv);
-    else await runOtherCommand(other, argv.slice(1));
+    if (other === undefined) {
+      staysOn = await run(readWords(argv), argv);
+    } else {
+      staysOn = true;
+      await runOtherCommand(other, argv.slice(1));
+    }
   } catch (error) {
     // Anything else is a bug, of which the stack tells more.
     const isExpected = error instanceof ClusterError;

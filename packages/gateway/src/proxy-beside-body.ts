@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { CONNECTION, namedByConnection, PASS } from './proxy-header-names.js';
+import { CONNECTION, namedByConnection, PASS, withMore } from './proxy-header-names.js';
 import type { ProxySettings } from './proxy-options.js';
 
 /** No answer needs more informational ones, and an upstream could send them for ever. */
@@ -19,18 +19,18 @@ export function sendInformational(
   if (status !== 103) return;
   const link: string[] = [];
   const others = new Map<string, string>();
-  let named: readonly string[] = [];
+  let named: string[] | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const { lowerCase, action } = responseHeaders.rule(raw[index]?.toString('latin1') ?? '');
     const value = raw[index + 1]?.toString('latin1') ?? '';
     if (lowerCase === 'link' && action === PASS) link.push(value);
-    else if (action === CONNECTION) named = [...named, ...(namedByConnection(value) ?? [])];
+    else if (action === CONNECTION) named = withMore(named, namedByConnection(value));
     else if (action === PASS) {
       const before = others.get(lowerCase);
       others.set(lowerCase, before === undefined ? value : `${before}, ${value}`);
     }
   }
-  for (const name of named) others.delete(name);
+  for (const name of named ?? []) others.delete(name);
   try {
     if (link.length > 0) res.writeEarlyHints({ ...Object.fromEntries(others), link });
   } catch {
