@@ -55,7 +55,6 @@ describe('workers that share a port, without Redis', () => {
     expect(workers.program.stderr()).toBe('');
   });
 
-  // Node's realpathSync with a cache, which require() has, breaks off where the last file that was looked at is a socket.
   it('leave require as it was after one of them was killed: it follows links', async () => {
     workers = await startWorkers(2);
     const sockets = await oneOfEach(workers.url, 2, { transports: ['polling'], reconnection: false });

@@ -1,12 +1,9 @@
 // One node of several: sockets and jobs on one Redis, or a worker of node:cluster without. Told what to do by HTTP.
 
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRedis } from '@signalbox/redis';
+import { requireByLink } from '../../../../test/dist/support/linked-module.js';
 import { jobs, realtime } from '../../dist/index.js';
 
 const {
@@ -63,17 +60,8 @@ async function answer(path, field) {
     case '/report':
       return { pid: process.pid, ...live.report() };
     case '/required':
-      return requiredByLink();
+      return requireByLink();
   }
-}
-
-/** From where a module is loaded that stands behind a link, as packages do in node_modules. */
-function requiredByLink() {
-  const folder = mkdtempSync(join(tmpdir(), 'linked-'));
-  mkdirSync(join(folder, 'real'));
-  symlinkSync('real', join(folder, 'link'));
-  writeFileSync(join(folder, 'real/module.cjs'), 'module.exports = module.filename;');
-  return createRequire(import.meta.url)(join(folder, 'link/module.cjs')).slice(folder.length);
 }
 
 const live = realtime(server, {
