@@ -1,6 +1,7 @@
 import { accountView } from './account.js';
 import { duration, health, search, WhoError } from './api.js';
 import { ask, nameOf, whoAmI } from './identity.js';
+import { useKeyboard } from './keyboard.js';
 import { operationsView } from './operations.js';
 import { liveConnection } from './live.js';
 import { resultItem, sourceName, summaryLine, waitingItems, wordsOf } from './results.js';
@@ -249,34 +250,7 @@ document.addEventListener('click', (event) => {
   void go(link.href);
 });
 
-// Followed as an address, it would lead away from what is shown in the place of results, and search again.
-document.querySelector('.skip').addEventListener('click', (event) => {
-  event.preventDefault();
-  const shown = [$('account'), $('operations')].find((view) => !view.hidden) ?? $('results');
-  shown.focus();
-});
-
-document.addEventListener('keydown', (event) => {
-  if (event.metaKey || event.ctrlKey || event.altKey || $('identity').open) return;
-  if (event.target instanceof HTMLInputElement && event.target !== input) return;
-  if (event.key === '/' && document.activeElement !== input) {
-    event.preventDefault();
-    input.focus();
-    input.select();
-  } else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
-    moveAlong(event);
-  }
-});
-
-function moveAlong(event) {
-  const stops = [input, ...list.querySelectorAll('h2 a')];
-  const at = stops.indexOf(document.activeElement);
-  if (at === -1) return;
-  const next = stops[at + (event.key === 'ArrowDown' ? 1 : -1)];
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
-}
+useKeyboard(input, list);
 
 $('alert-close').addEventListener('click', () => {
   $('alert').hidden = true;
