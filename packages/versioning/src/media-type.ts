@@ -8,8 +8,8 @@ export interface MediaTypeVersions {
   readonly isVersion: (text: string) => boolean;
 }
 
-interface Named {
-  readonly version: string;
+interface Element {
+  readonly version: string | undefined;
   readonly quality: number;
 }
 
@@ -19,27 +19,25 @@ const PARTS = /(?:"(?:\\.|[^"\\])*"?|[^;"])+/g;
 
 /**
  * The versions that an `Accept` or a `Content-Type` names, in lower case, what is preferred first
- * (RFC 9110 section 12.5.1). Never throws, whatever is in it.
+ * (RFC 9110 section 12.5.1). Beside types that name none, only what looks like a version is one: browsers send
+ * `application/signed-exchange;v=b3`, Prometheus `text/plain;version=0.0.4`. Never throws, whatever is in it.
  */
 export function versionsInMediaTypes(field: string, how: MediaTypeVersions): readonly string[] {
   const text = field.toLowerCase();
   const mayName = (how.vendor !== undefined && text.includes(how.vendor)) || text.includes(how.parameter);
   if (!mayName) return [];
 
-  const named: Named[] = [];
-  for (const [element] of text.matchAll(ELEMENTS)) {
-    const one = readElement(element, how);
-    if (one !== undefined && one.quality > 0) named.push(one);
-  }
+  const elements = Array.from(text.matchAll(ELEMENTS), ([element]) => readElement(element, how));
+  const wanted = elements.filter(({ quality }) => quality > 0);
+  const isChoice = wanted.some(({ version }) => version === undefined);
   // The sort is stable: what is equally welcome stays in the order of the client.
-  named.sort((one, other) => other.quality - one.quality);
-  return [...new Set(named.map(({ version }) => version))];
+  const versions = wanted
+    .toSorted((one, other) => other.quality - one.quality)
+    .flatMap(({ version }) => (version === undefined ? [] : [version]));
+  return [...new Set(versions)].filter((version) => !isChoice || how.isVersion(version));
 }
 
-function readElement(
-  element: string,
-  { vendor, parameter, isVersion }: MediaTypeVersions,
-): Named | undefined {
+function readElement(element: string, { vendor, parameter, isVersion }: MediaTypeVersions): Element {
   const [type = '', ...parameters] = (element.match(PARTS) ?? []).map((part) => part.trim());
   let version: string | undefined;
   let quality = 1;
@@ -56,7 +54,7 @@ function readElement(
     if (name === 'q') quality = qualityOf(value);
     else if (name === parameter && value !== '') version ??= value;
   }
-  return version === undefined ? undefined : { version, quality };
+  return { version, quality };
 }
 
 function unquoted(value: string): string {

@@ -68,6 +68,21 @@ describe('a version in the media type', () => {
     expect((await get(`${plain}/search`, { accept: '*/*;version=v1' })).body).toMatchObject({ from: 'v1' });
   });
 
+  it('is not what other types say by the same parameter, where any version will do', async () => {
+    const handled = { v1: routerOf('v1', '/metrics'), v2: routerOf('v2', '/search') };
+    const chrome =
+      'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7';
+    const byV = await serving(versions(handled, { default: 'v2', mediaType: { parameter: 'v' } }));
+    for (const path of ['/search', '/v2/search']) {
+      expect((await get(byV + path, { accept: chrome })).body).toMatchObject({ from: 'v2' });
+    }
+    const prometheus = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
+    const byVersion = await serving(versions(handled, { default: 'v2', mediaType: true }));
+    expect((await get(`${byVersion}/v1/metrics`, { accept: prometheus })).body).toMatchObject({ from: 'v1' });
+    const unknown = await get(`${byVersion}/search`, { accept: 'text/html;version=v9, */*' });
+    expect(unknown.body.error?.type).toBe('unsupported_api_version');
+  });
+
   it('means nothing unless it is asked for', async () => {
     const url = await serving(versions(handlers, { default: 'v2' }));
     const { body, headers } = await get(`${url}/search`, { accept: 'application/json;version=v1' });
