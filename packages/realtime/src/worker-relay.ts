@@ -102,7 +102,9 @@ function relayRequest(agent: Agent, socketPath: string, req: IncomingMessage, re
     answer.pipe(res);
     answer.on('error', () => res.destroy());
   });
-  onward.on('error', () => gone(socketPath, () => refuseRequest(sessionElsewhere(), res), res.headersSent));
+  onward.on('error', (error) => {
+    gone(error, socketPath, () => refuseRequest(sessionElsewhere(), res), res.headersSent);
+  });
   res.on('close', () => onward.destroy());
   req.pipe(onward);
 }
@@ -116,17 +118,18 @@ function relayUpgrade(socketPath: string, req: IncomingMessage, socket: Duplex, 
     onward.write(head);
     onward.pipe(socket).pipe(onward);
   });
-  onward.on('error', () => gone(socketPath, () => refuseUpgrade(sessionElsewhere(), socket), isOpen));
+  onward.on('error', (error) => {
+    gone(error, socketPath, () => refuseUpgrade(sessionElsewhere(), socket), isOpen);
+  });
   socket.on('error', () => onward.destroy());
   onward.on('close', () => isOpen && socket.destroy());
   socket.on('close', () => onward.destroy());
 }
 
-/** A worker that was killed leaves its socket behind. */
-function gone(socketPath: string, refuse: () => void, hasBegun: boolean): void {
-  if (hasBegun) return;
-  removeSocket(socketPath);
-  refuse();
+/** A worker that was killed leaves its socket behind. One that lives keeps it, whatever became of this request. */
+function gone(error: Error, socketPath: string, refuse: () => void, hasBegun: boolean): void {
+  if ('code' in error && error.code === 'ECONNREFUSED') removeSocket(socketPath);
+  if (!hasBegun) refuse();
 }
 
 /** Not by `rmSync`: it looks at the file, and after a socket Node's `require` follows no links (Node 20). */

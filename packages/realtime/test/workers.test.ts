@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { Agent, request, type RequestOptions } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { relayBetweenWorkers, type RealtimeReport } from '../src/index.js';
 import { type Node, startWorkers } from './nodes.js';
@@ -17,6 +19,43 @@ async function oneOfEach(url: string, count: number, options: Options = {}) {
     return found.size >= count;
   });
   return [...found.values()];
+}
+
+/** One connection, and so one worker. */
+interface Line {
+  readonly pid: number;
+  ask(query: string, options?: RequestOptions, body?: string): Promise<string>;
+}
+
+/** A connection to a worker that will do. */
+async function lineTo(url: string, isMeant: (pid: number) => boolean = () => true): Promise<Line> {
+  for (;;) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const { pid } = JSON.parse(await send(`${url}/report`, { agent })) as { pid: number };
+    if (!isMeant(pid)) {
+      agent.destroy();
+      continue;
+    }
+    onTestFinished(() => agent.destroy());
+    return {
+      pid,
+      ask: (query, options = {}, body = '') =>
+        send(`${url}/socket.io/?EIO=4&transport=polling${query}`, { ...options, agent }, body),
+    };
+  }
+}
+
+function send(url: string, options: RequestOptions, body = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, options, (answer) => resolve(text(answer)));
+    sent.on('error', reject).end(body);
+  });
+}
+
+/** A new session of long-polling, of the worker at the other end. */
+async function sessionOf(line: Line): Promise<string> {
+  const { sid } = JSON.parse((await line.ask('')).slice(1)) as { sid: string };
+  return sid;
 }
 
 describe('workers that share a port, without Redis', () => {
@@ -53,6 +92,21 @@ describe('workers that share a port, without Redis', () => {
     await eventually(() => upgraded.io.engine.transport.name === 'websocket');
     expect(await ask(upgraded, 'where')).toBe(pid);
     expect(workers.program.stderr()).toBe('');
+  });
+
+  it('reach each other’s sessions also after a client has given up a poll', async () => {
+    workers = await startWorkers(2);
+    const here = await lineTo(workers.url);
+    const other = await lineTo(workers.url, (pid) => pid !== here.pid);
+    const again = await lineTo(workers.url, (pid) => pid === here.pid);
+    const [first, second] = [await sessionOf(other), await sessionOf(other)];
+
+    const givenUp = here.ask(`&sid=${first}`, { signal: AbortSignal.timeout(200) });
+    await expect(givenUp).rejects.toThrow('aborted');
+    const isKnown = async (): Promise<boolean> =>
+      (await other.ask(`&sid=${first}`, { method: 'POST' }, '6')) === 'ok';
+    await eventually(async () => !(await isKnown()));
+    expect(await again.ask(`&sid=${second}`, { method: 'POST' }, '40{"token":"ada"}')).toBe('ok');
   });
 
   it('leave require as it was after one of them was killed: it follows links', async () => {
