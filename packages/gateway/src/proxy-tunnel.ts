@@ -24,17 +24,25 @@ export function connectionOf(req: IncomingMessage): ClientConnection | undefined
 /**
  * A response to a request that came by the server's `upgrade` event, so that middlewares and error handlers
  * treat it as any other. Its connection ends with it, unless it becomes a tunnel.
+ *
+ * @returns `undefined` where the connection owes the answer to a request before it: it is closed then
  */
-export function responseOn(req: IncomingMessage, connection: ClientConnection): ServerResponse {
+export function responseOn(req: IncomingMessage, connection: ClientConnection): ServerResponse | undefined {
   const { socket } = connection;
   const res = new ServerResponse(req);
-  connections.set(req, connection);
   socket.on('error', ignore);
+  try {
+    // An upgrade comes on a connection of the server's: a socket, of TCP or of TLS.
+    res.assignSocket(socket as Socket);
+  } catch {
+    // Node hands it over whatever was sent before, and takes no second answer on one connection.
+    socket.destroy();
+    return undefined;
+  }
+  connections.set(req, connection);
   // Node no longer looks after it. Who has sent all without a tunnel has left, and waits for no answer.
   socket.on('end', () => void (connection.tunnels.has(socket) || closeSoon(socket)));
   res.shouldKeepAlive = false;
-  // An upgrade comes on a connection of the server's: a socket, of TCP or of TLS.
-  res.assignSocket(socket as Socket);
   res.on('finish', () => {
     res.detachSocket(socket as Socket);
     // Not ended alone: nobody listens any more, and a client that does not close would keep it open for ever.

@@ -95,6 +95,7 @@ export function proxy(options: ProxyOptions): Proxy {
 
   function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, app?: RequestListener): void {
     const res = responseOn(req, { socket, head, tunnels });
+    if (res === undefined) return;
     if (app === undefined) proxyMiddleware(req, res, (error) => answerPlainly(res, error));
     else app(req, res);
   }
@@ -108,7 +109,10 @@ export function proxy(options: ProxyOptions): Proxy {
           if (app === undefined) mount(req, prefix);
           upgrade(req, socket, head, app);
         },
-        refuse: (req, socket, head) => answerPlainly(responseOn(req, { socket, head, tunnels })),
+        refuse(req, socket, head) {
+          const res = responseOn(req, { socket, head, tunnels });
+          if (res !== undefined) answerPlainly(res);
+        },
       });
     },
     upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => upgrade(req, socket, head),

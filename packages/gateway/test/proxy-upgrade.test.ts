@@ -318,6 +318,21 @@ describe('WebSocket through a proxy', () => {
     expect(shop.state().tunnels).toBe(0);
   });
 
+  it('closes a connection that asks for it while an earlier request waits for its answer', async () => {
+    const upstream = await echoSocketServer();
+    const { url } = await gateway({ to: upstream.url }, (app) =>
+      app.use((req, _res, next) => void (req.path === '/slow' || next())),
+    );
+    for (const path of ['/shop/chat', '/nobodys']) {
+      const socket = await rawConnection(url);
+      const closed = once(socket, 'close');
+      socket.write(`GET /slow HTTP/1.1\r\nHost: shop.example\r\n\r\n${handshake(path)}`);
+      await closed;
+      expect(socket.text()).toBe('');
+    }
+    expect(upstream.seen).toEqual([]);
+  });
+
   it('closes what is nobody’s where nobody else listens', async () => {
     const upstream = await echoSocketServer();
     const { url } = await gateway({ to: upstream.url });
