@@ -79,8 +79,25 @@ export function openTunnel({ req, res, connection, upstream, settings, outside, 
   res.setHeader('Connection', 'Upgrade');
   res.setHeader('Upgrade', 'websocket');
   tunnels.add(socket);
+  socket.on('close', () => {
+    tunnels.delete(socket);
+    upstream.destroy();
+  });
+  // Not before the head has left: a session that is saved first holds it back, and its loss makes it an error.
+  res.on('finish', () => {
+    if (res.statusCode === 101) {
+      if (head.length > 0) upstream.write(head);
+      join(socket, upstream);
+      return;
+    }
+    tunnels.delete(socket);
+    upstream.destroy();
+    closeSoon(socket.resume());
+  });
   res.end();
+}
 
+function join(socket: Duplex, upstream: Duplex): void {
   for (const end of [socket, upstream]) {
     if (!(end instanceof Socket)) continue;
     end.setTimeout(0);
@@ -88,15 +105,11 @@ export function openTunnel({ req, res, connection, upstream, settings, outside, 
     // The one that is gone without a word is found out.
     end.setKeepAlive(true, 60_000);
   }
-  if (head.length > 0) upstream.write(head);
   // Who has sent all has left: half of a WebSocket is of no use, and could stay for ever.
   socket.pipe(upstream, { end: false }).on('unpipe', () => closeSoon(upstream));
   upstream.pipe(socket, { end: false }).on('unpipe', () => closeSoon(socket));
-  socket.on('close', () => {
-    tunnels.delete(socket);
-    upstream.destroy();
-  });
-  upstream.on('close', () => socket.destroy());
+  if (upstream.destroyed) socket.destroy();
+  else upstream.on('close', () => socket.destroy());
 }
 
 /** Once what was written is sent. */

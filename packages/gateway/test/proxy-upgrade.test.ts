@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorHandler, UnauthorizedError } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
-import express, { type Express } from 'express';
+import express, { type Express, type RequestHandler } from 'express';
 import { WebSocket } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { rawConnection, testProxy } from './proxy-support.js';
@@ -83,6 +83,32 @@ function handshake(path: string, ...lines: readonly string[]): string {
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
   ];
   return [`GET ${path} HTTP/1.1`, ...fields, ...lines, '', ''].join('\r\n');
+}
+
+/** Says something as soon as it has agreed. */
+async function greetingServer(): Promise<string> {
+  return rawServer((socket) =>
+    socket.once('data', () =>
+      socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello',
+      ),
+    ),
+  );
+}
+
+/** As what keeps sessions, which are saved before an answer ends. */
+function endsLate(status?: number): RequestHandler {
+  return (_req, res, next) => {
+    const end = res.end.bind(res);
+    res.end = () => {
+      setTimeout(() => {
+        res.statusCode = status ?? res.statusCode;
+        end();
+      }, 50);
+      return res;
+    };
+    next();
+  };
 }
 
 describe('WebSocket through a proxy', () => {
@@ -249,6 +275,28 @@ describe('WebSocket through a proxy', () => {
     upstream.sockets[1]?.destroy();
     await closed;
     await until(() => shop.state().tunnels === 0);
+  });
+
+  it('begins once its head has left, though a middleware holds that back', async () => {
+    const upstream = await greetingServer();
+    const { url, shop } = await gateway({ to: upstream }, (app) => app.use(endsLate()));
+    const socket = await rawConnection(url);
+    socket.write(handshake('/shop/chat'));
+    await until(() => socket.text().includes('hello'));
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 101 [^]*\r\n\r\nhello$/);
+    expect(shop.state().tunnels).toBe(1);
+  });
+
+  it('is none where the middleware that held its head back makes an error of it', async () => {
+    const upstream = await greetingServer();
+    const { url, shop } = await gateway({ to: upstream }, (app) => app.use(endsLate(503)));
+    const socket = await rawConnection(url);
+    const closed = once(socket, 'close');
+    socket.write(handshake('/shop/chat'));
+    await closed;
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 503 /);
+    expect(socket.text()).not.toContain('hello');
+    expect(shop.state().tunnels).toBe(0);
   });
 
   it('goes on while somebody else reads an answer slowly', async () => {
