@@ -42,8 +42,12 @@ export function responseOn(req: IncomingMessage, connection: ClientConnection): 
   connections.set(req, connection);
   // Node no longer looks after it. Who has sent all without a tunnel has left, and waits for no answer.
   socket.on('end', () => void (connection.tunnels.has(socket) || closeSoon(socket)));
+  // Nor does it tell the response that there is room again.
+  const goOn = (): unknown => res.emit('drain');
+  socket.on('drain', goOn);
   res.shouldKeepAlive = false;
   res.on('finish', () => {
+    socket.off('drain', goOn);
     res.detachSocket(socket as Socket);
     // Not ended alone: nobody listens any more, and a client that does not close would keep it open for ever.
     if (!connection.tunnels.has(socket)) closeSoon(socket.resume());

@@ -187,6 +187,26 @@ describe('WebSocket through a proxy', () => {
     expect(shop.state().tunnels).toBe(0);
   });
 
+  it('passes on a refusal that is larger than what a connection takes at once', async () => {
+    const bytes = 20_000_000;
+    const upstream = await rawServer((socket) =>
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 403 Forbidden\r\nContent-Length: ${bytes}\r\n\r\n`);
+        socket.write(Buffer.alloc(bytes));
+      }),
+    );
+    const { url } = await gateway({ to: upstream });
+    const socket = await rawConnection(url);
+    const closed = once(socket, 'close');
+    socket.pause();
+    socket.write(handshake('/shop/chat'));
+    await sleep(500);
+    socket.resume();
+    await closed;
+
+    expect(socket.bytesRead).toBeGreaterThan(bytes);
+  });
+
   it('keeps no connection that is refused, whatever its client does', async () => {
     const upstream = await echoSocketServer();
     const { url, server } = await gateway({ to: upstream.url });
