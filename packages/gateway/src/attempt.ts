@@ -147,6 +147,8 @@ function cutOff(budgetMs: number, caller: AbortSignal | undefined): CutOff {
  */
 const NEVER_PAUSE = Number.MAX_SAFE_INTEGER;
 
+const NOTHING = Buffer.alloc(0);
+
 async function exchange(
   server: Asked,
   request: PreparedRequest,
@@ -175,9 +177,11 @@ async function exchange(
     throw statusFailure(statusCode, progress.retryAfterMs, settings.name, origin);
   }
 
-  // The answer to a HEAD tells the length of a body that does not come.
+  // The answer to a HEAD tells the length of a body that does not come, and so may a 304 (RFC 9110 section 8.6), of
+  // which undici would say that it was cut.
+  if (statusCode === 304) discardBody(body);
   const length = request.method === 'HEAD' ? undefined : headers['content-length'];
-  const raw = await readBody(body, length, settings.maxResponseBytes);
+  const raw = statusCode === 304 ? NOTHING : await readBody(body, length, settings.maxResponseBytes);
   const decoded = await decodeBody(raw, headers['content-encoding'], settings.maxResponseBytes);
   const { 'content-encoding': _coding, 'content-length': _length, ...rest } = headers;
   return {

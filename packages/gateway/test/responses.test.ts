@@ -46,11 +46,14 @@ describe('an answer', () => {
     const { url } = await upstreamServer((req, res) => {
       if (req.method === 'HEAD')
         res.writeHead(200, { 'content-length': '999999999', 'content-encoding': 'gzip' });
+      else if (req.method === 'GET') res.writeHead(304, { 'content-length': '999999999', etag: '"a"' });
       else res.writeHead(204);
       res.end();
     });
     const service = upstream({ urls: url, maxResponseBytes: 1_000 });
     expect(await service.request({ method: 'HEAD' })).toMatchObject({ status: 200, body: Buffer.alloc(0) });
+    const unchanged = await service.request({ headers: { 'if-none-match': '"a"' } });
+    expect(unchanged).toMatchObject({ status: 304, headers: { etag: '"a"' }, body: Buffer.alloc(0) });
     expect(await service.request({ method: 'DELETE' })).toMatchObject({ status: 204, body: Buffer.alloc(0) });
   });
 
