@@ -145,6 +145,12 @@ function begin(
   next: (error?: unknown) => void,
 ): ProxyExchange | undefined {
   const { settings } = core;
+  // First: what is to be found wrong with a request that goes to somebody else is not up to this proxy.
+  const target = targets.of(req);
+  if (target === undefined) {
+    next();
+    return undefined;
+  }
   const method = req.method ?? 'GET';
   if (method === 'TRACE' || method === 'CONNECT')
     throw new MethodNotAllowedError(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -153,11 +159,6 @@ function begin(
   const wasRead = isConsumed(req);
   const path = settings.paths.forward(req);
   const headers = new OutgoingHeaders(req, settings, wasRead);
-  const target = targets.of(req);
-  if (target === undefined) {
-    next();
-    return undefined;
-  }
   noteFacts(req, settings);
   const request: OutgoingRequest = { method, path, fields: headers.fields, body: null, connection };
   if (headers.contentLength !== undefined && headers.contentLength > settings.maxRequestBytes)

@@ -4,7 +4,7 @@ import type { LookupFunction, Socket } from 'node:net';
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
-import { errorType, proxied, rawConnection, testProxy } from './proxy-support.js';
+import { errorType, proxied, rawConnection, rawExchange, testProxy } from './proxy-support.js';
 import { goodServer, rawServer, until } from './upstream-server.js';
 
 const fromQuery = (req: { url?: string | undefined }): string | undefined =>
@@ -56,6 +56,11 @@ describe('targets that a request chooses', () => {
     const url = await proxied({ to: fromQuery, allow: 'public' });
 
     expect((await fetch(`${url}/x`)).status).toBe(404);
+    // Nor is anything of it for the proxy to refuse.
+    for (const line of ['GET /a/%2e%2e/b', 'GET /a\\b', 'TRACE /']) {
+      const answer = await rawExchange(url, `${line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 404 /);
+    }
   });
 
   it.each([
