@@ -37,7 +37,11 @@ export function guardNamespace(namespace: Namespace, door: Door): void {
     try {
       principal = await admit(socket, door);
     } catch (error) {
-      return next(refusal(error, namespace.name, door));
+      if (!door.isDraining()) return next(refusal(error, namespace.name, door));
+      door.refused(namespace.name, 'draining');
+      // Whom a server tells why does not come back by itself. Who loses its connection does, to another process.
+      socket.conn.close();
+      return;
     }
     admitted.set(socket, { principal, since });
     next();

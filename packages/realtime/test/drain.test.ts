@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { Manager } from 'socket.io-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { byName, clientOf, enter, heard, open, rawSocket, refusalOf } from './stage.js';
 
@@ -56,6 +57,23 @@ describe('draining', () => {
     await gone;
     await drained;
     expect(live.report()).toMatchObject({ sockets: 0, connections: 0 });
+  });
+
+  it('sends on who has connected and says only now what for: the client tries again by itself', async () => {
+    const { url, live } = await open({ anonymous: true });
+    // They are sent away first.
+    await Promise.all(Array.from({ length: 3 }, async () => enter(url)));
+    const manager = new Manager(url, { transports: ['websocket'], reconnectionDelay: 10 });
+    onTestFinished(() => manager._close());
+    await new Promise((resolve) => manager.once('open', () => resolve(undefined)));
+    const drained = live.drain({ budgetMs: 2_000, reconnectOverMs: 1_000 });
+    const socket = manager.socket('/');
+    const again = new Promise((resolve) => manager.once('reconnect_attempt', () => resolve('tries again')));
+    const refused = heard(socket, 'connect_error').then(() => 'is refused');
+    expect(await Promise.race([again, refused])).toBe('tries again');
+    expect(socket.active).toBe(true);
+    await drained;
+    expect(live.report().refused).toMatchObject({ draining: expect.any(Number) as number });
   });
 
   it('takes no longer than its budget, whoever does not want to go', async () => {
