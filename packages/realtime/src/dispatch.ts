@@ -19,6 +19,8 @@ export interface KnownEvent {
   readonly name: string;
   readonly check: PayloadCheck;
   readonly buckets: Buckets | undefined;
+  /** Whether each socket is counted by itself, rather than all of a subject together. */
+  readonly isCountedBySocket: boolean;
   readonly timeoutMs: number;
   run(payload: unknown, call: EventCall): unknown;
 }
@@ -45,7 +47,8 @@ export function createDispatch(
   ): Promise<unknown> {
     const { member } = call;
     if (packet.length > 2) throw new BadRequestError('An event has one payload', { code: 'bad_event' });
-    const retryMs = event.buckets?.take(member.who) ?? 0;
+    const whose = event.isCountedBySocket ? member.socket.id : member.who;
+    const retryMs = event.buckets?.take(whose) ?? 0;
     if (event.buckets !== undefined && retryMs > 0) throw tooFast(event.name, event.buckets.rate, retryMs);
     await limit?.(member.principal, event.name, member.socket);
     const payload = await event.check(packet[1]);

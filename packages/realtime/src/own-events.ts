@@ -11,7 +11,7 @@ import { readRate } from './rate.js';
 import type { AnyEvent, Settings } from './settings.js';
 
 const TIMEOUT_MS = 30_000;
-/** Clients that come back enter all their rooms at once. */
+// Of each socket: all pages of a subject come back at once, each with all its rooms, and renew what they share.
 const OWN_RATE = readRate('realtime', 'limit', '20/s burst 200');
 const RENEW_RATE = readRate('realtime', 'limit', '5/m');
 
@@ -20,7 +20,8 @@ export function knownEvents(settings: Settings, members: Members): Map<string, K
   const known = new Map<string, KnownEvent>();
   const add = (name: string, rate: Buckets['rate'], run: KnownEvent['run']): void => {
     const check = async (payload: unknown): Promise<unknown> => payload;
-    known.set(name, { name, check, buckets: new Buckets(rate), timeoutMs: TIMEOUT_MS, run });
+    const buckets = new Buckets(rate);
+    known.set(name, { name, check, buckets, isCountedBySocket: true, timeoutMs: TIMEOUT_MS, run });
   };
   for (const [name, event] of settings.events) known.set(name, declared(name, event, settings));
 
@@ -44,6 +45,7 @@ function declared(name: string, event: AnyEvent, settings: Settings): KnownEvent
     check: payloadCheck(name, schema),
     buckets:
       limit === undefined ? undefined : new Buckets(readRate('realtime', `events.${name}.limit`, limit)),
+    isCountedBySocket: false,
     timeoutMs,
     // As a method: a handler may use the `this` that it was written with.
     run: (payload, call) => event.handler(payload as undefined, contextOf(call, settings)),

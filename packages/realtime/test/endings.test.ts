@@ -65,6 +65,20 @@ describe('a credential', () => {
     expect(socket.connected).toBe(true);
   });
 
+  it('is renewed by every page of a subject, however many are open', async () => {
+    const { url } = await open({ authenticate: byName });
+    const pages = await Promise.all(
+      Array.from({ length: 12 }, async () => enter(url, { auth: { token: 'ada' } })),
+    );
+    const answers = await Promise.all(pages.map((socket) => ask(socket, 'renew', { token: 'ada' })));
+    expect(answers).toEqual(pages.map(() => ({ expiresAt: null })));
+    // Each by itself cannot ask for ever.
+    const [page] = pages;
+    if (page === undefined) throw new Error('there are twelve');
+    for (let round = 1; round < 5; round += 1) await ask(page, 'renew', { token: 'ada' });
+    expect((await refused(page, 'renew', { token: 'ada' })).type).toBe('rate_limited');
+  });
+
   it('that has ended lets nobody in', async () => {
     const { url } = await open({ authenticate: () => ({ subject: 'ada', expiresAt: Date.now() - 1 }) });
     const error = await heard<Error & { data: Ended }>(clientOf(url), 'connect_error');
