@@ -17,6 +17,8 @@ export async function renew(
 ): Promise<{ expiresAt: number | null }> {
   const since = performance.now();
   const principal = await signIn(settings, member.request, auth);
+  // It may have gone meanwhile, and is not to be counted again.
+  if (member.isEnding) return { expiresAt: null };
   const { principal: before } = member;
   if (principal?.subject !== before?.subject) throw otherSubject();
   member.principal = principal;

@@ -206,6 +206,29 @@ describe('a sign-out', () => {
     expect(isUnsubscribed).toBe(true);
   });
 
+  it('is over for a socket that goes while it is asked about: it counts for nobody any more', async () => {
+    let isSlow = false;
+    const answers: (() => void)[] = [];
+    const { url, live } = await open({
+      maxSocketsPerSubject: 1,
+      authenticate: async () => {
+        if (isSlow) await new Promise<void>((resolve) => answers.push(resolve));
+        return { subject: 'ada' };
+      },
+    });
+    const socket = await enter(url);
+    isSlow = true;
+    const rechecked = live.recheck();
+    await eventually(() => answers.length === 1);
+    socket.disconnect();
+    await eventually(() => live.report().sockets === 0);
+    isSlow = false;
+    answers[0]?.();
+    await rechecked;
+    expect(live.report()).toMatchObject({ sockets: 0, subjects: 0 });
+    await enter(url);
+  });
+
   it('asks again later where nobody can say', async () => {
     let isDown = false;
     let asked = 0;
