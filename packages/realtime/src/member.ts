@@ -19,6 +19,10 @@ export class Member {
   /** Of the credential: first for the notice, then for the end. */
   expiry: NodeJS.Timeout | undefined = undefined;
   isEnding = false;
+  /** Settles, well, when the last question has been answered whose it is. */
+  asked: Promise<void> = Promise.resolve();
+  /** Of these questions, those by a new credential. */
+  renewals = 0;
 
   constructor(
     readonly socket: Socket,

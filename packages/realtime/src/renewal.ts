@@ -15,10 +15,35 @@ export async function renew(
   member: Member,
   auth: SocketAuth,
 ): Promise<{ expiresAt: number | null }> {
+  member.renewals += 1;
+  await inTurn(member, async () => {
+    try {
+      await signInAgain(settings, members, member, auth);
+    } finally {
+      member.renewals -= 1;
+    }
+  });
+  await leaveForbidden(settings, member);
+  return { expiresAt: member.principal?.expiresAt ?? null };
+}
+
+/** One question at a time about each socket: an answer must not be overtaken by one to an earlier question. */
+function inTurn(member: Member, ask: () => Promise<void>): Promise<void> {
+  const answered = member.asked.then(ask);
+  member.asked = answered.catch(() => undefined);
+  return answered;
+}
+
+async function signInAgain(
+  settings: Settings,
+  members: Members,
+  member: Member,
+  auth: SocketAuth,
+): Promise<void> {
   const since = performance.now();
   const principal = await signIn(settings, member.request, auth);
   // It may have gone meanwhile, and is not to be counted again.
-  if (member.isEnding) return { expiresAt: null };
+  if (member.isEnding) return;
   const { principal: before } = member;
   if (principal?.subject !== before?.subject) throw otherSubject();
   member.principal = principal;
@@ -27,8 +52,6 @@ export async function renew(
   // It was asked about before somebody was signed out, and answered after.
   if (members.hasEnded(member, since)) member.end(sessionEnded('signed_out'));
   watchExpiry(member, settings.expiryNoticeMs);
-  await leaveForbidden(settings, member);
-  return { expiresAt: principal?.expiresAt ?? null };
 }
 
 /** How long until a socket is asked about again, where nobody could say. */
@@ -41,9 +64,14 @@ const RETRY_MS = 2_000;
 export async function recheck(settings: Settings, members: Members, member: Member): Promise<void> {
   if (member.isEnding) return;
   try {
-    await renew(settings, members, member, member.auth);
+    // By what it has when its turn comes: it may be about to be renewed.
+    await inTurn(member, () => signInAgain(settings, members, member, member.auth));
+    await leaveForbidden(settings, member);
   } catch (error) {
-    if (toErrorObject(error).code < 500) member.end(error);
-    else setTimeout(() => void recheck(settings, members, member), RETRY_MS).unref();
+    if (toErrorObject(error).code >= 500)
+      setTimeout(() => void recheck(settings, members, member), RETRY_MS).unref();
+    else if (member.renewals === 0) member.end(error);
+    // A better credential is on its way.
+    else await recheck(settings, members, member);
   }
 }

@@ -11,24 +11,14 @@ export function roomOf(subject: string): string {
 }
 
 /** A client wants to enter a room. */
-export async function enter(
-  { rooms, maxRoomsPerSocket }: Settings,
-  member: Member,
-  room: string,
-): Promise<{ room: string }> {
+export async function enter(settings: Settings, member: Member, room: string): Promise<{ room: string }> {
   const { socket, entered } = member;
+  const { maxRoomsPerSocket } = settings;
   // Each socket is alone in a room of its id: whoever entered it would hear what it is told.
   if (room.startsWith(OWN) || socket.nsp.sockets.has(room)) throw roomForbidden();
   if (entered.size >= maxRoomsPerSocket && !entered.has(room)) throw tooManyRooms(maxRoomsPerSocket);
 
-  let { principal } = member;
-  let answer: unknown = await rooms(room, principal);
-  // It was asked about somebody with other roles.
-  while (principal !== member.principal) {
-    principal = member.principal;
-    answer = await rooms(room, principal);
-  }
-  if (answer !== true) throw roomForbidden();
+  if (!(await isOpenTo(settings, member, room))) throw roomForbidden();
   if (entered.size >= maxRoomsPerSocket && !entered.has(room)) throw tooManyRooms(maxRoomsPerSocket);
   if (!member.isEnding) {
     entered.add(room);
@@ -38,17 +28,25 @@ export async function enter(
   return { room };
 }
 
+/** Asks anew where the answer was about somebody with other roles. */
+async function isOpenTo({ rooms }: Settings, member: Member, room: string): Promise<boolean> {
+  for (;;) {
+    const { principal } = member;
+    const answer: unknown = await rooms(room, principal);
+    if (principal === member.principal) return answer === true;
+  }
+}
+
 export async function leave({ socket, entered }: Member, room: string): Promise<{ room: string }> {
   if (entered.delete(room)) await socket.leave(room);
   return { room };
 }
 
 /** Takes a socket out of the rooms that it may not be in any more. */
-export async function leaveForbidden({ rooms }: Settings, member: Member): Promise<void> {
-  const { socket, entered, principal } = member;
+export async function leaveForbidden(settings: Settings, member: Member): Promise<void> {
+  const { socket, entered } = member;
   for (const room of Array.from(entered)) {
-    const answer: unknown = await rooms(room, principal);
-    if (answer === true) continue;
+    if (await isOpenTo(settings, member, room)) continue;
     entered.delete(room);
     await socket.leave(room);
     socket.emit('left', { room });

@@ -56,6 +56,52 @@ describe('a credential', () => {
     expect(live.report()).toMatchObject({ sockets: 1, subjects: 1, rooms: 1 });
   });
 
+  it('that was renewed counts, whatever is found out about the one before', async () => {
+    let answers: ((found: SocketPrincipal | undefined) => void)[] = [];
+    let isSlow = false;
+    const { url, live } = await open({
+      authenticate: async (_req, { token }) => {
+        if (isSlow && token === 'old')
+          return new Promise<SocketPrincipal | undefined>((resolve) => answers.push(resolve));
+        return token === 'wrong' ? undefined : { subject: 'ada', roles: [String(token)] };
+      },
+      events: { who: { handler: (_payload, { principal }) => principal.roles } },
+    });
+
+    for (const found of [undefined, { subject: 'ada', roles: ['old'] }]) {
+      isSlow = false;
+      answers = [];
+      const socket = await enter(url, { auth: { token: 'old' } });
+      isSlow = true;
+      const rechecked = live.recheck();
+      await eventually(() => answers.length === 1);
+      const renewed = ask(socket, 'renew', { token: 'new' });
+      // On its way, and heard.
+      await ask(socket, 'who');
+      answers[0]?.(found);
+      expect(await renewed).toEqual({ expiresAt: null });
+      await rechecked;
+      expect(await ask(socket, 'who')).toEqual(['new']);
+      socket.disconnect();
+    }
+
+    // What renews nothing saves nobody.
+    isSlow = false;
+    answers = [];
+    const socket = await enter(url, { auth: { token: 'old' } });
+    isSlow = true;
+    void live.recheck();
+    await eventually(() => answers.length === 1);
+    const failed = refused(socket, 'renew', { token: 'wrong' });
+    await ask(socket, 'who');
+    const gone = heard(socket, 'disconnect');
+    answers[0]?.(undefined);
+    expect((await failed).type).toBe('authentication_required');
+    await eventually(() => answers.length === 2);
+    answers[1]?.(undefined);
+    expect(await gone).toBe('io server disconnect');
+  });
+
   it('may not be renewed by that of somebody else, or by a wrong one', async () => {
     const { url } = await open({ authenticate: byName });
     const socket = await enter(url, { auth: { token: 'ada' } });
