@@ -14,6 +14,8 @@ export class Member {
   readonly calls: Set<AbortController> = new Set();
   /** Rooms that the client has entered by itself. */
   readonly entered: Set<string> = new Set();
+  /** Rooms that it wants to enter, while it is asked whether it may. */
+  readonly entering: Set<{ readonly room: string; isCalledOff: boolean }> = new Set();
   /** Jobs that are followed, by id, with how to stop. */
   readonly follows: Map<string, () => void> = new Map();
   /** Of the credential: first for the notice, then for the end. */

@@ -18,7 +18,14 @@ export async function enter(settings: Settings, member: Member, room: string): P
   if (room.startsWith(OWN) || socket.nsp.sockets.has(room)) throw roomForbidden();
   if (entered.size >= maxRoomsPerSocket && !entered.has(room)) throw tooManyRooms(maxRoomsPerSocket);
 
-  if (!(await isOpenTo(settings, member, room))) throw roomForbidden();
+  const entry = { room, isCalledOff: false };
+  member.entering.add(entry);
+  try {
+    if (!(await isOpenTo(settings, member, room))) throw roomForbidden();
+  } finally {
+    member.entering.delete(entry);
+  }
+  if (entry.isCalledOff) return { room };
   if (entered.size >= maxRoomsPerSocket && !entered.has(room)) throw tooManyRooms(maxRoomsPerSocket);
   if (!member.isEnding) {
     entered.add(room);
@@ -37,7 +44,9 @@ async function isOpenTo({ rooms }: Settings, member: Member, room: string): Prom
   }
 }
 
-export async function leave({ socket, entered }: Member, room: string): Promise<{ room: string }> {
+export async function leave({ socket, entered, entering }: Member, room: string): Promise<{ room: string }> {
+  // It may be asked still whether it may enter.
+  for (const entry of entering) if (entry.room === room) entry.isCalledOff = true;
   if (entered.delete(room)) await socket.leave(room);
   return { room };
 }

@@ -39,6 +39,33 @@ describe('rooms', () => {
     expect(toAda.some(({ event }) => event === 'gone')).toBe(false);
   });
 
+  it('are left for good by who leaves before it was in: the last word counts', async () => {
+    const answers: (() => void)[] = [];
+    const { url, live } = await open({
+      anonymous: true,
+      rooms: () => new Promise<boolean>((resolve) => answers.push(() => resolve(true))),
+    });
+    const socket = await enter(url);
+    const told = everything(socket);
+    const joined = ask(socket, 'join', { room: 'news' });
+    await ask(socket, 'leave', { room: 'news' });
+    answers[0]?.();
+    expect(await joined).toEqual({ room: 'news' });
+    expect(live.report().rooms).toBe(0);
+
+    // One that enters, leaves and enters is in.
+    const first = ask(socket, 'join', { room: 'news' });
+    await ask(socket, 'leave', { room: 'news' });
+    const second = ask(socket, 'join', { room: 'news' });
+    await eventually(() => answers.length === 3);
+    answers[2]?.();
+    await second;
+    answers[1]?.();
+    await first;
+    expect(live.report().rooms).toBe(1);
+    expect(told).toEqual([{ event: 'joined', payload: { room: 'news' } }]);
+  });
+
   it('are closed unless the app opens them', async () => {
     const { url } = await open({ authenticate: byName });
     const ada = await enter(url, { auth: { token: 'ada' } });
