@@ -22,6 +22,14 @@ export interface NodeAdapter {
 /** A process manager tells its workers how many they are. One has nobody to hear of. */
 const isOnlyWorker = (): boolean => process.env['SIGNALBOX_WORKERS'] === '1';
 
+/** Of a process without others: it knows that nobody will answer. */
+class LoneAdapter extends Adapter {
+  override serverSideEmit(packet: unknown[]): void {
+    const answered = packet.at(-1);
+    if (typeof answered === 'function') (answered as (error: null, answers: unknown[]) => void)(null, []);
+  }
+}
+
 /** Redis where there is one, else the primary of node:cluster, else nothing. */
 export function createNodeAdapter({ link, nodeTimeoutMs }: Settings): NodeAdapter {
   if (link !== undefined) {
@@ -43,5 +51,5 @@ export function createNodeAdapter({ link, nodeTimeoutMs }: Settings): NodeAdapte
       close: () => primary.close(),
     };
   }
-  return { kind: 'memory', adapter: Adapter, isDegraded: () => false, close: () => undefined };
+  return { kind: 'memory', adapter: LoneAdapter, isDegraded: () => false, close: () => undefined };
 }

@@ -141,4 +141,19 @@ describe('rooms', () => {
     expect(live.report().rooms).toBeLessThanOrEqual(100);
     expect(await ask(await enter(url), 'join', { room: 'free' })).toEqual({ room: 'free' });
   });
+
+  it('of one process have all sockets that there are', async () => {
+    const { url, live } = await open({ authenticate: byName, rooms: () => true });
+    const ada = await enter(url, { auth: { token: 'ada' } });
+    await enter(url, { auth: { token: 'bob' } });
+    await ask(ada, 'join', { room: 'news' });
+    const start = performance.now();
+    expect(await live.fetchSockets({ room: 'news' })).toMatchObject({
+      sockets: [{ id: ada.id, subject: 'ada', rooms: ['news'] }],
+      partial: false,
+      nodes: 1,
+    });
+    // There is nobody to wait for.
+    expect(performance.now() - start).toBeLessThan(500);
+  });
 });
