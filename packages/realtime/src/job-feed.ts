@@ -83,8 +83,8 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
   }
 
   function leave(feed: Feed, follower: Follower): void {
-    feed.followers.delete(follower);
-    if (feed.followers.size > 0) return;
+    // What is left already may have made room for another feed of the same job.
+    if (!feed.followers.delete(follower) || feed.followers.size > 0) return;
     clearTimeout(feed.timer);
     feeds.delete(feed.id);
   }

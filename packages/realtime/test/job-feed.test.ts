@@ -107,6 +107,20 @@ describe('a feed', () => {
     expect(feeds.size).toBe(0);
   });
 
+  it('goes on for others when one of them ends it twice', async () => {
+    const { events, source } = logOf([progress(1)]);
+    const feeds = createFeeds(source, 60_000);
+    const stop = await feeds.follow('id', 1, nothing, nothing);
+    stop?.();
+    const got: number[] = [];
+    await feeds.follow('id', 1, nothing, ({ seq }) => got.push(seq));
+    stop?.();
+    events.push(progress(2));
+    feeds.offer('id', 2, [progress(2)]);
+    expect(got).toEqual([2]);
+    feeds.close();
+  });
+
   it('ends where a listener says so, also from inside', async () => {
     const { events, source } = logOf([progress(1)]);
     const feeds = createFeeds(source, 1_000);
