@@ -31,10 +31,9 @@ export async function followJob(
   };
 
   try {
-    stopFollowing = await jobs.follow(id, { owner: principal?.subject ?? null, after }, (event) => {
-      if (isStopped) return;
-      socket.emit(`${event.kind}_${event.type}`, onTheWire(event));
-      if (event.type === 'complete' || event.type === 'failed') forget();
+    const options = { owner: principal?.subject ?? null, after, onEnd: forget };
+    stopFollowing = await jobs.follow(id, options, (event) => {
+      if (!isStopped) socket.emit(`${event.kind}_${event.type}`, onTheWire(event));
     });
   } catch (error) {
     forget();

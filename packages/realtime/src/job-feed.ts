@@ -18,6 +18,7 @@ export interface Feeds {
   readonly size: number;
   /**
    * @param check throws where whoever asks may not follow
+   * @param left called once it follows no more, for whatever reason
    * @returns a function that ends it; `undefined` where there is no such job
    */
   follow(
@@ -25,6 +26,7 @@ export interface Feeds {
     after: number,
     check: (reading: JobReading) => void,
     listener: (event: JobEvent) => void,
+    left?: () => void,
   ): Promise<(() => void) | undefined>;
   /** Some events of a job, in whatever order such calls come. None where the job was let go. */
   readonly offer: (id: string, first: number, events: readonly string[]) => void;
@@ -41,6 +43,7 @@ interface Follower {
   /** Whether it was not, when there was something to tell. */
   hasMissed: boolean;
   readonly listener: (event: JobEvent) => void;
+  readonly left: (() => void) | undefined;
 }
 
 interface Feed {
@@ -84,9 +87,12 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
 
   function leave(feed: Feed, follower: Follower): void {
     // What is left already may have made room for another feed of the same job.
-    if (!feed.followers.delete(follower) || feed.followers.size > 0) return;
-    clearTimeout(feed.timer);
-    feeds.delete(feed.id);
+    if (!feed.followers.delete(follower)) return;
+    if (feed.followers.size === 0) {
+      clearTimeout(feed.timer);
+      feeds.delete(feed.id);
+    }
+    safely(() => follower.left?.());
   }
 
   /** Whether one of the followers lacks something before these. */
@@ -105,11 +111,7 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     const event = readEvent(feed.id, feed.kind, follower.next, text);
     follower.next += 1;
     if (isLast(event)) leave(feed, follower);
-    try {
-      follower.listener(event);
-    } catch (error) {
-      warn(error);
-    }
+    safely(() => follower.listener(event));
   }
 
   /** Reads what the one that is furthest behind lacks. */
@@ -181,10 +183,10 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
       return size;
     },
 
-    async follow(id, after, check, listener) {
+    async follow(id, after, check, listener, left) {
       // Before it is read: nothing falls between the two.
       const feed = feedOf(id);
-      const follower: Follower = { next: after + 1, isReady: false, hasMissed: false, listener };
+      const follower: Follower = { next: after + 1, isReady: false, hasMissed: false, listener, left };
       feed.followers.add(follower);
       try {
         const reading = await source.read(id, after);
@@ -222,6 +224,15 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
       feeds.clear();
     },
   };
+}
+
+/** What is called is not ours. */
+function safely(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    warn(error);
+  }
 }
 
 function warn(error: unknown): void {

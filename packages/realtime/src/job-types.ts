@@ -20,6 +20,8 @@ export interface FollowOptions {
    * @default 0
    */
   after?: number | undefined;
+  /** Called when there is nothing left to tell, also where nothing was; and where the following is ended. */
+  onEnd?: (() => void) | undefined;
 }
 
 /** What sockets need of `jobs()`. */

@@ -122,10 +122,10 @@ export function jobs<Inputs extends object = Record<string, unknown>>(
       return { id: job.id };
     },
 
-    async follow(id, { owner, after = 0 }, listener) {
+    async follow(id, { owner, after = 0, onEnd }, listener) {
       requireInteger('follow', 'after', after, 0);
       const check = (reading: JobReading): void => requireOwner(reading, owner);
-      const stop = isId(id) ? await feeds.follow(id, after, check, listener) : undefined;
+      const stop = isId(id) ? await feeds.follow(id, after, check, listener, onEnd) : undefined;
       if (stop === undefined) throw new JobNotFoundError();
       return stop;
     },

@@ -122,6 +122,21 @@ describe('a search over a socket', () => {
     await eventually(() => searches.report().following === 0);
   });
 
+  it('that is over is none of those that are followed, however often the client asks', async () => {
+    const { url, searches, running } = await openSearch();
+    const socket = await enter(url, { auth: { token: 'ada' } });
+    const events = everything(socket);
+    for (let count = 0; count < 33; count += 1) {
+      const { id } = await searches.start('search', { q: 'a' }, { owner: 'ada' });
+      await eventually(() => running.length === count + 1);
+      running[count]?.finish([]);
+      await eventually(async () => (await searches.result(id, 'ada')).state === 'complete');
+      // The client knows the end, as where it comes back.
+      expect(await ask(socket, 'resume', { id, after: 2 })).toEqual({ id });
+    }
+    expect(tellNumbers(events)).toEqual([]);
+  });
+
   it('cannot be followed where there are no jobs', async () => {
     const errors: unknown[] = [];
     const { url } = await open({
