@@ -5,6 +5,7 @@ import { watchExpiry } from './expiry.js';
 import { Member } from './member.js';
 import type { Members } from './members.js';
 import type { SocketPrincipal } from './principal.js';
+import { recheck } from './renewal.js';
 import { draining, sessionEnded, tooManySockets } from './refusals.js';
 import { roomOf } from './rooms.js';
 import type { Settings } from './settings.js';
@@ -104,6 +105,7 @@ function begin(member: Member, since: number, door: Door): void {
   door.listen(member);
   if (settings.greeting) socket.emit('connected', greetingOf(member));
   watchExpiry(member, settings.expiryNoticeMs);
+  if (members.isDoubted(member, since)) void recheck(settings, members, member);
 }
 
 function greetingOf({ socket, principal }: Member): object {

@@ -3,7 +3,7 @@ import type { Socket } from 'socket.io';
 import type { Member } from './member.js';
 import { isMeant, type SocketPrincipal, type SocketTarget } from './principal.js';
 
-/** How long an ending is remembered, for sockets that were being let in just then: longer than that takes. */
+/** How long what happened is remembered, for sockets that were being let in just then: longer than that takes. */
 const REMEMBERED_MS = 60_000;
 const MAX_REMEMBERED = 1_000;
 
@@ -22,8 +22,12 @@ export interface Members {
   matching(target: SocketTarget): Member[];
   /** Remembers that these were ended. */
   note(target: SocketTarget): void;
+  /** Remembers that these are asked about anew; all of them where no target is given. */
+  noteDoubt(target: SocketTarget | undefined): void;
   /** Whether a socket that began to be let in at `since` was meant by an ending from then on. */
   hasEnded(member: Member, since: number): boolean;
+  /** Whether a socket that began to be let in at `since` is to be asked about anew. */
+  isDoubted(member: Member, since: number): boolean;
   /** Waits until all are gone, or the time is up. */
   gone(withinMs: number): Promise<void>;
 }
@@ -32,7 +36,8 @@ export function createMembers(): Members {
   const all = new Set<Member>();
   const bySocket = new WeakMap<Socket, Member>();
   const bySubject = new Map<string, Set<Member>>();
-  const endings: { at: number; target: SocketTarget }[] = [];
+  const endings = recent<SocketTarget>();
+  const doubts = recent<SocketTarget | undefined>();
 
   function index(member: Member, subject: string | undefined): void {
     if (subject === undefined) return;
@@ -75,18 +80,35 @@ export function createMembers(): Members {
       const candidates = target.subject === undefined ? all : (bySubject.get(target.subject) ?? []);
       return Array.from(candidates).filter(({ socket, principal }) => isMeant(target, socket.id, principal));
     },
-    note(target) {
-      const now = performance.now();
-      endings.push({ at: now, target });
-      const isOld = ({ at }: { at: number }): boolean => now - at > REMEMBERED_MS;
-      while (endings.length > MAX_REMEMBERED || (endings[0] !== undefined && isOld(endings[0])))
-        endings.shift();
-    },
+    note: endings.add,
+    noteDoubt: doubts.add,
     hasEnded: ({ socket, principal }, since) =>
-      endings.some(({ at, target }) => at >= since && isMeant(target, socket.id, principal)),
+      endings.some(since, (target) => isMeant(target, socket.id, principal)),
+    isDoubted: ({ socket, principal }, since) =>
+      doubts.some(since, (target) => target === undefined || isMeant(target, socket.id, principal)),
     async gone(withinMs) {
       const end = performance.now() + withinMs;
       while (all.size > 0 && performance.now() < end) await wait(10);
     },
+  };
+}
+
+/** What happened of late, for as long as somebody may ask. */
+interface Recent<What> {
+  readonly add: (what: What) => void;
+  /** Whether something of the sort happened from `since` on. */
+  some(since: number, isOfTheSort: (what: What) => boolean): boolean;
+}
+
+function recent<What>(): Recent<What> {
+  const all: { at: number; what: What }[] = [];
+  return {
+    add(what) {
+      const now = performance.now();
+      all.push({ at: now, what });
+      const isOld = ({ at }: { at: number }): boolean => now - at > REMEMBERED_MS;
+      while (all.length > MAX_REMEMBERED || (all[0] !== undefined && isOld(all[0]))) all.shift();
+    },
+    some: (since, isOfTheSort) => all.some(({ at, what }) => at >= since && isOfTheSort(what)),
   };
 }

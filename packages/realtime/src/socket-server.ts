@@ -75,6 +75,7 @@ export function openSockets(server: HttpServer, settings: Settings): OpenSockets
   }
 
   async function recheckAll(target?: SocketTarget): Promise<void> {
+    members.noteDoubt(target);
     const waiting = target === undefined ? Array.from(members) : members.matching(target);
     const worker = async (): Promise<void> => {
       for (let member = waiting.pop(); member !== undefined; member = waiting.pop()) {

@@ -252,6 +252,37 @@ describe('a sign-out', () => {
     expect(isUnsubscribed).toBe(true);
   });
 
+  it.for([
+    [
+      'a change of roles',
+      (tell: (event: Revocation) => void) => tell({ type: 'roles_changed', subject: 'ada' }),
+    ],
+    ['a gap', (_tell: unknown, gap: () => void) => gap()],
+  ] as const)('asks anew about who was being let in during %s', async ([, happens]) => {
+    let roles = ['reader'];
+    let tell: (event: Revocation) => void = () => undefined;
+    let gap: () => void = () => undefined;
+    let letIn: (() => void) | undefined;
+    const { url, live } = await open({
+      authenticate: () => ({ subject: 'ada', roles }),
+      limit: (_principal, event) =>
+        event === 'connect' ? new Promise<void>((resolve) => (letIn = resolve)) : undefined,
+      revoked(listener, { onGap }) {
+        tell = listener;
+        gap = onGap;
+      },
+      events: { who: { handler: (_payload, { principal }) => principal.roles } },
+    });
+    const entered = enter(url);
+    await eventually(() => letIn !== undefined);
+    roles = [];
+    happens(tell, gap);
+    letIn?.();
+    const socket = await entered;
+    await eventually(async () => (await ask<string[]>(socket, 'who')).length === 0);
+    expect(live.report().sockets).toBe(1);
+  });
+
   it('is over for a socket that goes while it is asked about: it counts for nobody any more', async () => {
     let isSlow = false;
     const answers: (() => void)[] = [];
