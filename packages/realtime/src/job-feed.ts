@@ -36,6 +36,8 @@ export interface Feeds {
 }
 
 interface Follower {
+  /** The number of the first event that it waited for. */
+  readonly first: number;
   /** The number of the event that it waits for. */
   next: number;
   /** Whether it may be told. */
@@ -151,14 +153,28 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     feed.misses = 0;
     deliver(feed, after + 1, reading.events);
     if (reading.state !== 'running') {
-      // Who says to know more than there is waits for nothing.
-      for (const follower of Array.from(feed.followers)) {
-        if (follower.next > reading.length) leave(feed, follower);
-      }
+      for (const follower of Array.from(feed.followers)) await finish(feed, follower, reading.length);
       return everyMs;
     }
     if (reading.leaseLeftMs <= 0) source.abandoned(feed.id);
     return reading.leaseLeftMs <= 0 ? everyMs : reading.leaseLeftMs;
+  }
+
+  /**
+   * The job has ended, and there is nothing more to tell, unless to who has heard more than there is, and not the end: of
+   * a run in a process that was cut off from the store, and whose job another ended with less to tell.
+   */
+  async function finish(feed: Feed, follower: Follower, length: number): Promise<void> {
+    if (!follower.isReady || follower.next <= length) return;
+    // The client says that it knows the end.
+    const knowsEnd = follower.next === follower.first && follower.first === length + 1;
+    try {
+      const end = knowsEnd ? undefined : (await source.read(feed.id, -1))?.events.at(-1);
+      if (end !== undefined) tell(feed, follower, end);
+      leave(feed, follower);
+    } catch {
+      // Nobody can say now; it is looked at again.
+    }
   }
 
   /** Once may be a store that has just come back empty, before whoever runs the job has filled it again. */
@@ -186,7 +202,8 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     async follow(id, after, check, listener, left) {
       // Before it is read: nothing falls between the two.
       const feed = feedOf(id);
-      const follower: Follower = { next: after + 1, isReady: false, hasMissed: false, listener, left };
+      const first = after + 1;
+      const follower: Follower = { first, next: first, isReady: false, hasMissed: false, listener, left };
       feed.followers.add(follower);
       try {
         const reading = await source.read(id, after);
@@ -198,9 +215,9 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
         feed.kind = reading.kind;
         follower.isReady = true;
         for (const text of reading.events.slice(follower.next - after - 1)) tell(feed, follower, text);
-        // There is nothing left to wait for, be it that the client knows the end.
-        if (reading.state !== 'running' && follower.next > reading.length) leave(feed, follower);
-        else if (follower.hasMissed || reading.leaseLeftMs <= 0) void look(feed);
+        if (reading.state !== 'running') await finish(feed, follower, reading.length);
+        if (!feed.followers.has(follower)) return () => undefined;
+        if (follower.hasMissed || reading.leaseLeftMs <= 0) void look(feed);
         else lookLater(feed, reading.leaseLeftMs);
       } catch (error) {
         leave(feed, follower);

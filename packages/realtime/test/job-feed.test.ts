@@ -121,6 +121,34 @@ describe('a feed', () => {
     feeds.close();
   });
 
+  it('tells the end also where another run of the job has told less than was heard of the one before', async () => {
+    const { events, source } = logOf([progress(1)]);
+    const feeds = createFeeds(source, 30);
+    const got: JobEvent[] = [];
+    await feeds.follow('id', 0, nothing, (event) => got.push(event));
+    // Of the process that was cut off from the store; these are never kept.
+    feeds.offer('id', 2, [progress(2), progress(3), progress(4)]);
+    events.push(writeEvent('complete', {}));
+    await eventually(() => feeds.size === 0);
+    expect(got.map(({ seq, type }) => `${seq} ${type}`)).toEqual([
+      '1 progress',
+      '2 progress',
+      '3 progress',
+      '4 progress',
+      '5 complete',
+    ]);
+
+    // Nor waits who has heard so and comes back.
+    got.splice(0);
+    await feeds.follow('id', 4, nothing, (event) => got.push(event));
+    expect(got.map(({ seq, type }) => `${seq} ${type}`)).toEqual(['5 complete']);
+    // Who knows the end is told nothing.
+    await feeds.follow('id', 2, nothing, (event) => got.push(event));
+    expect(got).toHaveLength(1);
+    expect(feeds.size).toBe(0);
+    feeds.close();
+  });
+
   it('ends where a listener says so, also from inside', async () => {
     const { events, source } = logOf([progress(1)]);
     const feeds = createFeeds(source, 1_000);
