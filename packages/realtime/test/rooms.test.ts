@@ -147,13 +147,10 @@ describe('rooms', () => {
     const ada = await enter(url, { auth: { token: 'ada' } });
     await enter(url, { auth: { token: 'bob' } });
     await ask(ada, 'join', { room: 'news' });
-    const start = performance.now();
     expect(await live.fetchSockets({ room: 'news' })).toMatchObject({
       sockets: [{ id: ada.id, subject: 'ada', rooms: ['news'] }],
       partial: false,
       nodes: 1,
     });
-    // There is nobody to wait for.
-    expect(performance.now() - start).toBeLessThan(500);
   });
 });
