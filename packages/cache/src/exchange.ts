@@ -66,12 +66,15 @@ export class Exchange implements RecorderListener {
   /** Whether there was nobody left to answer before the answer had an end. */
   private isLeft = false;
   private statedLength: string | undefined = undefined;
+  /** Whether it said who asks: a step below may take that away before it answers. */
+  private hadCredentials: boolean;
 
   constructor(private readonly call: Call) {
     const { engine, res } = call;
     this.above = listenersOf(res);
     this.before = fieldsNow(res);
     this.stamp = engine.store.stamp;
+    this.hadCredentials = hasCredentials(call.req);
     this.recorder = new Recorder(res, engine.settings.maxBodyBytes, this);
   }
 
@@ -99,7 +102,8 @@ export class Exchange implements RecorderListener {
     }
 
     const verdict = this.judgeNow(statusCode, undefined);
-    const kept = typeof verdict === 'object' && !this.isTooLong();
+    const isTooLong = Number(this.statedLength) > engine.settings.maxBodyBytes;
+    const kept = typeof verdict === 'object' && !isTooLong;
     if (kept) {
       if (whole !== undefined && engine.settings.etag && statusCode === 200)
         this.isEtagOurs = addEtag(res, whole);
@@ -136,7 +140,7 @@ export class Exchange implements RecorderListener {
     const cookies = res.getHeader('set-cookie');
     if (cookies !== undefined && cookies !== this.before.get('set-cookie')) return this.refuse('set-cookie');
     const isOpen = head.isPublic || this.call.key.isPersonal;
-    if (!isOpen && hasCredentials(this.call.req)) return this.refuse('credentials');
+    if (!isOpen && this.hasCredentials()) return this.refuse('credentials');
     this.store(new Entry({ ...head, tookMs: performance.now() - this.startedAt }, body));
     engine.tally.stored += 1;
   }
@@ -169,6 +173,7 @@ export class Exchange implements RecorderListener {
     this.startedAt = other.startedAt;
     this.stamp = other.stamp;
     this.hasValidated = other.hasValidated;
+    this.hadCredentials = other.hadCredentials;
   }
 
   private freshen(stale: Entry): Course {
@@ -259,18 +264,22 @@ export class Exchange implements RecorderListener {
     return isNotModified(new Entry(head, EMPTY), this.call.conditions);
   }
 
+  private hasCredentials(): boolean {
+    return this.hadCredentials || hasCredentials(this.call.req);
+  }
+
   private isSentPrivate(): boolean {
     return this.call.engine.settings.shared || this.call.key.isPersonal;
   }
 
   private judgeNow(status: number, fields: readonly Field[] | undefined): ReturnType<typeof judge> {
-    const { engine, req, res, key } = this.call;
+    const { engine, res, key } = this.call;
     const verdict = judge(
       answerOf(res, this.before, status, fields),
       {
         now: engine.now(),
         tookMs: performance.now() - this.startedAt,
-        hasCredentials: hasCredentials(req),
+        hasCredentials: this.hasCredentials(),
         isPersonal: key.isPersonal,
       },
       engine.settings.policy,
@@ -325,11 +334,6 @@ export class Exchange implements RecorderListener {
     if (!PASSING.has(why)) engine.noteNotKept(key);
     // Where it was an error, the next in line tries before all the others do.
     flight?.land(why === 'status' && res.statusCode >= 500 ? 'failed' : 'not-kept');
-  }
-
-  private isTooLong(): boolean {
-    const length = this.call.res.getHeader('content-length');
-    return length !== undefined && Number(length) > this.call.engine.settings.maxBodyBytes;
   }
 
   /** What an upstream or a handler breaks off, or counts wrongly, is no answer for anybody else. */

@@ -3,13 +3,15 @@ import type { IncomingMessage } from 'node:http';
 import { createServer, request, type RequestOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import express, { type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { selfSigned } from '../../../test/support/self-signed.js';
 import { send } from '../../../test/support/send.js';
 import { byUser, cache, cachedRoute, memoryStore } from '../src/index.js';
-import { counting, fields, get, serving } from './support.js';
+import { clock, counting, fields, get, serving } from './support.js';
 
 /** Answers by who asks, as a careless handler does: without a word about caches. */
 const whoAmI: RequestHandler = (req, res) => {
@@ -38,6 +40,44 @@ describe('two users', () => {
       const { text } = await get(`${url}/me`, who);
       expect(text).toContain(name);
     }
+  });
+
+  it.each(['authorization', 'cookie', 'x-api-key'])(
+    'with %s never see each other either where a step below takes it off the request',
+    async (name) => {
+      const checked: RequestHandler = (req, res) => {
+        const who = String(req.headers[name] ?? 'nobody');
+        // As a gateway does, whose upstream is not to see it.
+        Reflect.deleteProperty(req.headers, name);
+        res.send(`page of ${who}`);
+      };
+      const url = await serving(cache({ ttlMs: 60_000 }), checked);
+      for (const who of ['alice', 'bob'])
+        expect((await get(url, { [name]: who })).text).toBe(`page of ${who}`);
+      expect((await get(url)).text).toBe('page of nobody');
+      expect((await get(url, { [name]: 'bob' })).text).toBe('page of bob');
+    },
+  );
+
+  it('are kept apart also where that is done while an older answer is sent in its place', async () => {
+    const { now, pass } = clock();
+    let isPersonal = false;
+    const checked: RequestHandler = async (req, res) => {
+      const { authorization } = req.headers;
+      delete req.headers.authorization;
+      if (!isPersonal) return void res.set('cache-control', 'public, max-age=10').end('for all');
+      await pause(50);
+      res.end(`page of ${authorization ?? 'nobody'}`);
+    };
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, softTimeoutMs: 10 });
+    const url = await serving(route, checked);
+    await get(url);
+    isPersonal = true;
+    pass(11);
+    expect((await get(url, { authorization: 'alice' })).text).toBe('for all');
+    await eventually(() => route.report().refused.credentials === 1);
+    pass(60);
+    expect((await get(url)).text).toBe('page of nobody');
   });
 
   it('who are signed in get nothing that was kept for nobody in particular', async () => {
