@@ -338,7 +338,10 @@ export class Exchange implements RecorderListener {
 
   /** What an upstream or a handler breaks off, or counts wrongly, is no answer for anybody else. */
   private isComplete(body: Buffer): boolean {
-    if (this.planned?.status === 204) return true;
+    // What was begun came to nothing, and what is sent in its place, such as an error, is another answer.
+    const { statusCode } = this.call.res;
+    if (statusCode !== this.planned?.status && statusCode !== 304) return false;
+    if (statusCode === 204) return true;
     if (this.statedLength !== undefined) return Number(this.statedLength) === body.length;
     // Handlers that see that nobody is there any more end before they are through.
     return this.isWhole || !this.isLeft;

@@ -117,6 +117,44 @@ describe('an answer that is not whole', () => {
     res.end();
   };
 
+  it.each<[string, RequestHandler]>([
+    ['what it writes is none of text or bytes', (req, res) => void res.write(req.app.locals['nothing'])],
+    [
+      'its reason has a character that none may have',
+      (_req, res) => void res.writeHead(200, 'caf\u2615', { 'content-type': 'text/html' }).end('half'),
+    ],
+    [
+      'what it has written is still held back above',
+      (_req, res) => {
+        res.write('half');
+        throw new Error('the other half is gone');
+      },
+    ],
+  ])('is an error, and no answer for others, where %s', async (_what, faulty) => {
+    const { route, handlers } = firstBy(faulty);
+    const holding: RequestHandler = (_req, res, next) => {
+      // As a session does until it is saved; and the request is logged elsewhere.
+      const held: unknown[][] = [];
+      const [write, end] = [res.write.bind(res), res.end.bind(res)];
+      Object.assign(res, {
+        err: undefined,
+        write: (...args: unknown[]) => {
+          if (typeof args[0] !== 'string') return Reflect.apply(write, res, args) as boolean;
+          return held.push(args) > 0;
+        },
+        end: (...args: unknown[]) => {
+          for (const each of held) Reflect.apply(write, res, each);
+          return Reflect.apply(end, res, args) as typeof res;
+        },
+      });
+      next();
+    };
+    const url = await serving(holding, ...handlers);
+    await bytesOf(url);
+    expect(route.report()).toMatchObject({ stored: 0, entries: 0 });
+    expect(await get(url)).toMatchObject({ status: 200, text: 'answer 2' });
+  });
+
   it('is not kept where its handler stops since the client has gone', async () => {
     const route = cache({ ttlMs: 60_000 });
     const url = await serving(route, inParts);
