@@ -50,7 +50,8 @@ export class Exchange implements RecorderListener {
   readonly recorder: Recorder;
   /** Who listened to the response before the handlers did. */
   readonly above: Listeners;
-  private readonly before: Before;
+  /** The fields that stood there before the handlers were asked. */
+  readonly before: Before;
   private startedAt = performance.now();
   private stamp: number;
   /** Set once it is clear that the answer is kept. */
@@ -155,17 +156,14 @@ export class Exchange implements RecorderListener {
   /**
    * Sends what there is, since a new answer takes too long. The handlers go on, and are heard no more here.
    *
-   * @returns the fields that they have set so far
+   * @returns the fields as they have left them so far
    */
-  giveStale(stale: Entry): Map<string, string | number | readonly string[]> {
-    const below = new Map<string, string | number | readonly string[]>();
-    for (const [name, value] of fieldsNow(this.call.res)) {
-      if (value !== undefined && value !== this.before.get(name)) below.set(name, value);
-    }
+  giveStale(stale: Entry): Before {
+    const fields = fieldsNow(this.call.res);
     this.sendStale(stale, 'fwd=stale; detail=soft-timeout');
     this.recorder.mute();
     if (!this.call.res.headersSent) this.recorder.freezeHead();
-    return below;
+    return fields;
   }
 
   /** Goes on with what another one has begun. */

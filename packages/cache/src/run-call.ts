@@ -4,8 +4,9 @@ import type { CacheKey } from './cache-key.js';
 import { canDetach, detached } from './detached.js';
 import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
-import { claimOrFind, type Flight } from './flights.js';
 import { Exchange, type Call } from './exchange.js';
+import { fieldsNow, restore } from './fields.js';
+import { claimOrFind, type Flight } from './flights.js';
 import { conditionsOf } from './reply.js';
 import { find, flightKeyOf } from './variants.js';
 
@@ -37,17 +38,18 @@ export function runCall(call: RunnableCall, next: NextFunction): void {
 function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry): void {
   const { engine, req, res, flightKey } = call;
   const { statusCode } = res;
-  const set = exchange.giveStale(stale);
+  const fields = exchange.giveStale(stale);
   // Somebody above holds it back: there is no other response to be had yet, and this one is deaf.
   if (!res.headersSent) return;
   const other = detached(req, res, exchange.above);
   const flight = engine.flights.start(flightKey);
   flight.isSlow = true;
+  restore(other, exchange.before);
   const rest = new Exchange({ ...call, res: other, flight, isBackground: true });
   rest.inherit(exchange);
   other.on('close', () => rest.abandoned());
   other.statusCode = statusCode;
-  for (const [name, value] of set) other.setHeader(name, value);
+  restore(other, fields);
 }
 
 /** Makes an answer anew once the client has the one there is. Nobody waits for it. */
@@ -62,6 +64,8 @@ export function refreshLater(
 ): void {
   const flightKey = flightKeyOf(req, key, list);
   if (engine.flights.get(flightKey) !== undefined || !canDetach(req, res)) return;
+  // What the handlers answer, and what of it is kept, depends on what stands above them.
+  const above = fieldsNow(res);
   // Of a connection that is closed Node knows the other end only where it was asked before: `req.ip`, and whether a
   // proxy is trusted that says how the visitor came, depend on it.
   Reflect.get(req.socket, 'remoteAddress');
@@ -83,6 +87,7 @@ export function refreshLater(
     if (claim?.isMine === false || found !== undefined) return flight.land('failed');
     flight.claim = claim;
     const other = detached(req, res, undefined);
+    restore(other, above);
     const conditions = conditionsOf(req);
     const call = { engine, req, res: other, key, flightKey, list, stale, why: '', conditions, flight };
     const exchange = new Exchange({ ...call, isBackground: true });

@@ -267,6 +267,35 @@ describe('an older answer that is held back by who stands above', () => {
   });
 });
 
+describe('an answer that is made anew when its client has gone', () => {
+  it.each([
+    ['after a stale one was sent', { staleWhileRevalidateMs: 60_000 }],
+    ['after a stale one was sent since it took long', { staleIfErrorMs: 60_000, softTimeoutMs: 20 }],
+  ])('sees what stands above, and leaves it as the first one did, %s', async (_when, options) => {
+    const { now, pass } = clock();
+    const above: RequestHandler = (_req, res, next) => {
+      res.set({ 'x-frame-options': 'DENY', 'access-control-allow-origin': 'https://app.example' });
+      next();
+    };
+    const handler = counting(async (_req, res, next) => {
+      res.removeHeader('x-frame-options');
+      // As a proxy does with what its upstream says.
+      if (!res.hasHeader('access-control-allow-origin')) res.set('access-control-allow-origin', '*');
+      if (handler.calls() > 1) await pause(50);
+      next();
+    });
+    const route = cache({ now, ttlMs: 10_000, ...options });
+    const url = await serving(above, route, handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).text).toBe('answer 1');
+    await eventually(() => route.report().stored === 2);
+    const { text, headers } = await get(url);
+    expect([text, headers['x-frame-options']]).toEqual(['answer 2', undefined]);
+    expect(headers['access-control-allow-origin']).toBe('https://app.example');
+  });
+});
+
 describe('earlyRefresh', () => {
   it('makes an answer anew before it is stale, the likelier the nearer that is', async () => {
     const { now, pass } = clock();
