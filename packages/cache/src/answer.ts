@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Response } from 'express';
 import { routeTemplate } from '@signalbox/context';
-import { fieldOf, type EntryHead, type Field } from './entry.js';
+import { fieldOf, type Entry, type EntryHead, type Field } from './entry.js';
 import type { Call } from './exchange.js';
 import { joinedField, type Before } from './fields.js';
 import { httpDate } from './http-date.js';
 import { requireTags } from './options.js';
 import type { Answer, Verdict } from './policy.js';
+import { isSameEtag } from './reply.js';
 
 /** Gives an answer a validator, where it has none. Weak, since who stands above may still compress it. */
 export function addEtag(res: ServerResponse, body: Buffer): boolean {
@@ -49,6 +50,12 @@ export function freshened(stored: readonly Field[], newer: readonly Field[], now
   if (fieldOf(news, 'date') === undefined) news.push(['Date', httpDate(now)]);
   const replaced = new Set(news.map(([name]) => name.toLowerCase()));
   return [...stored.filter(([name]) => !replaced.has(name.toLowerCase())), ...news];
+}
+
+/** RFC 9111 section 4.3.4: a 304 about another answer than the one that is kept renews nothing. */
+export function isAbout(res: ServerResponse, { head }: Entry): boolean {
+  const etag = joinedField(res.getHeader('etag'));
+  return etag === undefined || head.etag === undefined || isSameEtag(etag, head.etag);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { CacheKey } from './cache-key.js';
 import { listenersOf, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import { EMPTY, Entry, fieldOf, type EntryHead, type Field } from './entry.js';
-import { addEtag, answerOf, entryHead, freshened, tagsOf } from './answer.js';
+import { addEtag, answerOf, entryHead, freshened, isAbout, tagsOf } from './answer.js';
 import {
   fieldsBelow,
   fieldsNow,
@@ -18,7 +18,7 @@ import type { Flight } from './flights.js';
 import { judge, type Refusal, type Verdict } from './policy.js';
 import { Recorder, type Course, type RecorderListener } from './recorder.js';
 import { hasCredentials, setRequestField } from './request-fields.js';
-import { isNotModified, isSameEtag, makePrivate, sendEntry, type Conditions } from './reply.js';
+import { isNotModified, makeNotModified, makePrivate, sendEntry, type Conditions } from './reply.js';
 import { keep } from './variants.js';
 import { variantOf } from './request-key.js';
 
@@ -67,6 +67,8 @@ export class Exchange implements RecorderListener {
   /** Whether there was nobody left to answer before the answer had an end. */
   private isLeft = false;
   private statedLength: string | undefined = undefined;
+  /** The fields of the answer, where the client is told that it has it already. */
+  private notModified: Before | undefined = undefined;
   /** Whether it said who asks: a step below may take that away before it answers. */
   private hadCredentials: boolean;
 
@@ -115,19 +117,29 @@ export class Exchange implements RecorderListener {
     engine.markForwarded(res, kept ? `${this.call.why}; stored` : this.call.why);
     engine.note(req, 'miss', undefined);
     if (this.isSentPrivate()) makePrivate(res);
-    return kept && this.isKnownToClient() ? this.sendNotModified() : kept ? 'record' : 'pass';
+    if (!kept) return 'pass';
+    if (!this.isKnownToClient()) return 'record';
+    this.notModified = fieldsNow(res);
+    return 'divert';
   }
 
   /** Who waits for it need not wait for its end, which may be far. */
   tooLong(): void {
     if (this.planned !== undefined) this.refuse('too-large');
+    this.sendNotModified();
   }
 
   done(body: Buffer | undefined): void {
     // The client got what there was, and what becomes of the rest is settled.
     if (this.isOver) return;
-    const { engine, res } = this.call;
     this.isOver = true;
+    this.settle(body);
+    // Not before: handlers stop where the response is over.
+    this.sendNotModified();
+  }
+
+  private settle(body: Buffer | undefined): void {
+    const { engine, res } = this.call;
     const head = this.planned;
     if (head === undefined) {
       this.call.flight?.land('not-kept');
@@ -177,7 +189,7 @@ export class Exchange implements RecorderListener {
   private freshen(stale: Entry): Course {
     const { engine, req, res, why, isBackground } = this.call;
     this.isOver = true;
-    const entry = this.isAbout(stale) ? this.renewed(stale) : this.distrusted(stale);
+    const entry = isAbout(res, stale) ? this.renewed(stale) : this.distrusted(stale);
     if (isBackground) return 'pass';
     restore(res, this.before);
     engine.markForwarded(res, `${why}; fwd-status=304${this.planned === undefined ? '' : '; stored'}`);
@@ -212,12 +224,6 @@ export class Exchange implements RecorderListener {
     return entry;
   }
 
-  /** RFC 9111 section 4.3.4: a 304 about another answer than the one that is kept renews nothing. */
-  private isAbout({ head }: Entry): boolean {
-    const etag = joinedField(this.call.res.getHeader('etag'));
-    return etag === undefined || head.etag === undefined || isSameEtag(etag, head.etag);
-  }
-
   /** It was said to be what there is, and goes out once more; the next request asks for all of it. */
   private distrusted(stale: Entry): Entry {
     void this.call.engine.store.remove(this.call.key);
@@ -246,20 +252,16 @@ export class Exchange implements RecorderListener {
     );
   }
 
-  private sendNotModified(): Course {
-    const { res } = this.call;
-    res.statusCode = 304;
-    for (const name of ['Content-Type', 'Content-Length', 'Content-Encoding', 'Transfer-Encoding']) {
-      res.removeHeader(name);
-    }
+  private sendNotModified(): void {
+    if (this.notModified === undefined) return;
+    makeNotModified(this.call.res, this.notModified);
+    this.notModified = undefined;
     this.recorder.send(undefined);
-    return 'divert';
   }
 
   private isKnownToClient(): boolean {
     const head = this.planned;
-    if (head === undefined || head.status !== 200) return false;
-    return isNotModified(new Entry(head, EMPTY), this.call.conditions);
+    return head?.status === 200 && isNotModified(new Entry(head, EMPTY), this.call.conditions);
   }
 
   private hasCredentials(): boolean {
@@ -337,9 +339,8 @@ export class Exchange implements RecorderListener {
   /** What an upstream or a handler breaks off, or counts wrongly, is no answer for anybody else. */
   private isComplete(body: Buffer): boolean {
     // What was begun came to nothing, and what is sent in its place, such as an error, is another answer.
-    const { statusCode } = this.call.res;
-    if (statusCode !== this.planned?.status && statusCode !== 304) return false;
-    if (statusCode === 204) return true;
+    if (this.call.res.statusCode !== this.planned?.status) return false;
+    if (this.planned.status === 204) return true;
     if (this.statedLength !== undefined) return Number(this.statedLength) === body.length;
     // Handlers that see that nobody is there any more end before they are through.
     return this.isWhole || !this.isLeft;

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Request } from 'express';
 import { fieldOf, type Entry, type EntryHead } from './entry.js';
-import { joinedField, listed } from './fields.js';
+import { joinedField, listed, restore, type Before } from './fields.js';
 import { parseHttpDate } from './http-date.js';
 import { Recorder } from './recorder.js';
 
@@ -80,6 +80,16 @@ export function sendEntry(
   }
   if (head.status !== 204) res.setHeader('Content-Length', String(body.length));
   send(req.method === 'HEAD' ? undefined : body);
+}
+
+/** Makes it a 304 with the fields of the answer, whatever has become of the response since they were set. */
+export function makeNotModified(res: ServerResponse, fields: Before): void {
+  restore(res, fields);
+  res.statusCode = 304;
+  res.statusMessage = '';
+  for (const name of ['Content-Type', 'Content-Length', 'Content-Encoding', 'Transfer-Encoding']) {
+    res.removeHeader(name);
+  }
 }
 
 /** RFC 9110 section 13.2.2: `If-None-Match` comes first, and `If-Modified-Since` only where it is absent. */

@@ -168,15 +168,49 @@ describe('an answer that is not whole', () => {
   });
 
   it.each([{}, { 'content-length': '28' }])(
-    'is not kept where its handler stops since the client has it already: %j',
+    'is made whole, and kept, also for a client that has it already: %j',
     async (stated) => {
       const route = cache({ ttlMs: 60_000 });
       const url = await serving(route, fields(stated), inParts);
-      expect((await get(url, { 'if-none-match': '"v1"' })).status).toBe(304);
-      await eventually(() => route.report().refused.incomplete === 1);
-      expect((await get(url)).text).toBe('part 1 part 2 part 3 part 4 ');
+      const { status, text, headers } = await get(url, { 'if-none-match': '"v1"' });
+      expect([status, text, headers.etag]).toEqual([304, '', '"v1"']);
+      expect(headers['cache-status']).toBe('signalbox; fwd=uri-miss; stored');
+      const kept = await get(url);
+      expect(kept.text).toBe('part 1 part 2 part 3 part 4 ');
+      expect(kept.headers['cache-status']).toContain('hit');
     },
   );
+
+  it.each<[string, RequestHandler]>([
+    [
+      'breaks off, and an error is answered',
+      (_req, res) => {
+        res.set('etag', '"v1"').write('half');
+        throw new Error('the other half is gone');
+      },
+    ],
+    [
+      'is longer than any that is kept',
+      async (_req, res) => {
+        res.set('etag', '"v1"');
+        for (let part = 0; part < 40 && !res.destroyed; part += 1) {
+          res.write('x'.repeat(50_000));
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        res.end();
+      },
+    ],
+  ])('is not kept, and not sent to a client that has it already, where it %s', async (_what, handler) => {
+    const silent: RequestHandler = (_req, res, next) => {
+      Object.assign(res, { err: undefined });
+      next();
+    };
+    const route = cache({ ttlMs: 60_000 });
+    const url = await serving(silent, route, handler);
+    const { status, text, headers } = await get(url, { 'if-none-match': '"v1"' });
+    expect([status, text, headers.etag, headers['content-type']]).toEqual([304, '', '"v1"', undefined]);
+    expect(route.report()).toMatchObject({ stored: 0, entries: 0 });
+  });
 
   it.each(faults.slice(0, 3))('leaves nobody waiting where it %s', async (_what, faulty) => {
     const failures: (() => void)[] = [];
