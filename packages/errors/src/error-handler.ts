@@ -111,6 +111,8 @@ const STALE_FIELDS = [
   'Last-Modified',
   'Expires',
   'Transfer-Encoding',
+  // Node throws where it is announced for an answer whose length is known.
+  'Trailer',
 ];
 
 function prepareHeaders(res: Response, failure: Failure, { noStore, keepCookies }: ResolvedOptions): void {

@@ -460,6 +460,21 @@ describe('errorHandler', () => {
     expect((await get(url)).statusText).toBe('Not Found');
   });
 
+  it('answers where the failed handler had announced a trailer', async () => {
+    const url = await listen(
+      app({}, (_req, res) => {
+        res.set('Trailer', 'Server-Timing');
+        throw new Error('late');
+      }),
+    );
+
+    const response = await get(url);
+
+    expect(response.status).toBe(500);
+    expect(response.headers.has('trailer')).toBe(false);
+    expect((await bodyOf(response)).error.type).toBe('internal_server_error');
+  });
+
   it.each<[string, ErrorHandlerOptions | Record<string, unknown>]>([
     ['format', { format: 'xml' }],
     ['development', { development: 'yes' }],
