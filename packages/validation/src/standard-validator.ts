@@ -2,9 +2,16 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 
 type Result = StandardSchemaV1.Result<unknown>;
 
-/** The asynchronous parser that zod's schemas have beside the standard's `validate`. */
+/** What zod's schemas have beside the standard's `validate`. */
 interface ZodLike {
   safeParseAsync(value: unknown): Promise<ZodResult>;
+  /** From version 4 on. */
+  readonly _zod?: { run(payload: ZodPayload, context: { async: boolean }): ZodPayload | Promise<ZodPayload> };
+}
+
+interface ZodPayload {
+  readonly value: unknown;
+  readonly issues: readonly unknown[];
 }
 
 type ZodResult =
@@ -23,35 +30,26 @@ export function standardValidator(schema: StandardSchemaV1): (value: unknown) =>
 }
 
 /**
- * zod's `validate` tries every schema synchronously first. Of an asynchronous one that runs the
- * refinements twice, and the promises of the first time are dropped: should one reject, as with its
- * database gone, nobody hears it and the process ends. So the asynchronous parser is asked, until a
- * value that has just passed it shows that the schema needs no waiting.
+ * zod's `validate` tries every schema synchronously first. Where it comes upon an asynchronous refinement it begins
+ * anew, and drops the promise that it had: should that one reject, as with its database gone, nobody hears it and the
+ * process ends. So the schema is run as its asynchronous parser runs it, which waits for nothing where nothing has to be
+ * waited for. Issues get their words from the parsers.
  */
 function zodValidator(
   schema: ZodLike,
   standard: StandardSchemaV1.Props,
 ): (value: unknown) => Result | Promise<Result> {
-  let kind: 'untried' | 'sync' | 'async' = 'untried';
-
-  const tryOut = async (value: unknown): Promise<Result> => {
-    const parsed = await schema.safeParseAsync(value);
-    if (parsed.success && kind === 'untried') {
-      const again = standard.validate(value);
-      kind = isPromise(again) ? 'async' : 'sync';
-      if (isPromise(again)) again.catch(() => undefined);
-    }
-    return toResult(parsed);
-  };
+  // Of zod 3 nobody knows beforehand.
+  let isAsync = schema._zod === undefined;
+  const parse = async (value: unknown): Promise<Result> => toResult(await schema.safeParseAsync(value));
 
   return function validateByZod(value) {
-    if (kind === 'untried') return tryOut(value);
-    if (kind === 'async') return schema.safeParseAsync(value).then(toResult);
+    const ran = isAsync ? undefined : schema._zod?.run({ value, issues: [] }, { async: true });
+    if (ran === undefined) return parse(value);
+    if (!isPromise(ran)) return ran.issues.length === 0 ? { value: ran.value } : standard.validate(value);
 
-    const result = standard.validate(value);
-    // In a part of the schema that no request had reached before.
-    if (isPromise(result)) kind = 'async';
-    return result;
+    isAsync = true;
+    return ran.then((late) => (late.issues.length === 0 ? { value: late.value } : parse(value)));
   };
 }
 
