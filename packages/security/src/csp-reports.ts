@@ -5,8 +5,8 @@ import { cspReportsIn, type CspReport } from './csp-report.js';
 
 /** Options of {@link cspReports}. */
 export interface CspReportsOptions {
-  /** Gets every report that is taken. What it throws becomes a process warning. */
-  onReport?: ((report: CspReport, req: Request) => void) | undefined;
+  /** Gets every report that is taken, and is not waited for. What it throws or rejects with becomes a process warning. */
+  onReport?: ((report: CspReport, req: Request) => void | Promise<void>) | undefined;
   /**
    * Longer bodies are not read.
    * @default 65_536
@@ -58,7 +58,7 @@ export function cspReports(options: CspReportsOptions = {}): RequestHandler {
         const { directive: rule, enforced } = report;
         signals.securityFinding.publish({ kind: 'csp_report', rule, enforced });
       }
-      tell(onReport, report, req);
+      void tell(onReport, report, req);
     }
     res.status(204).end();
   };
@@ -103,10 +103,9 @@ async function textOf(req: Request, parsed: unknown, maxBytes: number): Promise<
   return Buffer.concat(chunks).toString();
 }
 
-function tell(onReport: CspReportsOptions['onReport'], report: CspReport, req: Request): void {
-  if (onReport === undefined) return;
+async function tell(onReport: CspReportsOptions['onReport'], report: CspReport, req: Request): Promise<void> {
   try {
-    onReport(report, req);
+    await onReport?.(report, req);
   } catch (error) {
     process.emitWarning(error instanceof Error ? error : new Error(String(error)));
   }

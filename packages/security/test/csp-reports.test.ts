@@ -150,16 +150,18 @@ describe('cspReports', () => {
     expect(findings).toHaveLength(23);
   });
 
-  it('goes on where a listener throws', async () => {
+  it.each<[string, () => void | Promise<void>]>([
+    [
+      'throws',
+      () => {
+        throw new Error('the listener failed');
+      },
+    ],
+    ['rejects', async () => Promise.reject(new Error('the listener failed'))],
+  ])('goes on where a listener %s', async (_how, onReport) => {
     const findings = heard(signals.securityFinding);
     const warned = new Promise((resolve) => process.once('warning', resolve));
-    const url = await listen(
-      appWith({
-        onReport: () => {
-          throw new Error('the listener failed');
-        },
-      }),
-    );
+    const url = await listen(appWith({ onReport }));
 
     expect(await report(url, OLD)).toBe(204);
     expect(findings).toHaveLength(1);
