@@ -6,7 +6,7 @@ import { cspReportsIn, type CspReport } from './csp-report.js';
 /** Options of {@link cspReports}. */
 export interface CspReportsOptions {
   /** Gets every report that is taken, and is not waited for. What it throws or rejects with becomes a process warning. */
-  onReport?: ((report: CspReport, req: Request) => void | Promise<void>) | undefined;
+  onReport?: ((report: CspReport, req: Request) => unknown) | undefined;
   /**
    * Longer bodies are not read.
    * @default 65_536
