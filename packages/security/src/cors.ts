@@ -47,7 +47,12 @@ export function cors(options: CorsOptions): RequestHandler {
     }
     const allowed = policy.judge(origin, req);
     if (typeof allowed === 'boolean') answer(allowed, origin, policy, req, res, next);
-    else void allowed.then((late) => answer(late, origin, policy, req, res, next));
+    else {
+      void allowed.then((late) => {
+        // Who was asked in the meantime may have answered, such as a timer: headers can no longer be set.
+        if (!res.headersSent) answer(late, origin, policy, req, res, next);
+      });
+    }
   };
 }
 

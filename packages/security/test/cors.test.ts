@@ -2,7 +2,7 @@ import { errorHandler, ForbiddenError, notFound } from '@signalbox/errors';
 import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type Express } from 'express';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { heard } from '../../../test/support/heard.js';
 import { send, type Answer } from '../../../test/support/send.js';
 import { cors, exposedByDefault, type CorsOptions } from '../src/index.js';
@@ -312,6 +312,31 @@ describe('cors: a function of origins', () => {
 
     expect(status).toBe(200);
     expect(headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  it.each(['GET', 'OPTIONS'])('may come to its answer after somebody has answered a %s', async (method) => {
+    let decide = (_allowed: boolean): void => undefined;
+    const decided = new Promise<boolean>((resolve) => {
+      decide = resolve;
+    });
+    const handled: string[] = [];
+    const unheard: unknown[] = [];
+    const hear = (reason: unknown): void => void unheard.push(reason);
+    process.on('unhandledRejection', hear);
+    onTestFinished(() => void process.off('unhandledRejection', hear));
+    const app = express();
+    app.use((_req, res, next) => {
+      setTimeout(() => res.status(503).end(), 10);
+      next();
+    });
+    app.use(cors({ origins: [() => decided] }), (req) => void handled.push(req.path));
+    const { status } = await send(await listen(app), { ...preflight('https://a.example'), method });
+    decide(true);
+    await new Promise((resolve) => setImmediate(resolve));
+
+    expect(status).toBe(503);
+    expect(handled).toEqual([]);
+    expect(unheard).toEqual([]);
   });
 });
 
