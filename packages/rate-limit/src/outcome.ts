@@ -66,6 +66,19 @@ export function onceSuccessful(
   onSuccess: () => void,
 ): void {
   onceOver(req, res, () => {
-    if (res.writableEnded && isSuccess(req, res)) onSuccess();
+    if (res.writableEnded && hasSucceeded(req, res, isSuccess)) onSuccess();
   });
+}
+
+/** Where the test throws, nobody else would hear of it, and the process would end. What it did not call a success is none. */
+function hasSucceeded(req: Request, res: Response, isSuccess: SuccessTest): boolean {
+  try {
+    const found: unknown = isSuccess(req, res);
+    if (!(found instanceof Promise)) return Boolean(found);
+    found.catch(() => undefined);
+    throw new TypeError('"requestWasSuccessful" of a rate limit must return true or false, got a promise');
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    return false;
+  }
 }

@@ -382,6 +382,22 @@ describe('failures', () => {
     expect(await statuses(2, () => attempt(url, 'a', 'right'))).toEqual([200, 429]);
   });
 
+  it.each<[string, () => boolean]>([
+    [
+      'throws',
+      () => {
+        throw new TypeError('"requestWasSuccessful" has failed');
+      },
+    ],
+    ['is asynchronous', (async () => Promise.reject(new Error('no'))) as unknown as () => boolean],
+  ])('include whatever a test has not called a success that %s', async (_how, requestWasSuccessful) => {
+    const warned = new Promise((resolve) => process.once('warning', resolve));
+    const limits = zones({ zones: { login: { rate: '1/h', count: 'failures' } }, requestWasSuccessful });
+    const url = await serving(express.json(), limits.zone('login'), login);
+    expect(await statuses(2, () => attempt(url, 'a', 'right'))).toEqual([200, 429]);
+    expect(await warned).toMatchObject({ message: expect.stringContaining('"requestWasSuccessful"') });
+  });
+
   it('include guesses whose sender hangs up before the answer', async () => {
     const limits = zones({ zones: { login: { rate: '3/h', count: 'failures' } } });
     const guesses: Response[] = [];
