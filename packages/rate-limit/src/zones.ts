@@ -244,7 +244,8 @@ function withSkip(
   if (skip === undefined) return admit;
   return (req) => {
     const admission = admit === undefined ? 'limit' : admit(req);
-    return admission === 'limit' && skip(req) ? 'pass' : admission;
+    // As in the gate: a promise says nothing yet.
+    return admission === 'limit' && skip(req) === true ? 'pass' : admission;
   };
 }
 

@@ -136,6 +136,14 @@ describe('zones', () => {
     }
   });
 
+  it('skips nobody by a function that returns a promise', async () => {
+    const skip = (async () => false) as unknown as () => boolean;
+    const here = await serving(zones({ zones: { api: '1/h' } }).zone('api', { skip }));
+    expect(await statuses(2, () => get(here))).toEqual([200, 429]);
+    const everywhere = await serving(zones({ zones: { api: '1/h' }, skip }).zone('api'));
+    expect(await statuses(2, () => get(everywhere))).toEqual([200, 429]);
+  });
+
   it('does not apply where a key function says so, and says where one is asynchronous', async () => {
     const limits = zones({
       zones: {
