@@ -63,6 +63,22 @@ describe('the page, live', () => {
     await close();
   });
 
+  it('is not said to search any more where something else is shown', async () => {
+    const { page, close } = await browser.visitAsGuest(running.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    isSlow = true;
+    await page.getByRole('searchbox').fill('ships');
+    await page.keyboard.press('Enter');
+    await page.getByText('Asking SearXNG…').waitFor();
+    await page.getByRole('link', { name: 'Guest' }).click();
+    await page.getByRole('heading', { name: 'You are here as a guest' }).waitFor();
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve))');
+    expect(await page.locator('#progress').isVisible()).toBe(false);
+    isSlow = false;
+    answer();
+    await close();
+  });
+
   it('shows alerts, and what is done in the background, as they come', async () => {
     const { page, errors, screenshot, close } = await browser.visitAsGuest(running.url);
     await page.getByText('Live', { exact: true }).waitFor();

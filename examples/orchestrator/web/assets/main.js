@@ -38,6 +38,7 @@ const dialog = signInDialog((who) => {
 /** Shows what the address bar asks for. */
 async function show() {
   running?.abort();
+  showRest();
   const view = viewOf(location.hash);
   for (const part of [form, $('hint'), $('summary'), $('results')]) part.hidden = view !== undefined;
   for (const other of [account, operations]) if (other !== view) other.hide();
@@ -76,9 +77,15 @@ async function show() {
     if (!signal.aborted) showFailure(error);
   } finally {
     clearTimeout(rows);
-    if (!signal.aborted) $('progress').hidden = true;
-    if (!signal.aborted) $('results').setAttribute('aria-busy', 'false');
+    // What is shown instead may be a search of its own.
+    if (!signal.aborted) showRest();
   }
+}
+
+/** Nothing is under way. */
+function showRest() {
+  $('progress').hidden = true;
+  $('results').setAttribute('aria-busy', 'false');
 }
 
 /** A new search is followed live, where that can be; one that is shown again may be kept. */
