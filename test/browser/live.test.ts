@@ -23,7 +23,8 @@ beforeAll(async () => {
     if (!req.url?.startsWith('/search')) return void res.end('OK');
     answer = () => {
       answer = () => undefined;
-      const results = [{ url: 'https://a.example/', title: 'From afar', content: 'x' }];
+      const title = req.url?.includes('q=near') ? 'From near' : 'From afar';
+      const results = [{ url: 'https://a.example/', title, content: 'x' }];
       res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ results }));
     };
     if (!isSlow) answer();
@@ -76,6 +77,32 @@ describe('the page, live', () => {
     expect(await page.locator('#progress').isVisible()).toBe(false);
     isSlow = false;
     answer();
+    await close();
+  });
+
+  it('shows what the address bar asks for, however late an earlier search was begun', async () => {
+    const { page, context, close } = await browser.visit();
+    await context.request.post(`${running.url}/auth/guest`);
+    const late: (() => void)[] = [];
+    await page.routeWebSocket(/socket\.io/, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => {
+        // The answer to an event that the page has sent.
+        if (String(message).startsWith('43')) late.push(() => socket.send(message));
+        else socket.send(message);
+      });
+    });
+    await page.goto(`${running.url}/?q=near`);
+    await page.getByRole('link', { name: 'From near' }).waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByRole('searchbox').fill('planes');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => late.length).toBe(1);
+    await page.goBack();
+    await page.getByRole('link', { name: 'From near' }).waitFor();
+    late[0]?.();
+    await wait(500);
+    expect(await page.getByRole('link', { name: 'From near' }).isVisible()).toBe(true);
     await close();
   });
 

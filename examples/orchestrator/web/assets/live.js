@@ -65,6 +65,8 @@ export function liveConnection({ onState, onAlert, onStatus, onEnded }) {
   /** Resolves to the answer of a search, and tells of its stages until then. */
   async function search(q, onProgress, signal) {
     const { id, error } = await socket.timeout(PATIENCE_MS).emitWithAck('search', { q });
+    // Something else is shown by now.
+    signal.throwIfAborted();
     if (error) throw searchErrorOf(error);
     return new Promise((resolve, reject) => {
       let timer;
