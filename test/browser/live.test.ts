@@ -106,6 +106,32 @@ describe('the page, live', () => {
     await close();
   });
 
+  it('says so when the connection is lost before a search has begun', async () => {
+    const { page, context, close } = await browser.visit();
+    await context.request.post(`${running.url}/auth/guest`);
+    const open: { close: () => unknown }[] = [];
+    let isLost = false;
+    await page.routeWebSocket(/socket\.io/, (socket) => {
+      const server = socket.connectToServer();
+      open.push(socket);
+      socket.onMessage((message) => {
+        if (!isLost) server.send(message);
+      });
+    });
+    await page.goto(running.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    isLost = true;
+    await page.getByRole('searchbox').fill('rafts');
+    await page.keyboard.press('Enter');
+    await wait(300);
+    for (const socket of open) await socket.close();
+    await page.getByText('No connection').waitFor();
+    isLost = false;
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('link', { name: 'From afar' }).waitFor();
+    await close();
+  });
+
   it('shows alerts, and what is done in the background, as they come', async () => {
     const { page, errors, screenshot, close } = await browser.visitAsGuest(running.url);
     await page.getByText('Live', { exact: true }).waitFor();

@@ -64,7 +64,12 @@ export function liveConnection({ onState, onAlert, onStatus, onEnded }) {
 
   /** Resolves to the answer of a search, and tells of its stages until then. */
   async function search(q, onProgress, signal) {
-    const { id, error } = await socket.timeout(PATIENCE_MS).emitWithAck('search', { q });
+    const { id, error } = await socket
+      .timeout(PATIENCE_MS)
+      .emitWithAck('search', { q })
+      .catch((cause) => {
+        throw new SearchError('No connection', 'The server could not be told what to search.', { cause });
+      });
     // Something else is shown by now.
     signal.throwIfAborted();
     if (error) throw searchErrorOf(error);
