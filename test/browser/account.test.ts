@@ -256,6 +256,37 @@ describe('the account', () => {
     await close();
   });
 
+  it('shows nothing of who was signed in there before', async () => {
+    const { page, context, email, close } = await visitAccount();
+    await page.getByRole('link', { name: email }).click();
+    await page.getByLabel('Keep my searches for me').check();
+    await page.getByText('Your searches are kept from now on.').waitFor();
+    await page.getByLabel('Name', { exact: true }).fill('indexer');
+    await button(page, 'Make a key').click();
+    await button(page, 'Revoke the key indexer').waitFor();
+    await context.request.get(`${running.url}/api/v2/search?q=graceful+shutdown`);
+    await page.reload();
+    await page.getByRole('link', { name: 'graceful shutdown' }).waitFor();
+
+    const somebody = await accountOf(running.url);
+    await page.route(/\/(api|auth)\/.*(history|keys|sessions|second-factor)/, (route) =>
+      route.fulfill({ status: 503, json: { error: { type: 'database_unavailable', message: 'Later' } } }),
+    );
+    const other = await context.newPage();
+    await other.goto(running.url);
+    await button(other, 'Sign out').click();
+    await button(page, 'Sign in').waitFor();
+    await signIn(other, somebody.email, somebody.password);
+    await other.getByRole('link', { name: somebody.email }).waitFor();
+    await page.evaluate("window.dispatchEvent(new Event('focus'))");
+    await page.getByRole('link', { name: somebody.email }).click();
+    await page.getByText('That cannot be done at the moment.').waitFor();
+    for (const list of ['#sessions', '#keys', '#history']) {
+      expect([list, await page.locator(`${list} li`).count()]).toEqual([list, 0]);
+    }
+    await close();
+  });
+
   it('keeps the searches of who wants that, and deletes them', async () => {
     const { page, email, close } = await visitAccount();
     await page.getByRole('link', { name: email }).click();

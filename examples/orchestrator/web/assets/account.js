@@ -106,6 +106,16 @@ export function accountView() {
     for (const id of ['factor-add', 'factor-setup', 'factor-removal']) $(id).hidden = true;
   }
 
+  /** Nothing is shown of who was here before, also where nothing can be found out about who is here now. */
+  function forget() {
+    for (const id of ['sessions', 'keys', 'history', 'factor-state']) $(id).replaceChildren();
+    for (const id of ['made-key-text', 'recovery-codes', 'factor-secret', 'factor-qr'])
+      $(id).replaceChildren();
+    for (const id of ['end-others', 'delete-history']) $(id).hidden = true;
+    for (const form of $('account').querySelectorAll('form')) form.reset();
+    $('keep-history').checked = false;
+  }
+
   onSubmit($('new-key'), async ({ name, expiresInDays }) => {
     const made = await ask('POST', '/auth/keys', {
       name,
@@ -203,6 +213,7 @@ export function accountView() {
     title: 'Your account',
     /** Shows the account of `who`; of a guest, what guests have. */
     async show(who) {
+      if (who.id !== user?.id) forget();
       user = who;
       $('account').hidden = false;
       say('');
