@@ -246,6 +246,7 @@ describe('the account', () => {
     await button(other, 'Sign out').click();
     await button(page, 'Sign in').waitFor();
     expect(await page.locator('#account').isVisible()).toBe(false);
+    expect(await page.locator('#live').isVisible()).toBe(false);
 
     const somebody = await accountOf(running.url);
     await signIn(other, somebody.email, somebody.password);

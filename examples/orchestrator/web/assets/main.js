@@ -276,6 +276,8 @@ function showUser(who) {
   }
   user = who;
   const isSomebody = who !== undefined && who !== null;
+  // Who is nobody misses nothing.
+  if (!isSomebody) $('live').hidden = true;
   $('sign-in').hidden = isSomebody;
   $('sign-out').hidden = !isSomebody;
   $('account-link').hidden = !isSomebody;
