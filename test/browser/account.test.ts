@@ -288,6 +288,18 @@ describe('the account', () => {
     await close();
   });
 
+  it('says so where the browser does not let a page copy, as without TLS', async () => {
+    const { page, email, close } = await visitAccount();
+    await page.getByRole('link', { name: email }).click();
+    await page.getByLabel('Name', { exact: true }).fill('indexer');
+    await button(page, 'Make a key').click();
+    await button(page, 'Revoke the key indexer').waitFor();
+    await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })");
+    await button(page, 'Copy the key').click();
+    await page.getByText('The browser does not let this page copy: mark it, and copy it by hand.').waitFor();
+    await close();
+  });
+
   it('keeps the searches of who wants that, and deletes them', async () => {
     const { page, email, close } = await visitAccount();
     await page.getByRole('link', { name: email }).click();

@@ -206,7 +206,13 @@ export function accountView() {
   }
 
   async function copy(text, words) {
-    await act(() => navigator.clipboard.writeText(text), words);
+    try {
+      await navigator.clipboard.writeText(text);
+      say(words);
+    } catch {
+      // Without TLS there is no clipboard, and with it somebody may have said no.
+      say('The browser does not let this page copy: mark it, and copy it by hand.');
+    }
   }
 
   return {
