@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { hasLeft } from './response-hold.js';
 
 /** A visitor may have got the name from several hosts and paths; more are not looked at. */
 const MAX_CANDIDATES = 4;
@@ -40,7 +41,7 @@ function isAtStart(header: string, index: number): boolean {
 
 /** Sets a cookie in the place of one of that name: one response sets a name once (RFC 6265 section 4.1.1). */
 export function putCookie(res: ServerResponse, name: string, cookie: string | undefined): void {
-  if (res.headersSent) return;
+  if (hasLeft(res)) return;
   const cookies = [res.getHeader('Set-Cookie') ?? []].flat().map(String);
   const others = cookies.filter((each) => !each.startsWith(`${name}=`));
   if (cookie !== undefined) others.push(cookie);

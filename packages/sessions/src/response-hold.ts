@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 
 /** What a response waits for before anything of it leaves. */
 export interface HoldOwner {
@@ -23,6 +23,11 @@ const HOLD = Symbol('signalbox.sessions.hold');
 
 type Held = ServerResponse & { [HOLD]?: Hold };
 
+/** What has not left can be changed still, though `headersSent` says that it has. */
+export function hasLeft(res: ServerResponse): boolean {
+  return Reflect.get(ServerResponse.prototype, 'headersSent', res) as boolean;
+}
+
 /** Holds a response back until the session is saved. express-session by itself sends the headers first. */
 export function holdResponse(res: ServerResponse, owner: HoldOwner): void {
   if (HOLD in res) return;
@@ -34,6 +39,13 @@ export function holdResponse(res: ServerResponse, owner: HoldOwner): void {
   res.flushHeaders = heldFlushHeaders;
 }
 
+/** Status and fields of a response. */
+interface Head {
+  readonly statusCode: number;
+  readonly statusMessage: string;
+  readonly fields: Readonly<ReturnType<ServerResponse['getHeaders']>>;
+}
+
 class Hold {
   readonly writeHead: Original;
   readonly write: Original;
@@ -41,6 +53,9 @@ class Hold {
   readonly flushHeaders: Original;
   phase: number = OPEN;
   private calls: [method: Method, args: unknown[]][] = [];
+  private hasEnd = false;
+  /** As it was when the handler began to send. */
+  private head: Head | undefined = undefined;
 
   constructor(
     private readonly res: ServerResponse,
@@ -56,7 +71,7 @@ class Hold {
   /** Answers whether the call goes through now; else it is made later. */
   admits(method: Method, args: unknown[]): boolean {
     if (this.phase === OPEN || (this.phase === PASSED && method === 'end')) this.begin();
-    if (this.phase === SAVING) this.calls.push([method, args]);
+    if (this.phase === SAVING) this.keep(method, args);
     return this.phase === PASSED || (this.phase === FAILED && !this.res.writableEnded);
   }
 
@@ -75,6 +90,38 @@ class Hold {
     }
   }
 
+  /** Of two answers the first one counts, as where nothing is held. */
+  private keep(method: Method, args: unknown[]): void {
+    const { res } = this;
+    if (this.hasEnd) return;
+    if (this.calls.length === 0 && !hasLeft(res)) {
+      const { statusCode, statusMessage } = res;
+      this.head = { statusCode, statusMessage, fields: res.getHeaders() };
+      Object.defineProperty(res, 'headersSent', HEADERS_SENT);
+    }
+    this.calls.push([method, args]);
+    this.hasEnd = method === 'end';
+    // Whoever fails from here on breaks the connection under what has begun, and not under an answer that is whole.
+    if (this.hasEnd) Reflect.deleteProperty(res, 'headersSent');
+  }
+
+  /** What was set since, as by an error handler, is not of the answer that leaves. The session's cookie is. */
+  private restoreHead(): void {
+    const { res, head } = this;
+    this.head = undefined;
+    Reflect.deleteProperty(res, 'headersSent');
+    if (head === undefined) return;
+    res.statusCode = head.statusCode;
+    res.statusMessage = head.statusMessage;
+    const names = new Set([...res.getHeaderNames(), ...Object.keys(head.fields)]);
+    names.delete('set-cookie');
+    for (const name of names) {
+      const value = head.fields[name];
+      if (value === undefined) res.removeHeader(name);
+      else if (value !== res.getHeader(name)) res.setHeader(name, value);
+    }
+  }
+
   /** The handler may have gone on, and changed something, while its first byte was held. */
   private saved(): void {
     this.begin();
@@ -84,6 +131,7 @@ class Hold {
   private release(): void {
     const { calls, res } = this;
     this.calls = [];
+    this.restoreHead();
     let isWaitedFor = false;
     let isFull = false;
     try {
@@ -105,9 +153,13 @@ class Hold {
   private fail(error: unknown): void {
     this.phase = FAILED;
     this.calls = [];
+    Reflect.deleteProperty(this.res, 'headersSent');
     this.owner.notSaved(error);
   }
 }
+
+/** Node says so once they have left; what waits here is as good as sent to whoever asks. */
+const HEADERS_SENT: PropertyDescriptor = { configurable: true, value: true };
 
 /** Those that wrapped the response twice, as a view of it, still find it. */
 function holdOf(res: ServerResponse): Hold {

@@ -7,7 +7,7 @@ import { putCookie } from './cookies.js';
 import { SessionStoreUnavailableError } from './errors.js';
 import type { ExpressStore } from './express-store.js';
 import type { Settings } from './options.js';
-import { holdResponse, type HoldOwner } from './response-hold.js';
+import { hasLeft, holdResponse, type HoldOwner } from './response-hold.js';
 import { KeptSession, publish, type Saver } from './saver.js';
 import type { OpenedCookie } from './session-ids.js';
 import { readText, type Data } from './session-text.js';
@@ -146,7 +146,7 @@ export class Visit implements CurrentVisit, HoldOwner {
 
     this.kept = new KeptSession(settings.ids, cookie.id, read.createdAtMs, read.body, cookie.place);
     this.data = read.data;
-    if (nowMs - cookie.sentAtMs >= settings.resendMs && !this.res.headersSent) {
+    if (nowMs - cookie.sentAtMs >= settings.resendMs && !hasLeft(this.res)) {
       this.sendCookie();
       publish('renewed');
       this.resentFor = this.kept;
@@ -298,7 +298,7 @@ export class Visit implements CurrentVisit, HoldOwner {
 
   sendCookie(): void {
     const { kept, res, kit } = this;
-    if (kept === undefined || res.headersSent) return;
+    if (kept === undefined || hasLeft(res)) return;
     const { ids, cookieName, cookie, idleMs, resendMs, absoluteMs, now } = kit.settings;
     const nowMs = now();
     // It lives as long as the session, which a request may renew just before the cookie would be sent again.
@@ -314,7 +314,7 @@ export class Visit implements CurrentVisit, HoldOwner {
 
   clearCookie(): void {
     const { res, kit } = this;
-    if (res.headersSent) return;
+    if (hasLeft(res)) return;
     putCookie(res, kit.settings.cookieName, undefined);
     res.clearCookie(kit.settings.cookieName, kit.settings.cookie);
   }

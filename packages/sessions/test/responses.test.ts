@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +97,26 @@ async function serve(): Promise<{ url: string; store: ReturnType<typeof slowStor
     req.session.cart = Object.assign(circle, { circle });
     res.json({});
   });
+  app.get('/answers-and-throws', write, (_req, res) => {
+    res.json({ done: true });
+    throw new Error('after the answer');
+  });
+  app.get('/answers-and-rejects', write, async (_req, res) => {
+    res.json({ done: true });
+    await Promise.reject(new Error('after the answer'));
+  });
+  app.get('/answers-twice', write, (_req, res) => {
+    res.json({ done: true });
+    res.status(500).set('X-Later', 'yes').json({ done: 'once more, and with more words' });
+  });
+  app.get('/answers-and-asks-whether', write, (_req, res) => {
+    res.json({ done: true });
+    if (!res.headersSent || !res.writableEnded) res.sendStatus(204);
+  });
+  app.get('/begins-and-throws', write, (_req, res) => {
+    res.type('text').write('first,');
+    throw new Error('after the beginning');
+  });
   app.get('/bad-header', write, (_req, res) => {
     res.writeHead(200, { 'X-Bad': 'a\nb' });
     res.end();
@@ -158,6 +179,52 @@ describe('a response', () => {
     const { url } = await serve();
     expect((await send('GET', url + path)).status).toBe(500);
     expect((await send('GET', `${url}/json`)).status).toBe(200);
+  });
+
+  it.each(['/answers-and-throws', '/answers-and-rejects', '/answers-twice', '/answers-and-asks-whether'])(
+    'of %s is the one that was sent first, whatever comes after',
+    async (path) => {
+      const { url } = await serve();
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      onTestFinished(() => agent.destroy());
+      for (let times = 0; times < 2; times++) {
+        const answer = await send('GET', url + path, { agent });
+        expect([answer.status, answer.text, answer.headers['x-later']]).toEqual([
+          200,
+          '{"done":true}',
+          undefined,
+        ]);
+        expect(answer.headers['content-length']).toBe('13');
+        expect((await send('GET', `${url}/read`, { cookie: answer.cookie, agent })).body).toEqual({
+          count: 1,
+        });
+      }
+    },
+  );
+
+  it('that fails after its beginning ends broken, also while that is held', async () => {
+    const { url } = await serve();
+    await expect(send('GET', `${url}/begins-and-throws`)).rejects.toThrow();
+    expect((await send('GET', `${url}/json`)).status).toBe(200);
+  });
+
+  it('says that its head is sent while that is held, to those that send it where it is not', async () => {
+    const store = slowStore();
+    const { app } = appWith({ store }, write, (_req, res, next) => {
+      // As compression does.
+      const [writeNow, end] = [res.write.bind(res), res.end.bind(res)] as const;
+      const sendHead = (): void => void (res.headersSent || res.writeHead(res.statusCode));
+      res.write = (chunk: unknown) => (sendHead(), writeNow(chunk));
+      res.end = (chunk?: unknown) => (sendHead(), end(chunk));
+      next();
+    });
+    app.get('/two', (_req, res) => {
+      res.write('one,');
+      res.end('two');
+    });
+    const answer = await send('GET', `${await listen(withErrors(app))}/two`);
+    expect([answer.status, answer.text]).toEqual([200, 'one,two']);
+    expect(answer.cookie).toMatch(/^sid=/);
   });
 
   it('that changes nothing is not held, and nothing is saved', async () => {
