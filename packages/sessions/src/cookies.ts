@@ -39,10 +39,19 @@ function isAtStart(header: string, index: number): boolean {
   return before === SEMICOLON || (before === SPACE && header[index - 2] === ';');
 }
 
+/** What a response sets under that name. */
+export function cookiesOf(res: ServerResponse, name: string): string[] {
+  return allCookiesOf(res).filter((each) => each.startsWith(`${name}=`));
+}
+
+function allCookiesOf(res: ServerResponse): string[] {
+  return [res.getHeader('Set-Cookie') ?? []].flat().map(String);
+}
+
 /** Sets a cookie in the place of one of that name: one response sets a name once (RFC 6265 section 4.1.1). */
 export function putCookie(res: ServerResponse, name: string, cookie: string | undefined): void {
   if (hasLeft(res)) return;
-  const cookies = [res.getHeader('Set-Cookie') ?? []].flat().map(String);
+  const cookies = allCookiesOf(res);
   const others = cookies.filter((each) => !each.startsWith(`${name}=`));
   if (cookie !== undefined) others.push(cookie);
   if (others.length > 0) res.setHeader('Set-Cookie', others);

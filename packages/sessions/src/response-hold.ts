@@ -7,6 +7,8 @@ export interface HoldOwner {
    * Answers what to wait for, or `undefined`.
    */
   toSave(): Promise<void> | undefined;
+  /** What the response sets for the session, as it stands in `Set-Cookie`. */
+  cookies(): string[];
   /** Hears why it could not be saved: what the handler sent is dropped. */
   notSaved(error: unknown): void;
 }
@@ -128,6 +130,18 @@ class Hold {
     if (this.phase === PASSED) this.release();
   }
 
+  /** @param res the response, or a view of it */
+  pass(method: Method, res: ServerResponse, args: unknown[]): unknown {
+    return Reflect.apply(this[method], res, method === 'writeHead' ? this.withCookies(args) : args);
+  }
+
+  /** Node would put the cookies that `writeHead` is given in the place of the session's. */
+  private withCookies(args: unknown[]): unknown[] {
+    const at = args.findLastIndex((arg) => typeof arg === 'object' && arg !== null);
+    const cookies = at === -1 ? [] : this.owner.cookies();
+    return cookies.length === 0 ? args : args.with(at, fieldsWith(args[at] as object, cookies));
+  }
+
   private release(): void {
     const { calls, res } = this;
     this.calls = [];
@@ -136,7 +150,7 @@ class Hold {
     let isFull = false;
     try {
       for (const [method, args] of calls) {
-        const answer: unknown = Reflect.apply(this[method], res, args);
+        const answer: unknown = this.pass(method, res, args);
         if (method !== 'write') continue;
         isWaitedFor = true;
         isFull = answer === false;
@@ -168,20 +182,37 @@ function holdOf(res: ServerResponse): Hold {
 
 function heldWriteHead(this: ServerResponse, ...args: unknown[]): unknown {
   const hold = holdOf(this);
-  return hold.admits('writeHead', args) ? Reflect.apply(hold.writeHead, this, args) : this;
+  return hold.admits('writeHead', args) ? hold.pass('writeHead', this, args) : this;
 }
 
 function heldWrite(this: ServerResponse, ...args: unknown[]): unknown {
   const hold = holdOf(this);
-  return hold.admits('write', args) ? Reflect.apply(hold.write, this, args) : false;
+  return hold.admits('write', args) ? hold.pass('write', this, args) : false;
 }
 
 function heldEnd(this: ServerResponse, ...args: unknown[]): unknown {
   const hold = holdOf(this);
-  return hold.admits('end', args) ? Reflect.apply(hold.end, this, args) : this;
+  return hold.admits('end', args) ? hold.pass('end', this, args) : this;
 }
 
 function heldFlushHeaders(this: ServerResponse): void {
   const hold = holdOf(this);
-  if (hold.admits('flushHeaders', [])) Reflect.apply(hold.flushHeaders, this, []);
+  if (hold.admits('flushHeaders', [])) hold.pass('flushHeaders', this, []);
+}
+
+/**
+ * @param fields as `writeHead` takes them: by name, or names and values in turn, of which some versions of Node take the
+ * last one of a name alone
+ */
+function fieldsWith(fields: object, cookies: readonly string[]): object {
+  const pairs = Array.isArray(fields) ? pairsOf(fields) : Object.entries(fields);
+  const isCookie = ([name]: readonly unknown[]): boolean => /^set-cookie$/i.test(String(name));
+  if (!pairs.some(isCookie)) return fields;
+  const given = pairs.filter(isCookie).flatMap(([, value]) => value);
+  const others = pairs.filter((pair) => !isCookie(pair));
+  return [...others, ['Set-Cookie', [...given, ...cookies]]].flat(1);
+}
+
+function pairsOf(list: readonly unknown[]): [unknown, unknown][] {
+  return list.flatMap((name, at) => (at % 2 === 0 ? [[name, list[at + 1]]] : []));
 }

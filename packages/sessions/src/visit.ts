@@ -3,7 +3,7 @@ import { wrongOption } from '@signalbox/options';
 import type { Outage } from '@signalbox/redis';
 import type { NextFunction, Request, Response } from 'express';
 import type { Session } from 'express-session';
-import { putCookie } from './cookies.js';
+import { cookiesOf, putCookie } from './cookies.js';
 import { SessionStoreUnavailableError } from './errors.js';
 import type { ExpressStore } from './express-store.js';
 import type { Settings } from './options.js';
@@ -277,6 +277,10 @@ export class Visit implements CurrentVisit, HoldOwner {
     return this.kit.saver.isChanged(kept, current) ? this.save() : undefined;
   }
 
+  cookies(): string[] {
+    return cookiesOf(this.res, this.kit.settings.cookieName);
+  }
+
   notSaved(error: unknown): void {
     // No cookie for a session that is not there, and nobody who goes on with it.
     if (this.kept?.body === undefined) this.dropCookie();
@@ -315,6 +319,7 @@ export class Visit implements CurrentVisit, HoldOwner {
   clearCookie(): void {
     const { res, kit } = this;
     if (hasLeft(res)) return;
+    this.hold();
     putCookie(res, kit.settings.cookieName, undefined);
     res.clearCookie(kit.settings.cookieName, kit.settings.cookie);
   }

@@ -46,11 +46,22 @@ async function serve(): Promise<{ url: string; store: ReturnType<typeof slowStor
   const folder = mkdtempSync(join(tmpdir(), 'sessions-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'file.txt'), MEGABYTES);
-  const { app } = appWith({ store });
+  const { app, session } = appWith({ store });
   app.get('/redirect', write, (_req, res) => res.redirect(303, '/read'));
   app.get('/write-head', write, (_req, res) => {
     res.writeHead(201, 'Made', { 'X-Made': 'yes' });
     res.end('made');
+  });
+  const own = {
+    'by-name': { 'Set-Cookie': ['theme=dark', 'lang=en'] },
+    'in-turn': ['set-cookie', 'theme=dark', 'Set-Cookie', 'lang=en'],
+  };
+  app.get('/write-cookies/:way', write, (req, res) => {
+    res.writeHead(200, own[req.params.way as keyof typeof own]).end();
+  });
+  app.get('/write-out/:way', async (req, res) => {
+    await session.signOut(req);
+    res.writeHead(200, own[req.params.way as keyof typeof own]).end();
   });
   app.get('/empty', write, (_req, res) => void res.status(204).end());
   app.get('/json', write, (_req, res) => void res.json({ done: true }));
@@ -167,6 +178,21 @@ describe('a response', () => {
     const { url } = await serve();
     expect((await send('GET', `${url}/write-head`)).headers['x-made']).toBe('yes');
   });
+
+  it.each(['by-name', 'in-turn'])(
+    'sets the session’s cookie beside those that writeHead gave %s',
+    async (way) => {
+      const { url } = await serve();
+      const answer = await send('GET', `${url}/write-cookies/${way}`);
+      expect(answer.headers['set-cookie']).toHaveLength(3);
+      expect(answer.headers['set-cookie']).toEqual(
+        expect.arrayContaining(['theme=dark', 'lang=en', expect.stringMatching(/^sid=/)]),
+      );
+      expect((await send('GET', `${url}/read`, { cookie: answer.cookie })).body).toEqual({ count: 1 });
+      const { headers } = await send('GET', `${url}/write-out/${way}`, { cookie: answer.cookie });
+      expect(headers['set-cookie']).toContainEqual(expect.stringMatching(/^sid=;.*1970/));
+    },
+  );
 
   it('to HEAD is saved and has no body', async () => {
     const { url } = await serve();
