@@ -111,11 +111,13 @@ describe('the page, live', () => {
     await context.request.post(`${running.url}/auth/guest`);
     const open: { close: () => unknown }[] = [];
     let isLost = false;
+    const lost: unknown[] = [];
     await page.routeWebSocket(/socket\.io/, (socket) => {
       const server = socket.connectToServer();
       open.push(socket);
       socket.onMessage((message) => {
-        if (!isLost) server.send(message);
+        if (isLost) lost.push(message);
+        else server.send(message);
       });
     });
     await page.goto(running.url);
@@ -123,7 +125,7 @@ describe('the page, live', () => {
     isLost = true;
     await page.getByRole('searchbox').fill('rafts');
     await page.keyboard.press('Enter');
-    await wait(300);
+    await expect.poll(() => lost.length).toBeGreaterThan(0);
     for (const socket of open) await socket.close();
     await page.getByText('No connection').waitFor();
     isLost = false;
