@@ -27,7 +27,7 @@ type Held = ServerResponse & { [HOLD]?: Hold };
 
 /** What has not left can be changed still, though `headersSent` says that it has. */
 export function hasLeft(res: ServerResponse): boolean {
-  return Reflect.get(ServerResponse.prototype, 'headersSent', res) as boolean;
+  return Reflect.get(ServerResponse.prototype, 'headersSent', res);
 }
 
 /** Holds a response back until the session is saved. express-session by itself sends the headers first. */
