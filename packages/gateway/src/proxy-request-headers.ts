@@ -87,7 +87,7 @@ export class OutgoingHeaders {
     if (settings.fields.length > 0) fields.push(...settings.fields);
     fields.push('via', via === '' ? settings.via : `${checkedVia(via, settings)}, ${settings.via}`);
     this.identify(req, settings, wasForwarded);
-    this.trace(req);
+    this.trace(req, settings);
   }
 
   /** The fields that matter to the exchange itself. */
@@ -157,31 +157,37 @@ export class OutgoingHeaders {
   /** Says for whom this request is made, from what is known for sure. */
   private identify(req: ProxyRequest, settings: ProxySettings, wasForwarded: boolean): void {
     if (!settings.forwarded) return;
-    const { fields } = this;
     const peer = addressOfPeer(req);
     const trusts = req.app?.get('trust proxy fn') as TrustFunction | undefined;
     const isTrusted = trusts?.(req.socket.remoteAddress, 0) === true;
     const express = isTrusted ? (req as Request) : undefined;
-    const proto = express?.protocol ?? (isEncrypted(req) ? 'https' : 'http');
-    const host = express?.host ?? this.host;
+    const { headers: own } = settings.upstream;
+    const proto = own['x-forwarded-proto'] ?? express?.protocol ?? (isEncrypted(req) ? 'https' : 'http');
+    const host = own['x-forwarded-host'] ?? express?.host ?? this.host;
 
     const ips = wasForwarded ? (express?.ips ?? []) : [];
     const chain =
       ips.length === 0 ? peer : [...ips.map(plainAddress), ...(peer === '' ? [] : [peer])].join(', ');
-    if (chain !== '') fields.push('x-forwarded-for', chain);
-    fields.push('x-forwarded-proto', proto);
-    if (host !== undefined) fields.push('x-forwarded-host', host);
-    if (req.baseUrl !== undefined && req.baseUrl !== '') fields.push('x-forwarded-prefix', req.baseUrl);
-    fields.push('forwarded', forwardedField(chain, host, proto));
+    if (chain !== '') this.say('x-forwarded-for', chain, settings);
+    this.say('x-forwarded-proto', proto, settings);
+    if (host !== undefined) this.say('x-forwarded-host', host, settings);
+    if (req.baseUrl !== undefined && req.baseUrl !== '')
+      this.say('x-forwarded-prefix', req.baseUrl, settings);
+    this.say('forwarded', forwardedField(chain, host, proto), settings);
+  }
+
+  /** What the options say of it stands alone: of two values an upstream takes either, or both for one. */
+  private say(name: string, value: string, { upstream }: ProxySettings): void {
+    if (upstream.headers[name] === undefined) this.fields.push(name, value);
   }
 
   /** The request's own id and place in the trace, where `requestContext()` has given it those. */
-  private trace(req: ProxyRequest): void {
+  private trace(req: ProxyRequest, settings: ProxySettings): void {
     const { id, trace } = contextOf(req);
-    if (typeof id === 'string') this.fields.push('x-request-id', id);
+    if (typeof id === 'string') this.say('x-request-id', id, settings);
     if (trace === undefined) return;
-    this.fields.push('traceparent', trace.traceparent);
-    if (trace.tracestate !== undefined) this.fields.push('tracestate', trace.tracestate);
+    this.say('traceparent', trace.traceparent, settings);
+    if (trace.tracestate !== undefined) this.say('tracestate', trace.tracestate, settings);
   }
 }
 

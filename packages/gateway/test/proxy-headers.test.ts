@@ -153,6 +153,25 @@ describe('header fields on their way through a proxy', () => {
     });
   });
 
+  it('says of the client what the options say, and nothing beside that', async () => {
+    const upstream = await goodServer();
+    const url = await proxied(
+      {
+        to: upstream.url,
+        headers: { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'shop.example', 'X-Request-ID': 'ours' },
+      },
+      (app) => app.use(requestContext()),
+    );
+    await fetch(url, { headers: { 'x-forwarded-proto': 'ftp' } });
+
+    expect(upstream.seen[0]?.headers).toMatchObject({
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'shop.example',
+      'x-request-id': 'ours',
+      forwarded: 'for=127.0.0.1;host="shop.example";proto=https',
+    });
+  });
+
   it('says who asks from what it knows, whatever the client claims', async () => {
     const headers = await fieldsFor([
       'X-Forwarded-For: 6.6.6.6',
