@@ -29,7 +29,10 @@ export function recordAnswer(
   const write = Reflect.get(res, 'write') as (...args: unknown[]) => boolean;
   const end = Reflect.get(res, 'end') as (...args: unknown[]) => Response;
   let isOver = false;
+  // As they are when the content begins: what is mounted before, such as compression, adds its own for what it makes of it.
+  let fields: RecordedAnswer['fields'] | undefined;
   res.write = function writeAndRecord(this: Response, ...args: unknown[]) {
+    fields ??= fieldsOf(res, headers);
     note(args[0], args[1]);
     return Reflect.apply(write, this, args);
   };
@@ -40,7 +43,7 @@ export function recordAnswer(
       // Before the end goes out: a repetition that follows it finds the answer.
       ended({
         status: res.statusCode,
-        fields: fieldsOf(res, headers),
+        fields: fields ?? fieldsOf(res, headers),
         body: chunks === undefined ? null : Buffer.concat(chunks).toString('base64'),
       });
     }

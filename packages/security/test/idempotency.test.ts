@@ -261,12 +261,21 @@ describe('idempotency: what is kept', () => {
     expect(await pay(url, { key: 'one' })).toMatchObject({ body: { text: 'ä', number: 7 }, replayed: true });
   });
 
-  it.each(['before', 'after'])('is readable with compression mounted %s it', async (place) => {
+  it.each([
+    ['before', 'at once'],
+    ['after', 'at once'],
+    ['before', 'in pieces'],
+    ['after', 'in pieces'],
+  ])('is readable with compression mounted %s it, sent %s', async (place, how) => {
     const text = 'x'.repeat(5_000);
     const app = express();
     const [first, second] = [compression(), idempotency()];
     app.use(...(place === 'before' ? [first, second] : [second, first]));
-    app.post('/', (_req, res) => void res.send(text));
+    app.post('/', (_req, res) => {
+      if (how === 'at once') return void res.send(text);
+      res.type('text/plain').write(text.slice(0, 10));
+      res.end(text.slice(10));
+    });
     const url = await listen(app);
     for (let times = 0; times < 2; times += 1) {
       const answer = await fetch(url, { method: 'POST', headers: { 'Idempotency-Key': 'one' } });
