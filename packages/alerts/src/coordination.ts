@@ -54,9 +54,16 @@ export interface SharedStore {
   /**
    * @param handover what a process that does not lead has on its board; the store keeps it where another leads
    * @param taken how many handed-over boards are on the leader's board by now
+   * @param knowsToLead whether it has heard that it leads: else it is new
    * @throws when the store cannot be reached
    */
-  turn(report: string, handover: string, taken: number, state: string): Promise<SharedTurn>;
+  turn(
+    report: string,
+    handover: string,
+    taken: number,
+    state: string,
+    knowsToLead: boolean,
+  ): Promise<SharedTurn>;
   /** Keeps the leader's board. */
   save(state: string): Promise<void>;
   leave(): Promise<void>;
@@ -74,7 +81,8 @@ export function coordination(store: SharedStore): Coordination {
   async function ask(own: readonly ConditionReport[]): Promise<Turn> {
     const mine = board ?? emptyBoard();
     const state = boardToJson(mine);
-    const shared = await store.turn(JSON.stringify(own), isEmpty(mine) ? '' : state, taken, state);
+    const handover = isEmpty(mine) ? '' : state;
+    const shared = await store.turn(JSON.stringify(own), handover, taken, state, role === 'lead');
     if (!shared.leads) {
       board = undefined;
       role = 'follow';

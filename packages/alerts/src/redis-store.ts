@@ -9,8 +9,9 @@ const MAX_HANDED_OVER = 100;
 
 /**
  * KEYS: who leads, the reports, the board, what was handed over. ARGV: who asks, the lease in ms, its report, what it hands
- * over, how many handed-over boards it has taken, its board, how long a board is kept in ms.
+ * over, how many handed-over boards it has taken, its board, how long a board is kept in ms, 1 where it knows that it leads.
  *
+ * Who leads without knowing, since the answer that said so was lost, has not seen the board yet, and must not replace it.
  * A report counts for as long as a lease: who has died says nothing any more. Time is Redis' own.
  */
 const TURN_SCRIPT = `
@@ -25,6 +26,7 @@ if not leader then
   redis.call('SET', KEYS[1], me, 'PX', lease)
 elseif leader == me then
   redis.call('PEXPIRE', KEYS[1], lease)
+  if ARGV[8] ~= '1' then new = 1 end
 end
 redis.call('HSET', KEYS[2], me, string.format('%.0f', now) .. ' ' .. ARGV[3])
 redis.call('PEXPIRE', KEYS[2], lease * 2)
@@ -81,8 +83,11 @@ export function redisStore(link: RedisLink, base: string, leaseMs: number): Shar
   const leave = link.script('alerts-leave', LEAVE_SCRIPT);
 
   return {
-    turn: (report, handover, taken, state) =>
-      turn([leader, reports, board, handedOver], [me, leaseMs, report, handover, taken, state, STATE_MS]),
+    turn(report, handover, taken, state, knowsToLead) {
+      const known = knowsToLead ? 1 : 0;
+      const args = [me, leaseMs, report, handover, taken, state, STATE_MS, known];
+      return turn([leader, reports, board, handedOver], args);
+    },
     async save(state) {
       await save([leader, board], [me, state, STATE_MS]);
     },

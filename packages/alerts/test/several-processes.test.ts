@@ -162,6 +162,29 @@ describe('several processes', () => {
     expect(told(all.inbox)).toEqual(['open x', 'over x']);
   });
 
+  it('go on from there also where the answer to who leads now came too late', async () => {
+    const all = await fleet(2, { deadlineMs: 100 });
+    const [first, second] = all.members;
+    if (first === undefined || second === undefined) throw new Error('there are two');
+    first.lever.holds('x');
+    await all.pass(30_000, [first]);
+    expect(told(all.inbox)).toEqual(['open x']);
+    // It is never asked again.
+    await redis.client.del(
+      ...(await redis.client.keys('*:leader')),
+      ...(await redis.client.keys('*:reports')),
+    );
+
+    // Redis does what it was asked, when nobody waits for it any more.
+    await redis.client.client('PAUSE', 200, 'ALL');
+    await all.pass(10_000, [second]);
+    expect(second.alerts.report().role).toBe('alone');
+    await eventually(async () => (await redis.client.keys('*:leader')).length === 1);
+    await all.pass(300_000, [second]);
+    expect(second.alerts.report().role).toBe('lead');
+    expect(told(all.inbox)).toEqual(['open x', 'over x']);
+  });
+
   it('say that it is over after all of them were gone', async () => {
     const before = await fleet(1);
     before.members[0]?.lever.holds('x');
