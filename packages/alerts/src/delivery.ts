@@ -40,8 +40,9 @@ export function deliveryOf(settings: DeliverySettings): Delivery {
     outbox.notices = outbox.notices.filter((notice) => !isExplainedBy(board, notice, judge));
     outbox.sentMs = outbox.sentMs.filter((sentMs) => now() - sentMs < HOUR_MS);
     const [oldest] = outbox.notices;
-    if (oldest === undefined || now() < outbox.retryMs) return [];
-    if (!isUrgent && now() - oldest.atMs < groupMs) return [];
+    if (oldest === undefined) return [];
+    // There is no later: neither more to wait for, nor another try.
+    if (!isUrgent && (now() < outbox.retryMs || now() - oldest.atMs < groupMs)) return [];
     const isCapped = outbox.sentMs.length >= maxPerHour;
     if (channel.isGrouped) return isCapped ? [] : outbox.notices.slice(0, MAX_GROUPED);
     // What is over is told in any case: else somebody goes on working at it.

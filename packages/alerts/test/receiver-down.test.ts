@@ -86,6 +86,22 @@ describe('a receiver that is down', () => {
     expect(actions).toEqual(['trigger', 'resolve']);
   });
 
+  it('gets what waits for it when all ends, be it a moment after it failed', async () => {
+    const inbox = await receiver();
+    const { rule, holds } = lever();
+    const { pass, alerts } = watched({
+      rules: [rule],
+      channels: [webhook({ url: inbox.url, secret: SECRET })],
+    });
+    inbox.answer(503, { 'retry-after': '60' });
+    holds('a');
+    await pass(20_000);
+    expect(inbox.calls).toBe(1);
+    inbox.answer(200);
+    await alerts.close();
+    expect(told(inbox)).toEqual(['open a']);
+  });
+
   it('does not hold up other channels', async () => {
     const [dead, good] = [await receiver(), await receiver()];
     dead.answer(0);
