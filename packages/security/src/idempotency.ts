@@ -61,7 +61,7 @@ export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
     const claim: Claim = { fingerprint: fingerprintOf(secret, req), holder: randomUUID(), lockSeconds };
     let begun: Begun;
     try {
-      begun = await begin(id, claim, resolved, req);
+      begun = await begin(id, claim, resolved, req, res);
       outage.works();
     } catch (error) {
       if (!isUnavailable(error)) throw error;
@@ -71,6 +71,11 @@ export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
       return next(onStoreDown === 'open' ? undefined : new IdempotencyUnavailableError(error));
     }
 
+    if (isAnswered(req, res)) {
+      // Who was told that its time is over tries again. What were done now would be done once more then.
+      if (begun.state === 'claimed') resolved.store.release(id, claim.holder).catch(() => undefined);
+      return;
+    }
     if (begun.state === 'claimed') {
       recordAnswer(res, resolved.headers, resolved.maxBytes, (answer) => {
         // The handler has not ended when its time is over: nobody may begin before its claim runs out.
@@ -90,14 +95,20 @@ async function begin(
   claim: Claim,
   { store, waitMs }: ResolvedIdempotency,
   req: Request,
+  res: Response,
 ): Promise<Begun> {
   const untilMs = performance.now() + waitMs;
   for (;;) {
     const begun = await store.begin(id, claim);
     const isOver = begun.state !== 'running' || begun.fingerprint !== claim.fingerprint;
-    if (isOver || performance.now() >= untilMs || req.socket.destroyed) return begun;
+    if (isOver || performance.now() >= untilMs || req.socket.destroyed || isAnswered(req, res)) return begun;
     await wait(Math.max(1, Math.min(POLL_MS, untilMs - performance.now())));
   }
+}
+
+/** Whether somebody has answered while it waited, such as its deadline. */
+function isAnswered(req: Request, res: Response): boolean {
+  return res.headersSent || facts(req).timedOut === true;
 }
 
 function answerAgain(kept: string, res: Response): void {

@@ -460,6 +460,34 @@ describe('idempotency: at the same time', () => {
     expect(runs()).toBe(1);
   });
 
+  it('is not begun by a repetition whose deadline is over while it waits', async () => {
+    let runs = 0;
+    let open = (): void => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const app = express();
+    app.use(express.json());
+    app.use((req, res, next) => (req.headers['x-user'] === 'hasty' ? deadline(50)(req, res, next) : next()));
+    app.post('/payments', idempotency({ waitMs: 10_000, scope: () => 'all' }), async (_req, res) => {
+      runs += 1;
+      if (runs === 1) await opened;
+      res.status(runs === 1 ? 503 : 201).json({ number: runs });
+    });
+    app.use(errorHandler());
+    const url = await listen(app);
+    const first = pay(url, { key: 'one' });
+    await expect.poll(() => runs).toBe(1);
+
+    expect((await pay(url, { key: 'one', headers: { 'X-User': 'hasty' } })).status).toBe(504);
+    open();
+    expect((await first).status).toBe(503);
+    // As long as it takes to ask the store anew.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(runs).toBe(1);
+    expect(await pay(url, { key: 'one' })).toMatchObject({ status: 201, body: { number: 2 } });
+  });
+
   it('begins anew after a try that never ended', async () => {
     const clock = testClock(1_000_000);
     const { handler, entered, runs, open } = gate();
