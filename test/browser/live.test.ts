@@ -6,7 +6,12 @@ import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { launchBrowser, type TestBrowser } from '../support/browser.js';
-import { startReady, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  startReady,
+  startOrchestrator,
+  WITHOUT_ACCOUNTS,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 
 let browser: TestBrowser;
@@ -172,6 +177,19 @@ describe('the page, live', () => {
     running = await startOrchestrator({ ...settings, PORT: port });
     await page.getByText('Live', { exact: true }).waitFor();
     await page.getByRole('link', { name: 'From afar' }).waitFor();
+    await close();
+  }, 60_000);
+
+  it('asks who is here when the server that it comes back to does not know', async () => {
+    const forgetful = await startOrchestrator(WITHOUT_ACCOUNTS);
+    const { page, close } = await browser.visitAsGuest(forgetful.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    const { port } = new URL(forgetful.url);
+    await forgetful.program.kill();
+    const next = await startOrchestrator({ ...WITHOUT_ACCOUNTS, PORT: port });
+    onTestFinished(() => next.program.stop());
+    await page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
+    expect(await page.getByRole('link', { name: 'Guest' }).isVisible()).toBe(false);
     await close();
   }, 60_000);
 

@@ -15,7 +15,7 @@ const AGAIN_MS = 3_000;
  * @param onState told `live`, `reconnecting` or `offline` whenever that changes
  * @param onAlert told of what operators announce
  * @param onStatus told how far work in the background is
- * @param onEnded told when the server has ended it for good, as it does where somebody was signed out
+ * @param onEnded told when the server has ended or refused it for good, as it does where somebody was signed out
  */
 export function liveConnection({ onState, onAlert, onStatus, onEnded }) {
   let socket;
@@ -47,6 +47,7 @@ export function liveConnection({ onState, onAlert, onStatus, onEnded }) {
       onState(socket.active || isForNow ? 'reconnecting' : 'offline');
       // Socket.IO does not come back by itself to a server that says no.
       if (isForNow) setTimeout(() => mine === turn && socket.connect(), AGAIN_MS);
+      else if (!socket.active) onEnded();
     });
     socket.on('system_alert', onAlert);
     socket.on('search_status', onStatus);
