@@ -16,7 +16,7 @@ import { Pace } from './proxy-pace.js';
 import { atTurnsEnd, corkConnection } from './proxy-turn.js';
 import { UploadBody } from './proxy-request-body.js';
 import type { ProxyRequest } from './proxy-request-headers.js';
-import { hasNoBody, takeBackHead, UnusableHeadError, writeHead } from './proxy-response-head.js';
+import { hasNoBody, UnusableHeadError, writeHead } from './proxy-response-head.js';
 import { serverOf, type Target } from './proxy-targets.js';
 import { drop, openTunnel } from './proxy-tunnel.js';
 import type { ProxyCore, Watched } from './proxy-watch.js';
@@ -170,14 +170,11 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       const head = writeHead(req, res, core.settings, this.outside(), status, statusText, raw);
       this.contentLength = head.contentLength;
       this.isEventStream = head.isEventStream;
-      if ((head.contentLength ?? 0) <= core.settings.maxResponseBytes) return true;
-      takeBackHead(res, core.settings, raw);
-      this.breakOff(tooLargeAnswer(this.at(), core.settings.maxResponseBytes));
+      return true;
     } catch (error) {
-      takeBackHead(res, core.settings, raw);
       this.breakOff(unusableAnswer(this.at(), error));
+      return false;
     }
-    return false;
   }
 
   /** Sends what came in this turn: the head alone where the body takes its time. */
@@ -253,7 +250,6 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     try {
       openTunnel({ req, res, connection, upstream, settings, outside: this.outside(), raw: fields });
     } catch (error) {
-      takeBackHead(res, settings, fields);
       drop(upstream);
       this.breakOff(unusableAnswer(this.at(), error));
       return;

@@ -32,7 +32,7 @@ export interface ResponseHead {
  * Puts the upstream's status and header fields on the response. What the app has set before stays where the
  * upstream says nothing of it; `Set-Cookie` and `Vary` of both are sent.
  *
- * @throws {UnusableHeadError}
+ * @throws {UnusableHeadError} before anything stands there, so that an error has what the app has set
  */
 export function writeHead(
   req: IncomingMessage,
@@ -106,14 +106,16 @@ export function writeHead(
   }
   fields.add('via', 'Via', settings.via);
   if (named !== undefined) fields.remove(named);
-  res.statusCode = status;
-  // Without one, Node puts its own in its place.
-  if (statusText !== STATUS_CODES[status] && REASON.test(statusText)) res.statusMessage = statusText;
   if (hasNoBody(req.method, status)) head.contentLength = undefined;
   // Node refuses a Trailer where the body has a length.
   else if (trailer !== undefined && head.contentLength === undefined && req.httpVersion === '1.1')
     fields.set('trailer', 'Trailer', trailer);
+  if ((head.contentLength ?? 0) > settings.maxResponseBytes)
+    throw new UnusableHeadError(`is larger than ${settings.maxResponseBytes} bytes`);
   fields.commit();
+  res.statusCode = status;
+  // Without one, Node puts its own in its place.
+  if (statusText !== STATUS_CODES[status] && REASON.test(statusText)) res.statusMessage = statusText;
   return head;
 }
 
@@ -126,15 +128,6 @@ const REASON = /^[\t\u0020-\u007e]{1,256}$/;
 /** RFC 9112 section 6.3. */
 export function hasNoBody(method: string | undefined, status: number): boolean {
   return method === 'HEAD' || status === 204 || status === 304;
-}
-
-/** Takes back what {@link writeHead} has set, so that an error can be answered. */
-export function takeBackHead(res: ServerResponse, settings: ProxySettings, raw: readonly Buffer[]): void {
-  res.statusMessage = '';
-  for (let index = 0; index < raw.length; index += 2) {
-    const { name, action } = settings.responseHeaders.rule(raw[index]?.toString('latin1') ?? '');
-    if (action !== OURS_FIRST && action !== VARY && action !== DROP) res.removeHeader(name);
-  }
 }
 
 /** Header fields of one answer. The same name may come several times, and in several spellings. */
@@ -199,8 +192,14 @@ class Fields {
   }
 
   commit(): void {
-    for (let index = 0; index < this.names.length; index += 1) {
-      this.res.setHeader(this.names[index] ?? '', this.values[index] ?? '');
+    const { res, names, values } = this;
+    try {
+      for (let index = 0; index < names.length; index += 1) {
+        res.setHeader(names[index] ?? '', values[index] ?? '');
+      }
+    } catch (error) {
+      for (const name of names) res.removeHeader(name);
+      throw error;
     }
   }
 }

@@ -193,6 +193,29 @@ describe('an upstream that fails in the middle of its answer', () => {
     expect((await fetch(url)).statusText).toBe('Bad Gateway');
   });
 
+  it('takes nothing from an error that the app has set', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.writeHead(200, {
+        'content-security-policy': "default-src 'none'",
+        'x-theirs': '1',
+        'content-length': 8,
+      });
+      res.end('too much');
+    });
+    for (const limit of [{ maxHeaders: 2 }, { maxResponseBytes: 5 }]) {
+      const url = await proxied({ to: upstream.url, ...limit }, (app) =>
+        app.use((_req, res, next) => {
+          res.setHeader('Content-Security-Policy', "default-src 'self'");
+          next();
+        }),
+      );
+      const { status, headers } = await fetch(url);
+      expect(status).toBe(502);
+      expect(headers.get('content-security-policy')).toBe("default-src 'self'");
+      expect(headers.get('x-theirs')).toBeNull();
+    }
+  });
+
   it('cuts a body that is larger than allowed', async () => {
     const chunked = await upstreamServer((_req, res) => {
       res.write('x'.repeat(600));
