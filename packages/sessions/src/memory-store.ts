@@ -90,12 +90,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   /** How many had to go; `undefined` when that is refused. */
   function admit(
     { tag, handle }: SessionPlace,
-    { entry, tooOldMs, max, refuse }: Ownership,
+    { entry, tooOldMs, replaces, max, refuse }: Ownership,
   ): number | undefined {
     const isTooOld = (other: string): boolean => Number.parseInt(other, 10) <= tooOldMs;
     const listed = alive(tag);
     for (const [old, other] of listed) if (isTooOld(other)) endAt({ tag, handle: old });
-    const others = listed.filter(([, other]) => !isTooOld(other));
+    const others = listed.filter(([old, other]) => !isTooOld(other) && old !== replaces);
     const tooMany = max > 0 ? Math.max(0, others.length - max + 1) : 0;
     if (tooMany > 0 && refuse) return undefined;
     others.sort(([, one], [, other]) => Number.parseInt(one, 10) - Number.parseInt(other, 10));

@@ -5,11 +5,17 @@ import { publish, type Saver } from './saver.js';
 import type { ListedSession, Ownership, SessionPlace } from './store.js';
 
 /** What a session that begins now is held to. */
-export function ownershipOf(settings: Settings, req: Request, createdAtMs: number): Ownership {
+export function ownershipOf(
+  settings: Settings,
+  req: Request,
+  createdAtMs: number,
+  replaces: string | undefined,
+): Ownership {
   const { device, absoluteMs, idleMs, maxPerUser, onMax } = settings;
   return {
     entry: `${createdAtMs} ${device(req)}`,
     tooOldMs: createdAtMs - absoluteMs,
+    replaces,
     keptMs: absoluteMs + idleMs,
     max: maxPerUser,
     refuse: onMax === 'refuse',
@@ -63,14 +69,15 @@ export async function countOlder(
   const placed: { place: SessionPlace; entry: string }[] = [];
   for (const tag of older) {
     for (const { handle, entry } of withoutTooOld(await saver.ask(store.list(tag)), settings)) {
-      placed.push({ place: { tag, handle }, entry });
+      if (handle !== owner.replaces) placed.push({ place: { tag, handle }, entry });
     }
   }
   if (owner.refuse) {
     if (placed.length >= maxPerUser) throw new TooManySessionsError(maxPerUser);
     return { ...owner, max: maxPerUser - placed.length };
   }
-  const here = withoutTooOld(await saver.ask(store.list(newest)), settings);
+  const listed = withoutTooOld(await saver.ask(store.list(newest)), settings);
+  const here = listed.filter(({ handle }) => handle !== owner.replaces);
   placed.sort((one, other) => Number.parseInt(one.entry, 10) - Number.parseInt(other.entry, 10));
   for (const { place } of placed.slice(0, Math.max(0, placed.length + here.length + 1 - maxPerUser))) {
     if (await saver.end(place)) publish('revoked');

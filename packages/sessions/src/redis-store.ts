@@ -59,8 +59,8 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     async create(place, text, idleMs, owner): Promise<Created> {
       const args: RedisArgument[] = [text, idleMs];
       if (owner !== undefined) {
-        const { entry, tooOldMs, keptMs, max, refuse } = owner;
-        args.push(place.handle, entry, keptMs, max, refuse ? 1 : 0, REMEMBER_END_MS, tooOldMs);
+        const { entry, tooOldMs, replaces = '', keptMs, max, refuse } = owner;
+        args.push(place.handle, entry, keptMs, max, refuse ? 1 : 0, REMEMBER_END_MS, tooOldMs, replaces);
       }
       const answer = await create([keyOf(place), listKey(place.tag)], args);
       if (answer === -2) return 'full';

@@ -4,7 +4,8 @@
 
 /**
  * KEYS: the session, the list. ARGV: the text, its idle time; of a user also the handle, the entry, how long the list
- * is kept, the maximum, whether to refuse, how long an end is remembered, and since when who began is too old.
+ * is kept, the maximum, whether to refuse, how long an end is remembered, since when who began is too old, and the handle of
+ * the session that this one replaces.
  */
 export const CREATE: string = `
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -17,7 +18,7 @@ if #ARGV > 2 then
     local key, began = KEYS[2] .. ':' .. entries[i], tonumber(string.match(entries[i + 1], '^%d+')) or 0
     local isThere = redis.call('STRLEN', key) > 0
     if isThere and began > tonumber(ARGV[9]) then
-      alive[#alive + 1] = { entries[i], began }
+      if entries[i] ~= ARGV[10] then alive[#alive + 1] = { entries[i], began } end
     else
       if isThere then redis.call('SET', key, '', 'PX', ARGV[8]) end
       redis.call('HDEL', KEYS[2], entries[i])

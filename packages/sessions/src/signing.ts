@@ -14,7 +14,7 @@ export async function signIn(kit: Kit, req: Request, userId: string, data: objec
   const { settings, saver, express, users } = kit;
   const visit = requireVisit('signIn', req);
   const old = visit.place;
-  const wanted = ownershipOf(settings, req, settings.now());
+  const wanted = ownershipOf(settings, req, settings.now(), old?.handle);
   const owner = await countOlder(settings, saver, userId, wanted);
   visit.tag = settings.ids.tagOf(userId);
   express.generate(req);

@@ -24,6 +24,8 @@ export interface Ownership {
   readonly entry: string;
   /** Sessions that began then or before are too old: nobody can use them any more, and they count for nothing. */
   readonly tooOldMs: number;
+  /** The session that ends when this one begins, where it is of the same user: it does not count either. */
+  readonly replaces?: string | undefined;
   /** How long the list is kept, in milliseconds. */
   readonly keptMs: number;
   /** How many sessions the user may have; 0 for as many as there are. */

@@ -320,6 +320,32 @@ describe('signing in and out', () => {
     expect((await send('GET', `${url}/required`, { cookie: first.cookie })).status).toBe(200);
   });
 
+  it.each([
+    ['newest', [SECRET]],
+    ['refuse', [SECRET]],
+    ['newest', ['a newer secret of at least 32 bytes, too', SECRET]],
+    ['refuse', ['a newer secret of at least 32 bytes, too', SECRET]],
+  ] as const)(
+    'at most so many sessions (%s): who signs in again here ends this one alone',
+    async (onMax, secrets) => {
+      const clock = testClock(Date.now());
+      const options = { maxPerUser: 2, onMax, now: clock.now, store: memoryStore({ now: clock.now }) };
+      const { url } = await serve(options);
+      const there = await send('POST', `${url}/in/alice`);
+      clock.advance(10);
+      const here = await send('POST', `${url}/in/alice`);
+      clock.advance(10);
+      const { url: later, session } = await serve({ ...options, secrets });
+      const again = await send('POST', `${later}/in/alice`, { cookie: here.cookie });
+      expect(again.status).toBe(200);
+      const statuses = [there, here, again].map(
+        async ({ cookie }) => (await send('GET', `${later}/required`, { cookie })).status,
+      );
+      expect(await Promise.all(statuses)).toEqual([200, 401, 200]);
+      expect(await session.sessionsOf('alice')).toHaveLength(2);
+    },
+  );
+
   it('is kept from being idle by its public name, as long as it is alive', async () => {
     const clock = testClock(Date.now());
     const options = { idleMs: 60_000, absoluteMs: 90_000, now: clock.now };

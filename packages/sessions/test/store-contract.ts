@@ -166,6 +166,21 @@ export function itKeepsTheStoreContract(open: () => SessionStore, wait: (ms: num
       expect(await open().read(old, IDLE_MS)).toBe('');
     });
 
+    it.each([false, true])(
+      'does not count the one that the new one replaces (refuse: %s)',
+      async (refuse) => {
+        const tag = name();
+        const [other, before, after] = [place(tag), place(tag), place(tag)];
+        await open().create(other, text({}), IDLE_MS, owner(1_000));
+        await open().create(before, text({}), IDLE_MS, owner(2_000));
+        const limits = { max: 2, refuse, replaces: before.handle };
+        expect(await open().create(after, text({}), IDLE_MS, owner(3_000, limits))).toBe(0);
+        expect(await open().read(other, IDLE_MS)).toBe(text({}));
+        expect(await open().read(before, IDLE_MS)).toBe(text({}));
+        expect(await open().list(tag)).toHaveLength(3);
+      },
+    );
+
     it('refuses the newest where that is wanted', async () => {
       const tag = name();
       const places = Array.from({ length: 6 }, () => place(tag));
