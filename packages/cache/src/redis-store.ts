@@ -74,7 +74,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   const { stampKey } = ledger;
   const removals = new Removals();
   const shelf = new Shelf(local.maxBytes, local.maxEntries);
-  const outage = watchOutage({ feature: 'cache', probe: () => link.command('get', stampKey) });
+  const outage = watchOutage({ feature: 'cache', probe });
   const locks = lockOf(link, lockMs);
   /** Reads under way for the local tier: of many that ask for one name at the same time one asks Redis. */
   const reading = new Map<string, Promise<Entry | undefined>>();
@@ -124,7 +124,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
       if (entry === undefined || ledger.isBehind(stamp)) return undefined;
       if (!ledger.isCurrent(entry)) return undefined;
       // What was read is from before that.
-      if (removals.wasRemovedSince(name, askedAt)) return undefined;
+      if (removals.isOwed(name) || removals.wasRemovedSince(name, askedAt)) return undefined;
       if (!removals.wasKeptSince(name, askedAt)) keepLocally(name, entry);
       return entry;
     } catch (error) {
@@ -163,6 +163,22 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     } catch (error) {
       outage.failed(error, 'open');
     }
+  }
+
+  /** What cannot be removed now is removed as soon as Redis answers. */
+  async function removeShared(name: string): Promise<void> {
+    try {
+      await Promise.all([link.command('unlink', name), heard.tellDropped(name)]);
+      removals.settle(name);
+    } catch (error) {
+      removals.owe(name);
+      outage.failed(error, 'open');
+    }
+  }
+
+  async function probe(): Promise<void> {
+    await link.command('get', stampKey);
+    await Promise.all(removals.allOwed().map(removeShared));
   }
 
   /** Frees what the rule has made dead. A few hundred keys at a time, so that nobody waits long. */
@@ -215,7 +231,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     remove(key) {
       const name = names.of(key);
       forget(name);
-      return send(Promise.all([link.command('unlink', name), heard.tellDropped(name)]));
+      return removeShared(name);
     },
 
     async invalidate(what) {

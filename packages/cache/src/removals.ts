@@ -16,6 +16,8 @@ const BOUNDS = {
 export class Removals {
   private readonly removed = new LRUCache<string, number>(BOUNDS);
   private readonly kept = new LRUCache<string, number>(BOUNDS);
+  /** What others may still have. */
+  private readonly owed = new LRUCache<string, number>(BOUNDS);
   private allAt = -Infinity;
 
   add(name: string): void {
@@ -25,6 +27,23 @@ export class Removals {
   /** Any may have been removed that nobody here was told of. */
   addAll(): void {
     this.allAt = performance.now();
+  }
+
+  /** It could not be removed from what all processes share, and is still to be. */
+  owe(name: string): void {
+    this.owed.set(name, performance.now());
+  }
+
+  settle(name: string): void {
+    this.owed.delete(name);
+  }
+
+  isOwed(name: string): boolean {
+    return this.owed.has(name);
+  }
+
+  allOwed(): string[] {
+    return Array.from(this.owed.keys());
   }
 
   /** Whether it was removed while the answer was made. */

@@ -1,10 +1,12 @@
 import { signals } from '@signalbox/signals';
+import type { RequestHandler } from 'express';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
 import { heard } from '../../../test/support/heard.js';
 import { redisClient } from '../../../test/support/redis-client.js';
+import { send } from '../../../test/support/send.js';
 import { cache, redisStore, type Cache } from '../src/index.js';
 import { clock, counting, get, serving } from './support.js';
 
@@ -18,6 +20,12 @@ afterAll(async () => {
   await proxy.stop();
   await redis.stop();
 });
+
+/** As the processes of one app, which differ by nothing. */
+const sameHost: RequestHandler = (req, _res, next) => {
+  req.headers.host = 'app.example';
+  next();
+};
 
 function cacheOn(port: number, local: boolean | { ttlMs: number } = false): Cache {
   const route = cache({ store: redisStore(redisClient(port), { local }), ttlMs: 60_000 });
@@ -65,6 +73,37 @@ describe('a Redis that', () => {
     for (let times = 0; times < 5; times += 1) expect((await get(url)).text).toBe(text);
     await proxy.pass();
   });
+
+  it.each([
+    ['and a local tier', true],
+    ['and no local tier', false],
+  ])(
+    'is gone while an unsafe method succeeds does not bring back what that made old, %s',
+    async (_which, local) => {
+      let truth = 'old';
+      const handler: RequestHandler = (req, res) => {
+        if (req.method === 'PUT') truth = 'new';
+        res.end(truth);
+      };
+      const path = `/page/${String(local)}`;
+      const [url, there] = await Promise.all(
+        [proxy.port, redis.port].map((port) => serving(sameHost, cacheOn(port, local), handler)),
+      );
+      const ask = async (from = url): Promise<string> => (await get(`${from}${path}`)).text;
+      await eventually(
+        async () => (await get(`${url}${path}`)).headers['cache-status']?.includes('hit') === true,
+      );
+      await proxy.refuse();
+      await send(`${url}${path}`, { method: 'PUT' });
+      expect(await ask()).toBe('new');
+      expect(await ask(there)).toBe('old');
+      await proxy.pass();
+      await eventually(async () => {
+        expect(await ask()).toBe('new');
+        return (await ask(there)) === 'new';
+      });
+    },
+  );
 
   it('is gone when the program starts is no reason not to start', async () => {
     await proxy.refuse();
