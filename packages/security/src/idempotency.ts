@@ -17,13 +17,13 @@ import {
 } from './idempotency-options.js';
 import type { Begun, Claim } from './idempotency-store.js';
 import { fingerprintOf, idempotencyKey, requestId } from './idempotent-request.js';
-import { recordAnswer, replay, type RecordedAnswer } from './recorded-answer.js';
+import { GIVEN_UP, recordAnswer, replay, type RecordedAnswer } from './recorded-answer.js';
 
 const POLL_MS = 50;
 const FINISH_RETRIES_MS = [200, 500, 1_000];
 
 /** Refusals of the moment: nothing was done, and the next try may fare better. */
-const NOT_KEPT: ReadonlySet<number> = new Set([401, 403, 408, 409, 425, 429]);
+const NOT_KEPT: ReadonlySet<number> = new Set([401, 403, 408, 409, 425, 429, GIVEN_UP]);
 
 /**
  * Does once what is asked for twice with one `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header).

@@ -8,7 +8,13 @@ export interface RecordedAnswer {
   body: string | null;
 }
 
-/** Notes the answer while it is sent, and hands it over when it ends; an answer that never ends, never. */
+/** The status of what nobody is there to receive. */
+export const GIVEN_UP = 499;
+
+/**
+ * Notes the answer while it is sent, and hands it over when it ends; an answer that never ends, never. Of a try that
+ * failed with nobody left to be told, it hands over {@link GIVEN_UP}.
+ */
 export function recordAnswer(
   res: Response,
   headers: readonly string[],
@@ -28,6 +34,7 @@ export function recordAnswer(
 
   const write = Reflect.get(res, 'write') as (...args: unknown[]) => boolean;
   const end = Reflect.get(res, 'end') as (...args: unknown[]) => Response;
+  const destroy = Reflect.get(res, 'destroy') as (...args: unknown[]) => Response;
   let isOver = false;
   // As they are when the content begins: what is mounted before, such as compression, adds its own for what it makes of it.
   let fields: RecordedAnswer['fields'] | undefined;
@@ -48,6 +55,14 @@ export function recordAnswer(
       });
     }
     return Reflect.apply(end, this, args);
+  };
+  res.destroy = function destroyAndTell(this: Response, error?: Error) {
+    // The error handler, where the handler failed after its client had gone away: there is nobody to answer.
+    if (!isOver && !res.headersSent && res.statusCode === GIVEN_UP) {
+      isOver = true;
+      ended({ status: GIVEN_UP, fields: [], body: null });
+    }
+    return Reflect.apply(destroy, this, error === undefined ? [] : [error]);
   };
 }
 

@@ -1,4 +1,4 @@
-import { deadline } from '@signalbox/context';
+import { deadline, requestContext } from '@signalbox/context';
 import { errorHandler, HttpError } from '@signalbox/errors';
 import { listen, testClock } from '@signalbox/testing';
 import compression from 'compression';
@@ -443,6 +443,29 @@ describe('idempotency: at the same time', () => {
     open();
     await expect.poll(async () => (await pay(url, { key: 'one' })).replayed).toBe(true);
     expect(runs()).toBe(1);
+  });
+
+  it('is free again when a try whose client went away has failed', async () => {
+    let runs = 0;
+    const handler: RequestHandler = async (req, res) => {
+      runs += 1;
+      if (runs === 1) await new Promise((_resolve, reject) => req.signal.addEventListener('abort', reject));
+      res.json({ number: runs });
+    };
+    const app = express();
+    app.use(requestContext(), express.json());
+    app.post('/payments', idempotency(), handler);
+    app.use(errorHandler());
+    const url = await listen(app);
+    const abort = new AbortController();
+    const headers = { 'Idempotency-Key': 'one', 'Content-Type': 'application/json' };
+    const body = JSON.stringify({ amount: 5 });
+    const first = fetch(`${url}/payments`, { method: 'POST', headers, body, signal: abort.signal });
+    await expect.poll(() => runs).toBe(1);
+    abort.abort();
+    await expect(first).rejects.toThrow();
+
+    await expect.poll(async () => (await pay(url, { key: 'one' })).body.number).toBe(2);
   });
 
   it('is held by a try whose deadline is over while it goes on', async () => {
