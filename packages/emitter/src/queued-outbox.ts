@@ -6,7 +6,7 @@ import { onLinkChange } from './on-link-change.js';
 import type { QueueSettings } from './options.js';
 import { published, type Message, type Outbox } from './outbox.js';
 import { closed, tell, watchRedis } from './outcome.js';
-import { openPublisher } from './publisher.js';
+import { openPublisher, type PublishAnswer } from './publisher.js';
 import { within } from './within.js';
 
 /** One call carries at most so much. */
@@ -91,12 +91,13 @@ export function createQueuedOutbox(
     return hasSettled;
   }
 
-  function succeed(events: readonly QueuedEvent[], servers: readonly number[]): void {
+  function succeed(events: readonly QueuedEvent[], servers: readonly PublishAnswer[]): void {
     failures = 0;
-    sent += events.length;
     outage.works();
     events.forEach((event, index) => {
       const heardBy = servers[index] ?? -1;
+      if (typeof heardBy !== 'number') return giveUp([event], heardBy, 'error');
+      sent += 1;
       listeners.heardBy(event.message, heardBy);
       tell(event.message, 'ok');
       event.resolve(published(heardBy));

@@ -294,4 +294,35 @@ describe('with a queue', { timeout: 60_000 }, () => {
     expect(await redis.command('get', key)).toBe('5');
     expect(Number(await redis.command('pttl', key))).toBeGreaterThan(1_000_000);
   });
+
+  it('what this user may not publish is refused alone; what goes with it arrives', async () => {
+    const { redis, visitors } = await stage();
+    const channels = ['&socket.io#/#*', '&socket.io-request#/#'];
+    await redis.command(
+      'acl',
+      'setuser',
+      'mailer',
+      'on',
+      '>secret',
+      '~*',
+      '+@all',
+      'resetchannels',
+      ...channels,
+    );
+    const link = linkTo({ url: `redis://mailer:secret@127.0.0.1:${redis.port}` });
+    const emitter = emitterOn(link, { queue: {} });
+    const admin = emitter.of('/admin');
+    await emitter.emit('r', 'n', 0);
+    // Of one turn: but for the first, they go together.
+    const settled = await Promise.allSettled([
+      emitter.emit('r', 'n', 1),
+      emitter.emit('r', 'n', 2),
+      admin.emit('r', 'n', 3),
+      emitter.emit('r', 'n', 4),
+    ]);
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(settled[2]).toMatchObject({ reason: { name: 'RedisReplyError', code: 'redis_error' } });
+    expect(await visitors[0].hears(4)).toEqual([0, 1, 2, 4]);
+    expect(emitter.report()).toMatchObject({ queued: 0, sent: 4, dropped: 1 });
+  });
 });
