@@ -166,6 +166,12 @@ describe('the page', () => {
     expect(again.status).toBe(304);
   });
 
+  it('is the same under the name of its file', async () => {
+    const [page, file] = await Promise.all([get('/'), get('/index.html')]);
+    expect(await file.text()).toBe(await page.text());
+    expect(file.headers.get('cache-control')).toBe('no-cache');
+  });
+
   it('loads assets that are kept for good, and whose name changes with them', async () => {
     const page = await (await get('/')).text();
     const assets = [...page.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, path = '']) => path);

@@ -37,7 +37,8 @@ export function page(folder: string): Router {
       setHeaders: (res) => res.setHeader('Cache-Control', 'no-store'),
     }),
   );
-  router.get('/', sendPage(html));
+  // Under its other name the file would be sent with what stands for the hash.
+  router.get(['/', '/index.html'], sendPage(html));
   router.use(express.static(folder, { index: false, redirect: false, maxAge: 3_600_000 }));
   return router;
 }
