@@ -31,6 +31,11 @@ export function withoutTooOld(
   return sessions.filter(({ entry }) => Number.parseInt(entry, 10) > tooOldMs);
 }
 
+/** A session may have begun while sessions lived shorter, and so would be in the list for too short a time. */
+export function keepListed({ store, absoluteMs, idleMs }: Settings, tag: string): void {
+  store.keepList?.(tag, absoluteMs + idleMs).catch(() => undefined);
+}
+
 /** A session in the list of a user, as the user may see it. */
 export interface SessionInfo {
   /** Its public name, a hash of its id: what `revoke()` takes. */

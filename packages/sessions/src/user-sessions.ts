@@ -1,7 +1,7 @@
 import { requireText } from '@signalbox/options';
 import type { Request } from 'express';
 import { SessionRequiredError, SessionStoreUnavailableError } from './errors.js';
-import { infoOf, withoutTooOld, type SessionInfo } from './ownership.js';
+import { infoOf, keepListed, withoutTooOld, type SessionInfo } from './ownership.js';
 import { publish } from './saver.js';
 import { readText } from './session-text.js';
 import type { ListedSession } from './store.js';
@@ -68,7 +68,9 @@ export function userSessions({ settings, saver }: Kit): UserSessions {
       for (const tag of ids.tagsOf(userId)) {
         const text = await saver.read({ tag, handle });
         const read = text ? readText(text) : undefined;
-        if (read !== undefined && read.createdAtMs + absoluteMs > now()) return true;
+        if (read === undefined || read.createdAtMs + absoluteMs <= now()) continue;
+        keepListed(settings, tag);
+        return true;
       }
       return false;
     },

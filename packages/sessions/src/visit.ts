@@ -8,6 +8,7 @@ import { SessionStoreUnavailableError } from './errors.js';
 import type { ExpressStore } from './express-store.js';
 import type { Settings } from './options.js';
 import { hasLeft, holdResponse, type HoldOwner } from './response-hold.js';
+import { keepListed } from './ownership.js';
 import { KeptSession, publish, type Saver } from './saver.js';
 import type { OpenedCookie } from './session-ids.js';
 import { readText, type Data } from './session-text.js';
@@ -151,17 +152,12 @@ export class Visit implements CurrentVisit, HoldOwner {
       publish('renewed');
       this.resentFor = this.kept;
       this.hold();
-      this.keepListed(cookie.place);
+      const { tag, handle } = cookie.place;
+      if (tag !== handle) keepListed(settings, tag);
     }
     const { userId } = read.data;
     if (typeof userId === 'string') return this.recognise(userId);
     this.opened();
-  }
-
-  /** It may have begun while sessions lived shorter, and so would be in the list for too short a time. */
-  private keepListed({ tag, handle }: SessionPlace): void {
-    const { store, absoluteMs, idleMs } = this.kit.settings;
-    if (tag !== handle) store.keepList?.(tag, absoluteMs + idleMs).catch(() => undefined);
   }
 
   /** Older than sessions may be. Nobody waits for it to be gone. */

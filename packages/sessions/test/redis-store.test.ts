@@ -85,18 +85,25 @@ describe('redisStore', () => {
     expect((await send('POST', `${url}/count`, { cookie })).status).toBe(200);
   });
 
-  it('lists a session as long as it lives, also where sessions lived shorter when it began', async () => {
-    const before = await listen(appWith({ store, idleMs: 1_000, absoluteMs: 1_500 }).app);
-    const { cookie } = await send('POST', `${before}/in/longliving`);
-    const { app, session } = appWith({ store, idleMs: 60_000, absoluteMs: 600_000, resendMs: 0 });
-    const url = await listen(app);
-    expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 2_600));
-    expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
-    expect(await session.sessionsOf('longliving')).toHaveLength(1);
-    expect(await session.signOutEverywhere('longliving')).toBe(1);
-    expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
-  });
+  it.each([
+    ['request', 'longliving'],
+    ['extend()', 'longextended'],
+  ])(
+    'lists a session as long as it lives by a %s, also where sessions lived shorter when it began',
+    async (by, user) => {
+      const before = await listen(appWith({ store, idleMs: 1_000, absoluteMs: 1_500 }).app);
+      const { cookie, body } = await send('POST', `${before}/in/${user}`);
+      const { app, session } = appWith({ store, idleMs: 60_000, absoluteMs: 600_000, resendMs: 0 });
+      const url = await listen(app);
+      if (by === 'extend()') expect(await session.extend(user, String(body['id']))).toBe(true);
+      else expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
+      await new Promise((resolve) => setTimeout(resolve, 2_600));
+      expect(await session.sessionsOf(user)).toHaveLength(1);
+      expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
+      expect(await session.signOutEverywhere(user)).toBe(1);
+      expect((await send('GET', `${url}/required`, { cookie })).status).toBe(401);
+    },
+  );
 
   it('takes what somebody else wrote there for no session', async () => {
     const { app, session } = appWith({ store });
