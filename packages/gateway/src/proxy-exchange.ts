@@ -72,11 +72,11 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   /** The client has left, or was answered in this proxy's place. */
   abandon(): void {
     if (this.phase === DONE) return;
-    const { deadline } = this.req as Request;
-    const now = performance.now();
-    const isLate = deadline !== undefined && now >= deadline;
+    const express = this.req as Request;
+    // Not by the clock: a deadline may be for the head alone.
+    const isLate = express.deadline !== undefined && facts(express).timedOut === true;
     // An answer that has begun may last, as streams and slow clients do: how fast it comes is judged elsewhere.
-    const isUpstreams = isLate && this.phase === WAITING && this.hadAChance(now);
+    const isUpstreams = isLate && this.phase === WAITING && this.hadAChance(performance.now());
     this.finish(isUpstreams ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
     this.cutUpstream();
   }

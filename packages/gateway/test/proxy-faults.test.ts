@@ -127,6 +127,21 @@ describe('an answer that outlasts the deadline of its request', () => {
 
     expect(gateway.state().servers[0]).toMatchObject({ state: 'in', consecutiveFailures: 0 });
   });
+
+  it('has not timed out where the deadline was for its head', async () => {
+    const told: UpstreamRequest[] = [];
+    onTestFinished(signals.upstreamRequest.subscribe((payload) => void told.push(payload)));
+    const upstream = await upstreamServer((_req, res) => void res.write('begun'));
+    const url = await proxied({ to: upstream.url }, (app) => app.use(deadline(100, { until: 'headers' })));
+    const client = await rawConnection(url);
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => client.text().includes('begun'));
+    await sleep(150);
+    client.destroy();
+    await until(() => told.length === 1);
+
+    expect(told).toMatchObject([{ outcome: 'aborted', status: 200 }]);
+  });
 });
 
 describe('an upstream that fails in the middle of its answer', () => {
