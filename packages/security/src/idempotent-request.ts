@@ -24,9 +24,14 @@ export function requestId(secret: Buffer, scope: string, key: string, req: Reque
 /** A digest of what is asked, to tell a repetition from another request. */
 export function fingerprintOf(secret: Buffer, req: Request): string {
   const digest = createHmac('sha256', secret).update(
-    JSON.stringify([req.method, req.originalUrl, req.headers['content-type'] ?? '']),
+    JSON.stringify([req.method, req.originalUrl, contentTypeOf(req)]),
   );
   return digest.update(bodyOf(req)).digest('base64url');
+}
+
+/** Of a form without its boundary, which clients make up anew for each try. */
+function contentTypeOf({ headers }: Request): string {
+  return (headers['content-type'] ?? '').replace(/;\s*boundary=(?:"[^"]*"|[^;"]*)/i, '');
 }
 
 function bodyOf(req: Request): string | Uint8Array {

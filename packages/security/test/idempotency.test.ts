@@ -192,6 +192,20 @@ describe('idempotency', () => {
     expect((await pay(url, { key: 'c', headers: { 'X-Tenant': 'a","b' } })).replayed).toBe(true);
   });
 
+  it('knows a form that is sent again, whose boundary is another', async () => {
+    let runs = 0;
+    const url = await listen(appWith({}, (_req, res) => void res.json({ number: ++runs })));
+    const upload = async (text: string): Promise<number> => {
+      const body = new FormData();
+      body.set('text', text);
+      const headers = { 'Idempotency-Key': 'one' };
+      return (await fetch(`${url}/payments`, { method: 'POST', headers, body })).status;
+    };
+
+    expect([await upload('a'), await upload('a'), await upload('another')]).toEqual([200, 200, 422]);
+    expect(runs).toBe(1);
+  });
+
   it('keeps the keys as hashes alone', async () => {
     const ids: string[] = [];
     const store = memoryIdempotencyStore();
