@@ -210,6 +210,8 @@ export class Visit implements CurrentVisit, HoldOwner {
     this.current = value;
     const { id } = this.current;
     if (id === this.kept?.id) return;
+    // It is nobody's until somebody signs in.
+    if (this.userId !== undefined) this.forgetUser();
     const { ids, now } = this.kit.settings;
     this.kept = new KeptSession(ids, id, now(), undefined);
   }
@@ -291,8 +293,12 @@ export class Visit implements CurrentVisit, HoldOwner {
     this.current = undefined;
     this.kept = undefined;
     this.data = undefined;
-    this.userId = undefined;
+    this.forgetUser();
     this.isOver = true;
+  }
+
+  private forgetUser(): void {
+    this.userId = undefined;
     if (this.kit.users !== undefined) this.req.user = undefined;
   }
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { listen, testClock } from '@signalbox/testing';
-import express, { type Request } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
 import type { Session } from 'express-session';
 import { describe, expect, it } from 'vitest';
 import { memoryStore, sessions, type SessionsOptions } from '../src/index.js';
@@ -511,6 +511,19 @@ describe('what express-session gives', () => {
     expect(gone.body).toEqual({ session: null });
     expect(gone.cookie).toBe('sid=');
     expect((await send('GET', `${url}/read`, { cookie: fresh.cookie })).body).toEqual({});
+  });
+
+  it('regenerate() gives a session that is nobody’s yet', async () => {
+    const loadUser = (id: string) => ({ name: id });
+    const { url } = await serve({ loadUser }, ({ app, session }) => {
+      const regenerate: RequestHandler = (req, _res, next) => void req.session.regenerate(next);
+      app.get('/regenerate', regenerate, (req, res) => void res.json({ user: req.user ?? null }));
+      app.get('/regenerate-required', regenerate, session.required(), (_req, res) => void res.json({}));
+    });
+    const first = await send('POST', `${url}/in/alice`);
+    expect((await send('GET', `${url}/regenerate`, { cookie: first.cookie })).body).toEqual({ user: null });
+    const second = await send('POST', `${url}/in/alice`);
+    expect((await send('GET', `${url}/regenerate-required`, { cookie: second.cookie })).status).toBe(401);
   });
 
   it('destroy() leaves the visitor the cookie of a session that could not be ended', async () => {
