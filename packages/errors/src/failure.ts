@@ -150,10 +150,15 @@ function fromStatus(error: ForeignError): Failure | undefined {
   return failure(status, code, message, { headers: headersOf(error.headers) });
 }
 
+/** What belongs to one message and its sender. `Content-Range` does say how long what could not be sent in part is. */
+const OF_ANOTHER_ANSWER =
+  /^(?:content-(?!range$).*|transfer-encoding|connection|keep-alive|trailer|upgrade|set-cookie|vary|access-control-.*|x-request-id)$/i;
+
+/** Clients of other services hand on all that the answer had which they call an error. */
 function headersOf(headers: unknown): Failure['headers'] {
   if (typeof headers !== 'object' || headers === null) return NO_HEADERS;
   const fields = Object.entries(headers).filter(
-    (field): field is [string, string] => typeof field[1] === 'string',
+    (field): field is [string, string] => typeof field[1] === 'string' && !OF_ANOTHER_ANSWER.test(field[0]),
   );
   return Object.fromEntries(fields);
 }

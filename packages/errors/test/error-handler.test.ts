@@ -608,6 +608,37 @@ describe('known failures', () => {
     expect((await bodyOf(response)).error.type).toBe('malformed_uri');
   });
 
+  it('of the client of another service, with all fields of its answer, keep those that are about the failure', async () => {
+    const headers = {
+      'retry-after': '7',
+      'content-encoding': 'gzip',
+      'transfer-encoding': 'chunked',
+      'content-length': '3',
+      'set-cookie': 'of=another',
+      'access-control-allow-origin': '*',
+      vary: 'Accept-Encoding',
+      'x-request-id': 'of-another',
+    };
+    const url = await listen(
+      failing(
+        Object.assign(new Error('Slow down'), { status: 429, headers }),
+        {},
+        cors({ origin: 'https://app.example' }),
+      ),
+    );
+
+    const response = await get(url);
+
+    expect(response.status).toBe(429);
+    expect((await bodyOf(response)).error.message).toBe('Slow down');
+    expect(response.headers.get('retry-after')).toBe('7');
+    expect(response.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(response.headers.get('vary')).toBe('Origin, Accept');
+    for (const name of ['content-encoding', 'transfer-encoding', 'set-cookie', 'x-request-id']) {
+      expect(response.headers.has(name), name).toBe(false);
+    }
+  });
+
   it('a range that cannot be satisfied keeps its Content-Range', async () => {
     const made = express();
     made.get('/', (_req, res) => res.sendFile(import.meta.filename));
