@@ -56,6 +56,23 @@ export function keep(
   entry: Entry,
   vary: readonly string[],
 ): void | Promise<void> {
+  if (list === undefined || list.head.keptUntil >= entry.head.keptUntil)
+    return keepIn(list, store, key, req, entry, vary);
+  // It is to be written anew, and may have been forgotten since it was read: its variants would come back with it.
+  const there = store.read(key);
+  const keepNow = (now: Entry | undefined): void | Promise<void> =>
+    keepIn(now?.isVariantList === true ? now : undefined, store, key, req, entry, vary);
+  return there instanceof Promise ? there.then(keepNow) : keepNow(there);
+}
+
+function keepIn(
+  list: Entry | undefined,
+  store: CacheStore,
+  key: CacheKey,
+  req: Request,
+  entry: Entry,
+  vary: readonly string[],
+): void | Promise<void> {
   const { path, keptUntil, stamp, tookMs } = entry.head;
   if (vary.length === 0 && list === undefined) return store.write(key, entry);
   const isKnown = list !== undefined && vary.every((name) => list.head.vary.includes(name));

@@ -1,8 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Request, RequestHandler, Response } from 'express';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
-import { cache } from '../src/index.js';
+import { cache, type Cache } from '../src/index.js';
 import { counting, get, serving } from './support.js';
 
 const DAY = 86_400_000;
@@ -117,6 +118,46 @@ describe('unsafe methods (RFC 9111 section 4.4)', () => {
       const { headers } = await get(url, { 'accept-language': language });
       expect(headers['cache-status']).not.toContain('hit');
     }
+  });
+  it.each<[string, (page: Cache, held: RequestHandler) => RequestHandler[]]>([
+    ['waited for another one’s answer', (page, held) => [page, held]],
+    ['was held up behind the lookup', (page, held) => [page.lookup, held, page.answer]],
+  ])('forget them for good, also where who asked before %s, and is answered after', async (_which, order) => {
+    let kind = 'old';
+    const held: (() => void)[] = [];
+    const handler: RequestHandler = (req, res) => {
+      const language = String(req.headers['accept-language']);
+      res.set('cache-control', `max-age=${language === 'de' ? 60 : 86_400}`);
+      res.vary('Accept-Language').end(`${kind} ${language}`);
+    };
+    const holding: RequestHandler = (req, _res, next) => {
+      if (req.headers['x-held'] === undefined) next();
+      else held.push(() => next());
+    };
+    const changing: RequestHandler = (req, res, next) => {
+      if (req.method === 'GET') return next();
+      kind = 'new';
+      res.status(204).end();
+    };
+    const page = cache();
+    let asked = 0;
+    const counted: RequestHandler = (req, _res, next) => {
+      if (req.headers['accept-language'] === 'fr') asked += 1;
+      next();
+    };
+    const url = await serving(counted, ...order(page, holding), changing, handler);
+    const ask = async (language: string, more = {}): Promise<string> =>
+      (await get(url, { 'accept-language': language, ...more })).text;
+    await ask('de');
+    const french = [ask('fr', { 'x-held': '1' }), ask('fr', { 'x-held': '1' })];
+    await eventually(() => asked === 2 && held.length > 0);
+    await send(url, { method: 'PUT' });
+    for (let each = held.pop(); each !== undefined; each = held.pop()) {
+      each();
+      await pause(20);
+    }
+    await Promise.all(french);
+    expect(await ask('de')).toBe('new de');
   });
 });
 
