@@ -187,7 +187,7 @@ describe('the page, live', () => {
     const { port } = new URL(forgetful.url);
     await forgetful.program.kill();
     const next = await startOrchestrator({ ...WITHOUT_ACCOUNTS, PORT: port });
-    onTestFinished(() => next.program.stop());
+    onTestFinished(async () => void (await next.program.stop()));
     await page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
     expect(await page.getByRole('link', { name: 'Guest' }).isVisible()).toBe(false);
     await close();
