@@ -31,8 +31,8 @@ export function answerOf(
   return {
     status,
     field(name) {
-      // `Age` is not kept: it is that of the answer that came just now.
-      if (fields !== undefined && name !== 'age') return fieldOf(fields, name);
+      // `Age` and cookies are not kept: they are those of the answer that came just now.
+      if (fields !== undefined && name !== 'age' && name !== 'set-cookie') return fieldOf(fields, name);
       const value = res.getHeader(name);
       if (name === 'set-cookie' && value === before.get(name)) return undefined;
       return joinedField(value);

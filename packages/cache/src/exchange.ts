@@ -11,6 +11,7 @@ import {
   fieldsTakenAway,
   joinedField,
   restore,
+  restoreBesideCookies,
   varyOf,
   type Before,
 } from './fields.js';
@@ -191,7 +192,7 @@ export class Exchange implements RecorderListener {
     this.isOver = true;
     const entry = isAbout(res, stale) ? this.renewed(stale) : this.distrusted(stale);
     if (isBackground) return 'pass';
-    restore(res, this.before);
+    restoreBesideCookies(res, this.before);
     engine.markForwarded(res, `${why}; fwd-status=304${this.planned === undefined ? '' : '; stored'}`);
     engine.note(req, 'miss', entry.head.route);
     this.send(entry);

@@ -85,6 +85,13 @@ export function restore(res: ServerResponse, before: Before): void {
   for (const [name, value] of before) if (value !== undefined) res.setHeader(name, value);
 }
 
+/** Does so, and leaves the cookies: they are for this client, whatever he is answered. */
+export function restoreBesideCookies(res: ServerResponse, before: Before): void {
+  const cookies = res.getHeader('set-cookie');
+  restore(res, before);
+  if (cookies !== undefined) res.setHeader('Set-Cookie', cookies);
+}
+
 /** The names in a list such as that of `Vary`, in lower case. */
 export function listed(value: string): string[] {
   return value

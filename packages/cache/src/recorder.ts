@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { fieldsNow, restore } from './fields.js';
+import { fieldsNow, restoreBesideCookies } from './fields.js';
 
 /** What becomes of an answer once its status and fields are known. */
 export type Course =
@@ -81,9 +81,7 @@ export class Recorder {
     const fields = fieldsNow(res);
     define(res, 'writeHead', () => {
       // Who holds an answer back may do so to add one.
-      const cookies = res.getHeader('set-cookie');
-      restore(res, fields);
-      if (cookies !== undefined) res.setHeader('Set-Cookie', cookies);
+      restoreBesideCookies(res, fields);
       res.statusMessage = statusMessage;
       return Reflect.apply(this.writeHead, res, [statusCode]);
     });

@@ -259,6 +259,27 @@ describe('Set-Cookie', () => {
     expect([first.headers['set-cookie'], second.headers['set-cookie']]).toEqual([['visit=1'], ['visit=2']]);
   });
 
+  it('of an answer that says that nothing has changed reaches who asked, and nobody else', async () => {
+    const { now, pass } = clock();
+    const handler = counting((req, res, next) => {
+      res.set({ etag: '"a"', 'cache-control': 'max-age=10' });
+      if (req.headers['if-none-match'] !== '"a"') return next();
+      res.cookie('seen', String(handler.calls())).set('x-seen', '1').status(304).end();
+    });
+    const route = cache({ now });
+    const url = await serving(route, handler);
+    await get(url);
+    pass(11);
+    const { status, text, headers } = await get(url);
+    expect([status, text, headers['set-cookie']]).toEqual([200, 'answer 1', ['seen=2; Path=/']]);
+    const next = await get(url);
+    expect([next.text, next.headers['set-cookie'], next.headers['x-seen']]).toEqual([
+      'answer 3',
+      undefined,
+      undefined,
+    ]);
+  });
+
   it('that is added as the answer leaves keeps the answer from being kept', async () => {
     const late: RequestHandler = (_req, res, next) => {
       const writeHead = res.writeHead.bind(res);
