@@ -32,7 +32,11 @@ export function answerOf(
     status,
     field(name) {
       // `Age` and cookies are not kept: they are those of the answer that came just now.
-      if (fields !== undefined && name !== 'age' && name !== 'set-cookie') return fieldOf(fields, name);
+      if (fields !== undefined && name !== 'age' && name !== 'set-cookie') {
+        // What stands above is not kept either, and governs each answer that leaves with it.
+        const isBelow = fields.some(([field]) => field.toLowerCase() === name);
+        return isBelow ? fieldOf(fields, name) : joinedField(before.get(name));
+      }
       const value = res.getHeader(name);
       if (name === 'set-cookie' && value === before.get(name)) return undefined;
       return joinedField(value);

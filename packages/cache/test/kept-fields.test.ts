@@ -255,6 +255,27 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     expect((await get(url)).headers['cache-status']).toContain('fwd=stale; fwd-status=304');
   });
 
+  it('is fresh for as long as a field above says, as it was the first time', async () => {
+    const { now, pass } = clock();
+    const above: RequestHandler = (_req, res, next) => {
+      res.set('cache-control', 'public, max-age=10');
+      next();
+    };
+    const handler = counting((req, res, next) => {
+      res.set('etag', '"a"').status(req.headers['if-none-match'] === '"a"' ? 304 : 200);
+      next();
+    });
+    const url = await serving(above, cache({ now }), handler);
+    for (const status of ['fwd=uri-miss; stored', 'fwd=stale; fwd-status=304; stored']) {
+      for (const each of [status, 'hit']) {
+        const { text, headers } = await get(url);
+        expect(text).toBe('answer 1');
+        expect(headers['cache-status']).toContain(`signalbox; ${each}`);
+      }
+      pass(11);
+    }
+  });
+
   it('is asked for by the validators that it came with, however often', async () => {
     const { now, pass } = clock();
     const modified = at(0);
