@@ -85,7 +85,9 @@ function sameOrigin(req: Request, target: unknown): string | undefined {
   const host = req.headers.host ?? '';
   try {
     const url = new URL(target, `http://${host}${req.originalUrl}`);
-    return url.host === host.toLowerCase() ? url.pathname + url.search : undefined;
+    // A port that goes without saying may have been said.
+    const own = new URL(`${url.protocol}//${host}`);
+    return url.host === own.host ? url.pathname + url.search : undefined;
   } catch {
     return undefined;
   }

@@ -50,6 +50,19 @@ describe('unsafe methods (RFC 9111 section 4.4)', () => {
     expect((await get(`${url}/c`)).text).toBe('answer 2');
   });
 
+  it.each([
+    ['shop.example:80', '/b'],
+    ['shop.example:80', 'http://shop.example/b'],
+    ['shop.example:443', 'https://shop.example/b'],
+    ['SHOP.example', 'http://shop.example:80/b'],
+  ])('forget it also where the port need not be said: Host %s, Location %s', async (host, location) => {
+    const url = await serving(cache({ ttlMs: DAY }), writing(201, { location }), counting());
+    const ask = async (): Promise<string> => (await send(url, { path: '/b', headers: { host } })).text;
+    await ask();
+    await send(url, { method: 'POST', headers: { host } });
+    expect(await ask()).toBe('answer 2');
+  });
+
   it.each<[string, (res: Response) => void]>([
     ['fields', (res) => res.writeHead(303, { Location: '/b' }).end()],
     ['a reason and fields', (res) => res.writeHead(303, 'Look There', { Location: '/b' }).end()],
