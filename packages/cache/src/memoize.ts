@@ -74,6 +74,12 @@ export interface Memoized<Args extends readonly unknown[], Result> {
   report(): CacheReport;
 }
 
+/** A call that is under way, and since when. */
+interface Making {
+  readonly entry: Promise<Entry>;
+  readonly startedAt: number;
+}
+
 const NAMES = [
   'ttlMs',
   'name',
@@ -109,7 +115,7 @@ export function memoize<Args extends readonly unknown[], Result>(
   const settings = resolve(fn, options);
   const { store, name, now } = settings;
   const tally = new Tally();
-  const underWay = new Map<string, Promise<Entry>>();
+  const underWay = new Map<string, Making>();
   const keyOf = (args: Args): CacheKey => {
     const text = settings.key(...args);
     if (typeof text !== 'string') throw new TypeError(`memoize: "key" of ${name} must return a string`);
@@ -122,15 +128,17 @@ export function memoize<Args extends readonly unknown[], Result>(
   }
 
   /** The one call for all who ask meanwhile. */
-  function call(key: CacheKey, args: Args): Promise<Entry> {
+  function call(key: CacheKey, args: Args): Making {
     const known = underWay.get(key.text);
     if (known !== undefined) return known;
+    const startedAt = performance.now();
     // Of nobody's request: others wait for it, too, when whoever came first has gone.
-    const made = runInContext({}, () => make(key, args)).finally(() => underWay.delete(key.text));
-    underWay.set(key.text, made);
+    const entry = runInContext({}, () => make(key, args)).finally(() => underWay.delete(key.text));
+    const making = { entry, startedAt };
+    underWay.set(key.text, making);
     // Nobody may be waiting any more.
-    made.catch(() => undefined);
-    return made;
+    entry.catch(() => undefined);
+    return making;
   }
 
   async function make(key: CacheKey, args: Args): Promise<Entry> {
@@ -211,10 +219,12 @@ export function memoize<Args extends readonly unknown[], Result>(
     const stale = entry !== undefined && at < entry.head.errorUntil ? entry : undefined;
     const hasJoined = underWay.has(key.text);
     note(hasJoined ? 'coalesced' : 'miss');
-    const result = await settled(call(key, args), stale);
-    const isOutdated = hasJoined && store.isCurrent?.(key, result, result.head.tookMs) === false;
+    const making = call(key, args);
+    const result = await settled(making.entry, stale);
     // It was forgotten while it was made, maybe before this one was asked for: who waited makes a newer one.
-    return valueOf(isOutdated ? await settled(call(key, args), undefined) : result);
+    const isOutdated =
+      hasJoined && store.isCurrent?.(key, result, performance.now() - making.startedAt) === false;
+    return valueOf(isOutdated ? await settled(call(key, args).entry, undefined) : result);
   }
 
   /** What comes first: the result, the time after which a stale one will do, or the end of all patience. */

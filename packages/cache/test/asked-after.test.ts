@@ -1,8 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { RequestHandler } from 'express';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
-import { cache, memoize, type Cache } from '../src/index.js';
+import { cache, memoize, memoryStore, type Cache, type CacheStore } from '../src/index.js';
 import { get, serving } from './support.js';
 
 const DAY = 86_400_000;
@@ -136,5 +137,27 @@ describe('who asks after something was forgotten does not get what was asked for
     expect(new Set(await Promise.all(after))).toEqual(new Set(['new']));
     expect(page.calls).toBe(2);
     expect(await memoized()).toBe('new');
+  });
+
+  it('of a function, also where it takes long to keep what it returned', async () => {
+    const page = source();
+    const store = memoryStore();
+    const far: CacheStore = {
+      ...store,
+      async write(key, entry) {
+        await store.write(key, entry);
+        await pause(50);
+      },
+    };
+    const memoized = memoize(page.read, { ttlMs: DAY, name: 'page', store: far });
+    page.isHeld = true;
+    const before = memoized();
+    await eventually(() => page.calls === 1);
+    page.truth = 'new';
+    await memoized.forget();
+    const after = memoized();
+    page.release();
+    expect(await before).toBe('old');
+    expect(await after).toBe('new');
   });
 });
