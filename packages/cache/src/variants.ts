@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Request } from 'express';
 import type { CacheKey } from './cache-key.js';
-import { variantList, type Entry } from './entry.js';
+import { Entry, variantList } from './entry.js';
 import { variantOf } from './request-key.js';
 import type { CacheStore } from './store.js';
 
@@ -60,9 +60,16 @@ export function keep(
     return keepIn(list, store, key, req, entry, vary);
   // It is to be written anew, and may have been forgotten since it was read: its variants would come back with it.
   const there = store.read(key);
-  const keepNow = (now: Entry | undefined): void | Promise<void> =>
-    keepIn(now?.isVariantList === true ? now : undefined, store, key, req, entry, vary);
-  return there instanceof Promise ? there.then(keepNow) : keepNow(there);
+  const keepNow = (now: Entry | undefined, kept: Entry): void | Promise<void> =>
+    keepIn(now?.isVariantList === true ? now : undefined, store, key, req, kept, vary);
+  if (!(there instanceof Promise)) return keepNow(there, entry);
+  const askedAt = performance.now();
+  return there.then((now) => keepNow(now, madeSince(entry, performance.now() - askedAt)));
+}
+
+/** What was forgotten while it was made is told by how long it took until it is kept. */
+function madeSince({ head, body }: Entry, ms: number): Entry {
+  return new Entry({ ...head, tookMs: head.tookMs + ms }, body);
 }
 
 function keepIn(

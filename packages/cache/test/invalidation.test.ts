@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Request, RequestHandler, Response } from 'express';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
-import { cache, type Cache } from '../src/index.js';
+import { cache, memoryStore, type Cache, type CacheStore } from '../src/index.js';
 import { counting, get, serving } from './support.js';
 
 const DAY = 86_400_000;
@@ -171,6 +171,29 @@ describe('unsafe methods (RFC 9111 section 4.4)', () => {
     }
     await Promise.all(french);
     expect(await ask('de')).toBe('new de');
+  });
+  it('forget what was asked for just before, also where the list is far and has to be written anew', async () => {
+    const store = memoryStore();
+    let isFar = false;
+    const far: CacheStore = {
+      ...store,
+      read: (key) => (isFar ? pause(60).then(() => store.read(key)) : store.read(key)),
+    };
+    const { handler, waiting } = byLanguage((call) => ({
+      'cache-control': `max-age=${call === 1 ? 60 : 86_400}`,
+    }));
+    const url = await serving(cache({ store: far }), writing(204), handler);
+    await get(url, { 'accept-language': 'de' });
+    const slow = get(url, { 'accept-language': 'slow' });
+    await eventually(() => waiting.length === 1);
+    await send(url, { method: 'PUT' });
+    isFar = true;
+    await pause(30);
+    waiting[0]?.();
+    await slow;
+    await pause(100);
+    isFar = false;
+    expect((await get(url, { 'accept-language': 'slow' })).headers['cache-status']).not.toContain('hit');
   });
 });
 
