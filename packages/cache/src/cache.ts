@@ -12,7 +12,7 @@ import { hasCredentials } from './request-fields.js';
 import { requireInvalidation } from './require-invalidation.js';
 import { isDue, isRead, isUsable, mayBeStale, NOTHING_WANTED, wantedOf } from './freshness.js';
 import { requestKey, variantOf, type NoKey } from './request-key.js';
-import { claimOrFind, type Landing } from './flights.js';
+import { claimOrFind, isMaking, type Landing } from './flights.js';
 import type { Invalidation } from './store.js';
 import type { CacheReport } from './tally.js';
 import { find, flightKeyOf, type Found } from './variants.js';
@@ -179,7 +179,8 @@ export function cache(options: CacheOptions = {}): Cache {
       conditions: conditionsOf(req),
       flight: undefined,
     };
-    if ((!isOpenToAll && !settings.shared) || engine.isNotKept(key)) return runCall(call, next);
+    const isAlone = !isOpenToAll && !settings.shared;
+    if (isAlone || engine.isNotKept(key) || isMaking(req, flightKey)) return runCall(call, next);
     const under = engine.flights.get(flightKey);
     if (
       under?.isSlow &&

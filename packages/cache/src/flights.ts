@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import type { Entry } from './entry.js';
 import type { CacheKey } from './cache-key.js';
 import type { Claim, CacheStore } from './store.js';
@@ -69,6 +70,20 @@ export class Flights {
   close(): void {
     for (const flight of Array.from(this.open.values())) flight.land('failed');
   }
+}
+
+const making = new WeakMap<Request, Set<string>>();
+
+/** Notes that a request is to bring what many may wait for. */
+export function noteMaking(req: Request, { text }: CacheKey): void {
+  const texts = making.get(req);
+  if (texts === undefined) making.set(req, new Set([text]));
+  else texts.add(text);
+}
+
+/** Whether a request has passed a cache that waits for the same already: here it would wait for itself. */
+export function isMaking(req: Request, { text }: CacheKey): boolean {
+  return making.get(req)?.has(text) === true;
 }
 
 const FIRST_LOOK_MS = 10;

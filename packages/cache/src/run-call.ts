@@ -6,7 +6,7 @@ import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
 import { Exchange, type Call } from './exchange.js';
 import { fieldsNow, restore } from './fields.js';
-import { claimOrFind, type Flight } from './flights.js';
+import { claimOrFind, noteMaking, type Flight } from './flights.js';
 import { conditionsOf } from './reply.js';
 import { find, flightKeyOf } from './variants.js';
 
@@ -19,6 +19,7 @@ export function runCall(call: RunnableCall, next: NextFunction): void {
   const exchange = new Exchange({ ...call, isBackground: false });
   // What is for nobody else need not be made whole for the cache's sake.
   if (flight !== undefined || stale !== undefined) exchange.prepare();
+  if (flight !== undefined) noteMaking(req, call.flightKey);
   onceOver(req, res, () => exchange.abandoned());
 
   const { softTimeoutMs } = engine.settings;
@@ -92,6 +93,7 @@ export function refreshLater(
     const call = { engine, req, res: other, key, flightKey, list, stale, why: '', conditions, flight };
     const exchange = new Exchange({ ...call, isBackground: true });
     exchange.prepare();
+    noteMaking(req, flightKey);
     other.on('close', () => exchange.abandoned());
     runInContext({}, goOn);
   }

@@ -11,7 +11,7 @@ import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
 import type { Answer } from '../../../test/support/send.js';
-import { cache, redisStore, type CacheOptions, type CacheStore } from '../src/index.js';
+import { cache, redisStore, type Cache, type CacheOptions, type CacheStore } from '../src/index.js';
 import { clock, counting, get, serving } from './support.js';
 
 const AT_ONCE = 300;
@@ -245,6 +245,30 @@ describe('many who miss at once', () => {
     for (const language of languages.slice(0, 3)) {
       expect((await ask(language)).headers['cache-status']).toContain('hit');
     }
+  });
+});
+
+describe('a request that passes through two caches', () => {
+  it.each<[string, boolean, (one: Cache, other: Cache) => Cache[]]>([
+    ['of one Redis', true, (one, other) => [one, other]],
+    ['which are the same', false, (one) => [one, one]],
+  ])('%s does not wait for itself', async (_which, isShared, chosen) => {
+    const { now, pass } = clock();
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const link = connectRedis(redis.url, { deadlineMs: 5_000 });
+    onTestFinished(() => link.close());
+    await eventually(() => link.state === 'up');
+    const open = (): Cache =>
+      cache({ now, ttlMs: 60_000, waitMs: 60_000, ...(isShared ? { store: redisStore(link) } : {}) });
+    const handler = counting((_req, _res, next) => void setTimeout(next, 30));
+    const url = await serving(...chosen(open(), open()), handler);
+    for (const text of ['answer 1', 'answer 2']) {
+      const answers = await Promise.all([get(url), get(url), get(url)]);
+      expect(new Set(answers.map((answer) => answer.text))).toEqual(new Set([text]));
+      pass(70);
+    }
+    expect(handler.calls()).toBe(2);
   });
 });
 
