@@ -137,6 +137,8 @@ function sendRange(
   const start = first === '' ? Math.max(0, body.length - Number(last)) : Number(first);
   const end = first === '' || last === '' ? body.length - 1 : Math.min(Number(last), body.length - 1);
   if (first !== '' && last !== '' && Number(last) < Number(first)) return false;
+  // They are sums over all of what is sent (RFC 9530 section 2).
+  for (const name of ['Content-Digest', 'Content-MD5']) res.removeHeader(name);
   if (start >= body.length || (first === '' && Number(last) === 0)) {
     res.statusCode = 416;
     // The fields are those of the whole, and other caches may keep whatever states a lifetime.
