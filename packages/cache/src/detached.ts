@@ -59,6 +59,9 @@ const STATES = [
   'errored',
 ] as const;
 
+/** By these Node tells whether it may still write to a response. */
+const OF_NODE = ['finished', 'destroyed'] as const;
+
 /** Who listens to a response. */
 export type Listeners = ReadonlyMap<string, readonly unknown[]>;
 
@@ -66,15 +69,23 @@ export function listenersOf(res: ServerResponse): Listeners {
   return new Map(EVENTS.map((event) => [event, res.rawListeners(event)]));
 }
 
+/** Who has begun to listen since then. */
+export function listenersSince(then: Listeners, res: ServerResponse): Listeners {
+  const isNew = (event: string, listener: unknown): boolean => then.get(event)?.includes(listener) !== true;
+  return new Map(
+    EVENTS.map((event) => [event, res.rawListeners(event).filter((each) => isNew(event, each))]),
+  );
+}
+
 /**
  * Lets handlers go on with a response that has been answered already: what they do to it from now on happens to
  * another one, which nobody is at the end of. So a new answer can be made when nobody waits for it, by the very
  * handlers that stand behind the cache.
  *
- * @param above who listened before the handlers did, where the response is not over yet: those still hear of it, and
- *   the handlers of the other one
+ * @param below the handlers that listened before it was answered, where the response is not over yet: they hear of the
+ *   other one, and all others still of it
  */
-export function detached(req: Request, res: Response, above: Listeners | undefined): ServerResponse {
+export function detached(req: Request, res: Response, below: Listeners | undefined): ServerResponse {
   const other = new ServerResponse(req);
   const sink: Duplex = new Sink();
   other.assignSocket(sink as Socket);
@@ -82,21 +93,26 @@ export function detached(req: Request, res: Response, above: Listeners | undefin
   other.on('finish', () => void sink.destroy());
   other.on('error', () => undefined);
 
-  if (above === undefined) listenAnew(res, other);
-  else divertListeners(res, other, above);
+  if (below === undefined) listenAnew(res, other);
+  else divertListeners(res, other, below);
   for (const name of METHODS) {
     own(res, name, { writable: true, value: (...args: unknown[]) => forwarded(other, res, name, args) });
   }
+  // Who stands above may still be sending what was answered, such as what it compresses.
+  const sending = new Map<string, unknown>();
+  if (below !== undefined) for (const name of OF_NODE) sending.set(name, Reflect.get(res, name));
+  const isSending = (): boolean => sending.get('destroyed') === false;
   for (const name of STATES) {
     own(res, name, {
-      get: () => Reflect.get(other, name),
+      get: () => (sending.has(name) && isSending() ? sending.get(name) : Reflect.get(other, name)),
       // Node itself sets some on a response that is through, and they say nothing of the other one.
       set(value: unknown) {
+        if (sending.has(name)) sending.set(name, value);
         if (name === 'statusCode' || name === 'statusMessage') Reflect.set(other, name, value);
       },
     });
   }
-  if (above === undefined) {
+  if (below === undefined) {
     own(res, 'socket', { get: () => sink, set: () => undefined });
     // Whether it still stands says nothing about a request that nobody waits for.
     const socket: unknown = Object.create(req.socket, { destroyed: { value: false } });
@@ -113,15 +129,14 @@ function listenAnew(res: Response, other: ServerResponse): void {
   for (const event of EVENTS) other.on(event, (...args: unknown[]) => void res.emit(event, ...args));
 }
 
-function divertListeners(res: Response, other: ServerResponse, above: Listeners): void {
+function divertListeners(res: Response, other: ServerResponse, below: Listeners): void {
   const hear = (event: string, listener: unknown): void => {
     if (typeof listener === 'function') {
       other.on(event, (...args: unknown[]) => void Reflect.apply(listener, res, args));
     }
   };
-  for (const event of EVENTS) {
-    for (const listener of res.rawListeners(event)) {
-      if (above.get(event)?.includes(listener)) continue;
+  for (const [event, listeners] of below) {
+    for (const listener of listeners) {
       res.removeListener(event, listener as () => void);
       hear(event, listener);
     }

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { onceOver, runInContext } from '@signalbox/context';
 import type { CacheKey } from './cache-key.js';
-import { canDetach, detached } from './detached.js';
+import { canDetach, detached, listenersSince } from './detached.js';
 import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
 import { Exchange, type Call } from './exchange.js';
@@ -39,10 +39,11 @@ export function runCall(call: RunnableCall, next: NextFunction): void {
 function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry): void {
   const { engine, req, res, flightKey } = call;
   const { statusCode } = res;
+  const below = listenersSince(exchange.above, res);
   const fields = exchange.giveStale(stale);
   // Somebody above holds it back: there is no other response to be had yet, and this one is deaf.
   if (!res.headersSent) return;
-  const other = detached(req, res, exchange.above);
+  const other = detached(req, res, below);
   const flight = engine.flights.start(flightKey);
   flight.isSlow = true;
   restore(other, exchange.before);

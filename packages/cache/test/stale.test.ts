@@ -1,4 +1,5 @@
 import { ServiceUnavailableError } from '@signalbox/errors';
+import { randomBytes } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -230,6 +231,42 @@ describe('softTimeoutMs', () => {
     expect(renewed.text).toBe('answer 2');
     expect(renewed.headers['x-made']).toBe('below');
     await eventually(() => ends.length === 4);
+  });
+});
+
+describe('an older answer that is still being sent by who stands above', () => {
+  it('leaves whole, also where the new one comes meanwhile', async () => {
+    const { now, pass } = clock();
+    const page = randomBytes(2_000_000).toString('hex');
+    const compressing: RequestHandler = (_req, res, next) => {
+      const { write, end, on } = res;
+      res.end = (chunk?: unknown) => {
+        const pieces = Readable.from(String(chunk).match(/[^]{1,50000}/g) ?? []);
+        pieces.on('data', (piece: Buffer) => {
+          pieces.pause();
+          if (Reflect.apply(write, res, [piece]) === true) setTimeout(() => pieces.resume(), 1);
+        });
+        pieces.on('end', () => Reflect.apply(end, res, []));
+        Reflect.apply(on, res, ['drain', () => pieces.resume()]);
+        return res.writeHead(res.statusCode);
+      };
+      next();
+    };
+    const handler = counting(async (_req, res, next) => {
+      if (handler.calls() === 1) return void res.end(page);
+      await pause(25);
+      next();
+    });
+    const maxBodyBytes = 10_000_000;
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, softTimeoutMs: 20, maxBodyBytes });
+    const url = await serving(compressing, route, handler);
+    await get(url);
+    pass(11);
+    const { text, headers } = await get(url);
+    expect(text === page).toBe(true);
+    expect(headers['cache-status']).toContain('soft-timeout');
+    await eventually(() => route.report().stored === 2);
+    expect((await get(url)).text).toBe('answer 2');
   });
 });
 
