@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { failureOf, isClientAbort, type Failure } from './failure.js';
 import { acceptedFormat } from './negotiate.js';
@@ -37,10 +38,11 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorRequestHan
     try {
       const meant = resolved.map(error, req) ?? error;
       failure = failureOf(meant);
+      requireHeaders(failure.headers);
       format = acceptedFormat(req, resolved.format);
       body = render(format, failure, contextOf(req, meant, failure, resolved), resolved);
     } catch (failed) {
-      // A detail that JSON cannot hold, a mapper that throws: the client still gets an answer.
+      // A detail that JSON cannot hold, a field that HTTP cannot, a mapper that throws: the client still gets an answer.
       reportError(failed, req, res);
       failure = failureOf(undefined);
       format = resolved.format;
@@ -56,6 +58,14 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorRequestHan
     prepareHeaders(res, failure, resolved);
     send(req, res, failure.status, CONTENT_TYPES[format], body);
   };
+}
+
+/** @throws where Node would when they are set: too late to make another answer */
+function requireHeaders(headers: Failure['headers']): void {
+  for (const name in headers) {
+    validateHeaderName(name);
+    for (const value of [headers[name] ?? []].flat()) validateHeaderValue(name, value);
+  }
 }
 
 function clientIsGone(req: Request, res: Response): boolean {

@@ -323,6 +323,18 @@ describe('errorHandler', () => {
     expect((await bodyOf(response)).error.type).toBe('internal_server_error');
   });
 
+  it.each([{ 'X-Why': 'a \u2603' }, { 'X-Why': ['a', 'b\r\nX-Evil: 1'] }, { 'X Why': 'a' }])(
+    'still answers 500, in its own form, where the error has header fields that cannot be sent: %j',
+    async (headers) => {
+      const url = await listen(failing(new HttpError(422, 'Wrong', { headers })));
+
+      const response = await get(url);
+
+      expect(response.status).toBe(500);
+      expect(await bodyOf(response)).toMatchObject({ error: { type: 'internal_server_error' } });
+    },
+  );
+
   it('still answers 500 when the mapper throws', async () => {
     const url = await listen(
       failing(new Error('x'), {
