@@ -116,10 +116,18 @@ const STALE_FIELDS = [
   'Content-Disposition',
   'Content-Language',
   'Content-Range',
+  'Content-Location',
+  'Content-Digest',
+  'Repr-Digest',
   'Accept-Ranges',
   'ETag',
   'Last-Modified',
   'Expires',
+  // Caches that know one of these ask no Cache-Control (RFC 9213 section 2.2).
+  'CDN-Cache-Control',
+  'Cloudflare-CDN-Cache-Control',
+  'Vercel-CDN-Cache-Control',
+  'Surrogate-Control',
   'Transfer-Encoding',
   // Node throws where it is announced for an answer whose length is known.
   'Trailer',

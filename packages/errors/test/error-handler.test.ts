@@ -218,6 +218,25 @@ describe('errorHandler', () => {
     }
   });
 
+  it('is not kept by a cache that was told of its own how long to keep what failed', async () => {
+    const fields = {
+      'CDN-Cache-Control': 'max-age=3600',
+      'Surrogate-Control': 'max-age=3600',
+      'Content-Digest': 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:',
+    };
+    const url = await listen(
+      app({}, (_req, res) => {
+        res.set(fields);
+        throw new Error('late');
+      }),
+    );
+
+    const { headers } = await get(url);
+
+    expect(headers.get('cache-control')).toBe('no-store');
+    for (const name of Object.keys(fields)) expect(headers.has(name), name).toBe(false);
+  });
+
   it('leaves 404 and 410 to caches, but not by the freshness of what was not found', async () => {
     const url = await listen(
       failing(new NotFoundError(), {}, (_req, res, next) => {
