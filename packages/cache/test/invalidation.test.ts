@@ -132,6 +132,7 @@ describe('unsafe methods (RFC 9111 section 4.4)', () => {
       expect(headers['cache-status']).not.toContain('hit');
     }
   });
+
   it.each<[string, (page: Cache, held: RequestHandler) => RequestHandler[]]>([
     ['waited for another one’s answer', (page, held) => [page, held]],
     ['was held up behind the lookup', (page, held) => [page.lookup, held, page.answer]],
@@ -172,6 +173,7 @@ describe('unsafe methods (RFC 9111 section 4.4)', () => {
     await Promise.all(french);
     expect(await ask('de')).toBe('new de');
   });
+
   it('forget what was asked for just before, also where the list is far and has to be written anew', async () => {
     const store = memoryStore();
     let isFar = false;
