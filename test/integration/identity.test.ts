@@ -277,6 +277,10 @@ describe('sessions', () => {
     const sessions = await listOf({ cookie: here.cookie });
     expect(sessions.filter(({ isCurrent }) => isCurrent)).toHaveLength(1);
     expect(sessions).toHaveLength(2);
+    const currentOf = async (headers: Credentials): Promise<(string | undefined)[]> =>
+      (await listOf(headers)).flatMap(({ id, isCurrent }) => (isCurrent ? [id] : []));
+    expect(await currentOf(here.bearer)).toEqual(await currentOf({ cookie: here.cookie }));
+    expect(await currentOf(there.bearer)).toEqual(await currentOf({ cookie: there.cookie }));
 
     const other = sessions.find(({ isCurrent }) => !isCurrent)?.id ?? '';
     expect((await remove(`/auth/sessions/${other}`, here.browser)).status).toBe(204);

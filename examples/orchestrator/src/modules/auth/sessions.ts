@@ -36,7 +36,11 @@ export function sessionsRouter(identity: Identity, background: Background): Rout
     }),
     async (req, res) => {
       const all = await identity.session.sessionsOf(identity.asker(req).id, req);
-      const sessions = all.map(({ current, ...session }) => ({ ...session, isCurrent: current }));
+      const { session: here } = identity.signInOf(req);
+      const sessions = all.map(({ current: _byCookie, ...session }) => ({
+        ...session,
+        isCurrent: here.includes(session.id),
+      }));
       res.set('Cache-Control', 'no-store').json({ sessions });
     },
   );
