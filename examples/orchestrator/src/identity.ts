@@ -45,6 +45,7 @@ import { users, type Users } from './accounts/users.js';
 import { derivedSecrets } from './derived-secrets.js';
 import type { Role } from './roles.js';
 import type { Settings } from './settings.js';
+import { SESSION_MS, signInOf, type SignIn } from './sign-in-of.js';
 
 /** What tokens and keys may be good for. */
 export const SCOPES = ['search', 'history'] as const;
@@ -125,14 +126,6 @@ export interface Identity {
   close(): Promise<void>;
 }
 
-/** A sign-in, by the names that end it. */
-export interface SignIn {
-  readonly session: readonly string[];
-  /** In milliseconds since 1970. */
-  readonly issuedAt: number | undefined;
-  readonly expiresAt: number | undefined;
-}
-
 export interface SignedIn {
   user: Visitor;
   accessToken: string;
@@ -159,6 +152,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
     store: redis === undefined ? memoryStore() : redisStore(redis),
     secrets: SECRET_KEYS,
     maxPerUser: 50,
+    absoluteMs: SESSION_MS,
     cookie: { secure: site.startsWith('https:') },
     production: NODE_ENV === 'production',
   });
@@ -242,15 +236,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
       };
     },
 
-    signInOf(req) {
-      const auth = principalOf(req);
-      if (auth.method === 'token') {
-        const { family, id, issuedAtMs, expiresAtMs } = auth;
-        return { session: namesOf(family, id), issuedAt: issuedAtMs, expiresAt: expiresAtMs };
-      }
-      const { signedInAtMs, endsAtMs } = req.session ?? {};
-      return { session: namesOf(session.idOf(req)), issuedAt: signedInAtMs, expiresAt: endsAtMs };
-    },
+    signInOf: (req) => signInOf(req, session.idOf(req)),
 
     onRevoked: (listener, options) => bus.on(listener, options),
 
@@ -337,10 +323,6 @@ function scopesOf(roles: readonly Role[]): readonly string[] {
 }
 
 const GUEST_SCOPES: readonly string[] = ['search'];
-
-function namesOf(...names: readonly (string | undefined)[]): string[] {
-  return names.filter((name) => name !== undefined);
-}
 
 function familyOf({ auth }: Request): string | undefined {
   return auth?.method === 'token' ? auth.family : undefined;
