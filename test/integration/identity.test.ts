@@ -311,6 +311,13 @@ describe('sessions', () => {
     expect((await post('/auth/refresh', { refreshToken: before.refreshToken })).status).toBe(401);
   });
 
+  it('that make room for a newer one end with their tokens', async () => {
+    const first = await accountOf(running.url);
+    for (let count = 0; count < 50; count++) await signInOf(running.url, first);
+    expect(await statusOfMe({ cookie: first.cookie })).toBe(401);
+    expect(await statusOfMe(first.bearer)).toBe(401);
+  });
+
   it('of somebody else are nobody’s business', async () => {
     const [mine, theirs] = [await accountOf(running.url), await accountOf(running.url)];
     const [session] = await listOf({ cookie: theirs.cookie });

@@ -29,7 +29,7 @@ import type { Database } from '@signalbox/postgres';
 import { ForbiddenError } from '@signalbox/errors';
 import type { Logger } from '@signalbox/logging';
 import type { RedisLink } from '@signalbox/redis';
-import { memoryStore, redisStore, sessions, type Sessions } from '@signalbox/sessions';
+import { memoryStore, redisStore, sessions, type SessionInfo, type Sessions } from '@signalbox/sessions';
 import { signals } from '@signalbox/signals';
 import type { Request, RequestHandler } from 'express';
 import { audit, type Audit } from './accounts/audit.js';
@@ -52,6 +52,7 @@ export const SCOPES = ['search', 'history'] as const;
 
 const MINUTE_MS = 60_000;
 const GUEST_MS = 30 * MINUTE_MS;
+const MAX_SESSIONS = 50;
 /** How long after a sign-in the second factor may be changed. */
 const FRESH_MS = 15 * MINUTE_MS;
 
@@ -151,7 +152,7 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
   const session = sessions({
     store: redis === undefined ? memoryStore() : redisStore(redis),
     secrets: SECRET_KEYS,
-    maxPerUser: 50,
+    maxPerUser: MAX_SESSIONS,
     absoluteMs: SESSION_MS,
     cookie: { secure: site.startsWith('https:') },
     production: NODE_ENV === 'production',
@@ -245,10 +246,12 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
       const isGuest = roles.includes('guest');
       const endsAtMs = isGuest ? Date.now() + GUEST_MS : undefined;
       const before = { id: session.idOf(req), userId: req.session?.userId };
+      const others = isGuest ? [] : await session.sessionsOf(id, req);
       await session.signIn(req, id, { email, roles, signedInAtMs: Date.now(), endsAtMs });
       if (before.id !== undefined && before.userId !== undefined) {
         await issued.revokeFamily(before.userId, before.id);
       }
+      if (others.length >= MAX_SESSIONS) await endTokensOfEnded(id, others);
       const { accessToken, refreshToken, expiresIn } = await issued.issue(
         id,
         { email, roles, scope: scopesOf(roles).join(' '), endsAtMs },
@@ -296,6 +299,13 @@ export function identity(settings: Settings, { redis, logger }: IdentityParts): 
       await database.close();
     },
   };
+
+  /** Of sessions that made room for another. */
+  async function endTokensOfEnded(userId: string, sessionsBefore: readonly SessionInfo[]): Promise<void> {
+    const left = new Set((await session.sessionsOf(userId)).map(({ id }) => id));
+    const ended = sessionsBefore.filter(({ id }) => !left.has(id));
+    await Promise.all(ended.map(({ id }) => issued.revokeFamily(userId, id)));
+  }
 
   /** Session and tokens of one sign-in have one name. */
   async function endSignIn(userId: string, id: string): Promise<boolean> {
