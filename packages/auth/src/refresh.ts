@@ -48,11 +48,11 @@ export function refreshing({
   function bounded(claims: CheckedClaims): RefreshToken {
     const token = refreshTokenOf(claims);
     const { grant } = token;
-    if (grant.refreshTtlMs <= settings.refreshTtlMs) return token;
-    const { refreshTtlMs } = settings;
+    const accessTtlMs = Math.min(grant.accessTtlMs, settings.accessTtlMs);
+    const refreshTtlMs = Math.min(grant.refreshTtlMs, settings.refreshTtlMs);
     const endsAtMs = claims.exp * 1_000 - grant.refreshTtlMs + refreshTtlMs;
     if (now() - clockToleranceMs >= endsAtMs) throw new TokenError('token_expired', 'expired');
-    return { ...token, grant: { ...grant, refreshTtlMs } };
+    return { ...token, grant: { ...grant, accessTtlMs, refreshTtlMs } };
   }
 
   function read(token: string): RefreshToken {

@@ -153,6 +153,16 @@ describe('refresh', () => {
     expect((await refusalOf(() => after.refresh(revoked.refreshToken))).code).toBe('token_expired');
   });
 
+  it('gives access tokens that live as long as they do now, also where they lived longer at the sign-in', async () => {
+    const store = memoryTokenStore();
+    const before = tokensWith({ store, accessTtlMs: 3_600_000 });
+    const after = tokensWith({ store, accessTtlMs: 300_000 });
+    const { refreshToken } = await before.issue('u_1');
+    const next = await after.refresh(refreshToken);
+    expect(next.expiresIn).toBeLessThanOrEqual(300);
+    expect((await after.refresh(next.refreshToken)).expiresIn).toBeLessThanOrEqual(300);
+  });
+
   it('gives the same pair for the grace, and treats what comes later as theft', async () => {
     const clock = testClock(1_700_000_000_000);
     const auth = tokensWith({ now: clock.now, store: memoryTokenStore({ now: clock.now }) });
