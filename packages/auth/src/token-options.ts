@@ -124,6 +124,8 @@ const OPTIONS: readonly (keyof TokensOptions)[] = [
 
 const OWNER = 'tokens';
 const DAY_MS = 86_400_000;
+/** No access token lives longer, whatever the options were when it was issued. */
+export const MAX_ACCESS_TTL_MS: number = DAY_MS;
 
 /**
  * Fills in the defaults.
@@ -141,7 +143,7 @@ export function resolveOptions(options: TokensOptions): TokenSettings {
   requireHandle('keys', keys, 'find', 'keyRing() or remoteJwks()');
   requireStore(OWNER, store, STORE_METHODS, ['memoryTokenStore', 'redisTokenStore']);
   if (bus !== undefined) requireHandle('bus', bus, 'publish', 'a revocationBus()');
-  requireInteger(OWNER, 'accessTtlMs', accessTtlMs, 1_000, DAY_MS);
+  requireInteger(OWNER, 'accessTtlMs', accessTtlMs, 1_000, MAX_ACCESS_TTL_MS);
   requireInteger(OWNER, 'refreshTtlMs', refreshTtlMs, accessTtlMs, 3_650 * DAY_MS);
   requireInteger(OWNER, 'graceMs', graceMs, 0, 600_000);
   requireOneOf(OWNER, 'onStoreDown', onStoreDown, ['closed', 'open']);

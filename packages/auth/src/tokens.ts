@@ -11,7 +11,7 @@ import { refreshing } from './refresh.js';
 import { kept, revocationOf } from './revocation.js';
 import type { RevocationEvent } from './revocation-event.js';
 import { publishToken, refusal } from './token-events.js';
-import { resolveOptions, type TokensOptions } from './token-options.js';
+import { MAX_ACCESS_TTL_MS, resolveOptions, type TokensOptions } from './token-options.js';
 import type { CheckedClaims } from './token-claims.js';
 import type { StoreDownPolicy, Tokens, VerifyOptions } from './tokens-interface.js';
 
@@ -33,7 +33,8 @@ export function tokens(options: TokensOptions): Tokens {
   const checker = createChecker(settings);
   const known = knownRevoked();
   const askRevocation = revocationOf(store, known);
-  const goneMs = settings.refreshTtlMs + clockToleranceMs + SLACK_MS;
+  // Access tokens may be from when they lived longer.
+  const goneMs = Math.max(settings.refreshTtlMs, MAX_ACCESS_TTL_MS) + clockToleranceMs + SLACK_MS;
   const unsubscribe = bus?.on((event) => known.add(event));
 
   /** Tells everybody; who does not hear of it asks the store. */

@@ -34,6 +34,28 @@ it('is remembered as long as the token is valid, also where it is another issuer
   await isRefused(elsewhere, accessToken);
 });
 
+it.each([
+  ['of a sign-in by its name', (auth: Tokens) => auth.revokeFamily('u_1', 'laptop')],
+  ['of everything', (auth: Tokens) => auth.revokeAll('u_1')],
+  ['of access tokens alone', (auth: Tokens) => auth.revokeAll('u_1', { keepSignIns: true })],
+])(
+  '%s is remembered as long as access tokens are valid that were issued when they lived longer',
+  async (_of, revoke) => {
+    const clock = testClock(Date.now());
+    const store = memoryTokenStore({ now: clock.now });
+    const hourMs = 3_600_000;
+    const before = tokensWith({ store, now: clock.now, accessTtlMs: 12 * hourMs });
+    const { accessToken } = await before.issue('u_1', {}, { family: 'laptop' });
+    await revoke(tokensWith({ store, now: clock.now, accessTtlMs: 300_000, refreshTtlMs: hourMs }));
+    clock.advance(11 * hourMs);
+    // Another process, which has heard nothing.
+    await isRefused(
+      tokensWith({ store, now: clock.now, accessTtlMs: 300_000, refreshTtlMs: hourMs }),
+      accessToken,
+    );
+  },
+);
+
 describe.each(storesOn(redis))('revocation with %s', (_name, openStore) => {
   it.each(['accessToken', 'refreshToken'] as const)(
     'of an %s ends its sign-in and no other',
