@@ -34,11 +34,7 @@ export function hasLeft(res: ServerResponse): boolean {
 export function holdResponse(res: ServerResponse, owner: HoldOwner): void {
   if (HOLD in res) return;
   (res as Held)[HOLD] = new Hold(res, owner);
-  // The same functions for all responses: one that is made for each costs more than what it does.
-  res.writeHead = heldWriteHead as typeof res.writeHead;
-  res.write = heldWrite as typeof res.write;
-  res.end = heldEnd as typeof res.end;
-  res.flushHeaders = heldFlushHeaders;
+  Object.defineProperties(res, HELD_METHODS);
 }
 
 /** Status and fields of a response. */
@@ -54,7 +50,9 @@ class Hold {
   readonly end: Original;
   readonly flushHeaders: Original;
   phase: number = OPEN;
-  private calls: [method: Method, args: unknown[]][] = [];
+  private calls: [method: Method, behind: Original, args: unknown[]][] = [];
+  /** The methods of those that wrapped the response after this one, as the handler finds them. */
+  private readonly wrappers: Partial<Record<Method, Original>> = {};
   private hasEnd = false;
   /** As it was when the handler began to send. */
   private head: Head | undefined = undefined;
@@ -70,11 +68,26 @@ class Hold {
     this.flushHeaders = flushHeaders;
   }
 
-  /** Answers whether the call goes through now; else it is made later. */
-  admits(method: Method, args: unknown[]): boolean {
+  methodOf(name: Method): Original {
+    return this.wrappers[name] ?? HELD[name];
+  }
+
+  /** Waits before the wrapper, too: it is not to hear of an answer that is dropped, as if that had left. */
+  wrap(method: Method, wrapper: Original): void {
+    this.wrappers[method] = heldMethod(method, wrapper);
+  }
+
+  /**
+   * Makes the call now or later.
+   *
+   * @param res the response, or a view of it
+   */
+  call(method: Method, behind: Original, res: ServerResponse, args: unknown[]): unknown {
     if (this.phase === OPEN || (this.phase === PASSED && method === 'end')) this.begin();
-    if (this.phase === SAVING) this.keep(method, args);
-    return this.phase === PASSED || (this.phase === FAILED && !this.res.writableEnded);
+    if (this.phase === SAVING) this.keep(method, behind, args);
+    const isNow = this.phase === PASSED || (this.phase === FAILED && !this.res.writableEnded);
+    if (isNow) return this.pass(method, behind, res, args);
+    return method === 'write' ? false : res;
   }
 
   private begin(): void {
@@ -93,7 +106,7 @@ class Hold {
   }
 
   /** Of two answers the first one counts, as where nothing is held. */
-  private keep(method: Method, args: unknown[]): void {
+  private keep(method: Method, behind: Original, args: unknown[]): void {
     const { res } = this;
     if (this.hasEnd) return;
     if (this.calls.length === 0 && !hasLeft(res)) {
@@ -101,7 +114,7 @@ class Hold {
       this.head = { statusCode, statusMessage, fields: res.getHeaders() };
       Object.defineProperty(res, 'headersSent', HEADERS_SENT);
     }
-    this.calls.push([method, args]);
+    this.calls.push([method, behind, args]);
     this.hasEnd = method === 'end';
     // Whoever fails from here on breaks the connection under what has begun, and not under an answer that is whole.
     if (this.hasEnd) Reflect.deleteProperty(res, 'headersSent');
@@ -130,9 +143,8 @@ class Hold {
     if (this.phase === PASSED) this.release();
   }
 
-  /** @param res the response, or a view of it */
-  pass(method: Method, res: ServerResponse, args: unknown[]): unknown {
-    return Reflect.apply(this[method], res, method === 'writeHead' ? this.withCookies(args) : args);
+  private pass(method: Method, behind: Original, res: ServerResponse, args: unknown[]): unknown {
+    return Reflect.apply(behind, res, method === 'writeHead' ? this.withCookies(args) : args);
   }
 
   /** Node would put the cookies that `writeHead` is given in the place of the session's. */
@@ -145,12 +157,13 @@ class Hold {
   private release(): void {
     const { calls, res } = this;
     this.calls = [];
+    this.hasEnd = false;
     this.restoreHead();
     let isWaitedFor = false;
     let isFull = false;
     try {
-      for (const [method, args] of calls) {
-        const answer: unknown = this.pass(method, res, args);
+      for (const [method, behind, args] of calls) {
+        const answer: unknown = this.pass(method, behind, res, args);
         if (method !== 'write') continue;
         isWaitedFor = true;
         isFull = answer === false;
@@ -180,24 +193,44 @@ function holdOf(res: ServerResponse): Hold {
   return (res as Held)[HOLD] as Hold;
 }
 
-function heldWriteHead(this: ServerResponse, ...args: unknown[]): unknown {
-  const hold = holdOf(this);
-  return hold.admits('writeHead', args) ? hold.pass('writeHead', this, args) : this;
+/** @param behind by default what the response had before it was held */
+function heldMethod(name: Method, behind?: Original): Original {
+  return function held(this: ServerResponse, ...args: unknown[]): unknown {
+    const hold = holdOf(this);
+    return hold.call(name, behind ?? hold[name], this, args);
+  };
 }
 
-function heldWrite(this: ServerResponse, ...args: unknown[]): unknown {
-  const hold = holdOf(this);
-  return hold.admits('write', args) ? hold.pass('write', this, args) : false;
-}
+/** The same functions for all responses: one that is made for each costs more than what it does. */
+const HELD: Originals = {
+  writeHead: heldMethod('writeHead'),
+  write: heldMethod('write'),
+  end: heldMethod('end'),
+  flushHeaders: heldMethod('flushHeaders'),
+};
 
-function heldEnd(this: ServerResponse, ...args: unknown[]): unknown {
-  const hold = holdOf(this);
-  return hold.admits('end', args) ? hold.pass('end', this, args) : this;
-}
+const HELD_METHODS: PropertyDescriptorMap = {
+  writeHead: heldProperty('writeHead'),
+  write: heldProperty('write'),
+  end: heldProperty('end'),
+  flushHeaders: heldProperty('flushHeaders'),
+};
 
-function heldFlushHeaders(this: ServerResponse): void {
-  const hold = holdOf(this);
-  if (hold.admits('flushHeaders', [])) hold.pass('flushHeaders', this, []);
+function heldProperty(name: Method): PropertyDescriptor & ThisType<ServerResponse> {
+  return {
+    configurable: true,
+    enumerable: true,
+    get() {
+      return holdOf(this).methodOf(name);
+    },
+    set(wrapper: Original) {
+      if (Object.hasOwn(this, HOLD)) holdOf(this).wrap(name, wrapper);
+      else {
+        const own = { configurable: true, enumerable: true, writable: true, value: wrapper };
+        Object.defineProperty(this, name, own);
+      }
+    },
+  };
 }
 
 /**
@@ -210,7 +243,7 @@ function fieldsWith(fields: object, cookies: readonly string[]): object {
   if (!pairs.some(isCookie)) return fields;
   const given = pairs.filter(isCookie).flatMap(([, value]) => value);
   const others = pairs.filter((pair) => !isCookie(pair));
-  return [...others, ['Set-Cookie', [...given, ...cookies]]].flat(1);
+  return [...others, ['Set-Cookie', [...new Set([...given, ...cookies])]]].flat(1);
 }
 
 function pairsOf(list: readonly unknown[]): [unknown, unknown][] {

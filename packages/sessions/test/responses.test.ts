@@ -253,6 +253,29 @@ describe('a response', () => {
     expect(answer.cookie).toMatch(/^sid=/);
   });
 
+  it('that is dropped is not heard of by those that wrapped it after the session, and the one that leaves is', async () => {
+    const store = slowStore();
+    const heard: number[] = [];
+    const { app } = appWith({ store }, write, (_req, res, next) => {
+      const end = res.end.bind(res);
+      let isOver = false;
+      res.end = (...args: []) => {
+        if (isOver) return res;
+        isOver = true;
+        heard.push(res.statusCode);
+        return end(...args);
+      };
+      next();
+    });
+    app.get('/json', (_req, res) => void res.json({ done: true }));
+    const url = await listen(withErrors(app));
+    store.fails = true;
+    expect((await send('GET', `${url}/json`)).status).toBe(503);
+    store.fails = false;
+    expect((await send('GET', `${url}/json`)).status).toBe(200);
+    expect(heard).toEqual([503, 200]);
+  });
+
   it('that changes nothing is not held, and nothing is saved', async () => {
     const { url, store } = await serve();
     const { cookie } = await send('GET', `${url}/json`);
