@@ -112,19 +112,26 @@ class Hold {
     if (this.calls.length === 0 && !hasLeft(res)) {
       const { statusCode, statusMessage } = res;
       this.head = { statusCode, statusMessage, fields: res.getHeaders() };
-      Object.defineProperty(res, 'headersSent', HEADERS_SENT);
+      Object.defineProperty(res, 'headersSent', TRUE);
     }
     this.calls.push([method, behind, args]);
     this.hasEnd = method === 'end';
+    if (!this.hasEnd) return;
     // Whoever fails from here on breaks the connection under what has begun, and not under an answer that is whole.
-    if (this.hasEnd) Reflect.deleteProperty(res, 'headersSent');
+    if (hasLeft(res)) Object.defineProperty(res, 'writableEnded', TRUE);
+    else this.pretendNothing();
+  }
+
+  private pretendNothing(): void {
+    Reflect.deleteProperty(this.res, 'headersSent');
+    Reflect.deleteProperty(this.res, 'writableEnded');
   }
 
   /** What was set since, as by an error handler, is not of the answer that leaves. The session's cookie is. */
   private restoreHead(): void {
     const { res, head } = this;
     this.head = undefined;
-    Reflect.deleteProperty(res, 'headersSent');
+    this.pretendNothing();
     if (head === undefined) return;
     res.statusCode = head.statusCode;
     res.statusMessage = head.statusMessage;
@@ -180,13 +187,13 @@ class Hold {
   private fail(error: unknown): void {
     this.phase = FAILED;
     this.calls = [];
-    Reflect.deleteProperty(this.res, 'headersSent');
+    this.pretendNothing();
     this.owner.notSaved(error);
   }
 }
 
-/** Node says so once they have left; what waits here is as good as sent to whoever asks. */
-const HEADERS_SENT: PropertyDescriptor = { configurable: true, value: true };
+/** Of what Node says once something has left: what waits here is as good as sent to whoever asks. */
+const TRUE: PropertyDescriptor = { configurable: true, value: true };
 
 /** Those that wrapped the response twice, as a view of it, still find it. */
 function holdOf(res: ServerResponse): Hold {

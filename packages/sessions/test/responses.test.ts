@@ -93,6 +93,12 @@ async function serve(): Promise<{ url: string; store: ReturnType<typeof slowStor
     req.session.count = 1_000;
     res.end('last');
   });
+  app.get('/late-and-throws', write, async (req, res) => {
+    await new Promise((resolve) => res.write('first,', resolve));
+    req.session.count = 1_000;
+    res.end('last');
+    throw new Error('after the end');
+  });
   app.get('/until-it-fails', write, async (req, res) => {
     res.write('first,');
     while (!store.fails) await new Promise((resolve) => setImmediate(resolve));
@@ -227,6 +233,11 @@ describe('a response', () => {
       }
     },
   );
+
+  it('that has begun arrives whole, whatever comes after its end', async () => {
+    const { url } = await serve();
+    expect((await send('GET', `${url}/late-and-throws`)).text).toBe('first,last');
+  });
 
   it('that fails after its beginning ends broken, also while that is held', async () => {
     const { url } = await serve();
