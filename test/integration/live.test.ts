@@ -91,6 +91,18 @@ async function connect(
   return { socket, told };
 }
 
+/** An API key of an account, as a request sends it. */
+async function keyOf(
+  { bearer }: { bearer: Credentials },
+  url: string,
+  scopes: readonly string[],
+  expiresInDays?: number,
+): Promise<Credentials> {
+  const made = await postJson(`${url}/auth/keys`, { name: 'a', scopes, expiresInDays }, bearer);
+  const { key } = (await made.json()) as { key: string };
+  return { authorization: `Bearer ${key}` };
+}
+
 /** Which node has so many sockets of this visitor. */
 async function socketsAt(node: RunningOrchestrator): Promise<number> {
   const { bearer } = await adminOf(node.url);
@@ -203,6 +215,24 @@ describe('a search over a socket', () => {
     expect(refused[0]).toMatchObject({ details: { zone: 'guest', limit: 1 } });
   }, 30_000);
 
+  it('has the limit of a key, too, where one comes with one', async () => {
+    const limited = await startOrchestrator({
+      NODE_ENV: 'development',
+      SECRET_KEYS: 'd'.repeat(40),
+      RATE_SEARCH: '1000/s',
+    });
+    onTestFinished(() => limited.program.stop().then(() => undefined));
+    const key = await keyOf(await accountOf(limited.url), limited.url, ['search']);
+    const { socket } = await connect(key, { url: limited.url });
+    const answers = (await Promise.all(
+      Array.from({ length: 30 }, () => socket.emitWithAck('search', { q: 'express' })),
+    )) as { error?: { type: string; details: object } }[];
+    const refused = answers.filter(({ error }) => error?.type === 'rate_limited');
+    // Five a second, and twenty more at once.
+    expect(refused.length).toBeGreaterThan(2);
+    expect(refused[0]).toMatchObject({ error: { details: { zone: 'key', limit: 5 } } });
+  }, 60_000);
+
   it('has the limit of a search', async () => {
     const limited = await startOrchestrator({ ...WITHOUT_ACCOUNTS, RATE_SEARCH: '2/m' });
     onTestFinished(() => limited.program.stop().then(() => undefined));
@@ -223,6 +253,23 @@ describe('a socket', () => {
     ['a token that is none', { authorization: 'Bearer nonsense' }],
   ])('is not opened to who brings %s', async (_what, who) => {
     await expect(connect(who)).rejects.toMatchObject({ data: { error: { code: 401 } } });
+  });
+
+  it('is opened by a key that may search, until it ends; and by no other', async () => {
+    // Each node has accounts of its own here.
+    const url = String(nodes[0]?.url);
+    const ada = await accountOf(url);
+    const { told } = await connect(await keyOf(ada, url, ['search'], 1), { url });
+    expect(told[0]).toMatchObject({ event: 'connected', payload: { subject: ada.id } });
+    const DAY_MS = 86_400_000;
+    expect(Number(told[0]?.payload['expiresAt']) - Date.now()).toBeGreaterThan(DAY_MS - 60_000);
+
+    const other = await keyOf(ada, url, ['history']);
+    const overHttp = await postJson(`${url}/api/v1/searches`, { q: 'a' }, other);
+    expect(overHttp.status).toBe(403);
+    await expect(connect(other, { url })).rejects.toMatchObject({
+      data: { error: { code: 403, type: 'insufficient_scope' } },
+    });
   });
 
   it('is not opened to a page of another site, and to one of ours by its cookie', async () => {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
+import { requireScope } from '@signalbox/auth';
 import type { Logger } from '@signalbox/logging';
 import { RateLimitExceededError, type Zones } from '@signalbox/rate-limit';
 import { eventTypes, realtime, type Realtime, type SocketPrincipal } from '@signalbox/realtime';
@@ -9,8 +10,11 @@ import { z } from 'zod';
 import type { HistoryKeeper } from './accounts/history-keeper.js';
 import type { Asker, Identity } from './identity.js';
 import { Query } from './modules/search/query.js';
+import { byKey } from './protection.js';
 import type { SearchJobs } from './search/search-jobs.js';
 import { rates, type Settings } from './settings.js';
+
+type Zone = 'search' | 'guest' | 'key';
 
 /** What sockets are told besides the events of searches. */
 export interface Told {
@@ -24,7 +28,7 @@ export interface LiveParts {
   identity: Identity;
   jobs: SearchJobs;
   keeper: HistoryKeeper;
-  limits: Zones<'search' | 'guest'>;
+  limits: Zones<Zone>;
   redis: RedisLink | undefined;
   logger: Logger;
 }
@@ -32,8 +36,8 @@ export interface LiveParts {
 /** Who is at a socket: as over HTTP. */
 interface Visitor extends SocketPrincipal {
   readonly asker: Asker;
-  /** As the limits know it: searches count alike, whichever way they come. */
-  readonly address: string;
+  /** What a search counts against, as the limits know it: alike, whichever way it comes. */
+  readonly counted: readonly (readonly [zone: Zone, whose: string])[];
 }
 
 /** What everybody may listen to. */
@@ -47,7 +51,7 @@ export function liveSockets(server: Server, parts: LiveParts): Realtime<Told> {
   const visitorOf = visitors(app, identity);
 
   /** As over HTTP. */
-  async function countSearch(zone: 'search' | 'guest', whose: string): Promise<void> {
+  async function countSearch([zone, whose]: Visitor['counted'][number]): Promise<void> {
     const { allowed, retryAfterSeconds = 1 } = await limits.take(zone, whose);
     if (allowed) return;
     const { limit, windowMs } = rates(settings)[zone];
@@ -78,11 +82,8 @@ export function liveSockets(server: Server, parts: LiveParts): Realtime<Told> {
     events: {
       search: {
         schema: z.strictObject({ q: Query.shape.q }),
-        async handler({ q }, { principal: { asker, address }, follow }) {
-          await Promise.all([
-            countSearch('search', address),
-            asker.roles.includes('guest') && countSearch('guest', asker.id),
-          ]);
+        async handler({ q }, { principal: { asker, counted }, follow }) {
+          await Promise.all(counted.map(countSearch));
           keeper.searched(asker, q);
           const { id } = await jobs.start('search', { q }, { owner: asker.id, about: { query: q } });
           await follow(id);
@@ -100,6 +101,7 @@ function ownOrigin({ PUBLIC_URL }: Settings): string[] {
 
 /** Finds out who is at a socket, by the token that it was given or the cookie of its request. */
 function visitors(app: Express, { who, required, asker, signInOf }: Identity) {
+  const maySearch = requireScope('search');
   const { IncomingMessage: AppRequest, ServerResponse: AppResponse } = requestClasses(app);
 
   return async function visitorOf(req: IncomingMessage, token: unknown): Promise<Visitor> {
@@ -113,17 +115,21 @@ function visitors(app: Express, { who, required, asker, signInOf }: Identity) {
     const answer = new AppResponse(asking) as Response;
     asking.res = answer;
     // Whether it is somebody may not be known at the moment, which is not the same as nobody.
-    for (const middleware of [who, required]) {
+    for (const middleware of [who, required, maySearch]) {
       await new Promise<void>((resolve, reject) => {
         void middleware(asking, answer, (error?: unknown) => (error ? reject(error) : resolve()));
       });
     }
     const found = asker(asking);
+    const counted: [Zone, string][] = [['search', asking.ip ?? '']];
+    if (found.roles.includes('guest')) counted.push(['guest', found.id]);
+    const key = byKey(asking);
+    if (key !== undefined) counted.push(['key', key]);
     return {
       subject: found.id,
       roles: found.roles,
       asker: found,
-      address: asking.ip ?? '',
+      counted,
       ...signInOf(asking),
     };
   };

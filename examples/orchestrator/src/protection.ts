@@ -46,7 +46,7 @@ export function allLimits(settings: Settings, redis: RedisLink | undefined): Zon
 }
 
 /** Each key by itself: whose programs are many needs many keys. */
-function byKey({ auth }: Request): string | undefined {
+export function byKey({ auth }: Request): string | undefined {
   return auth?.method === 'api_key' ? `key:${auth.id}` : undefined;
 }
 

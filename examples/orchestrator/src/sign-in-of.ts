@@ -23,7 +23,8 @@ export function signInOf(req: Request, session: string | undefined): SignIn {
     const { family, id, issuedAtMs, expiresAtMs } = auth;
     return { session: namesOf(family, id), issuedAt: issuedAtMs, expiresAt: expiresAtMs };
   }
-  if (auth.method === 'api_key') return { session: [], issuedAt: undefined, expiresAt: auth.expiresAtMs };
+  if (auth.method === 'api_key')
+    return { session: [auth.id], issuedAt: undefined, expiresAt: auth.expiresAtMs };
   const { authenticatedAtMs: issuedAt } = auth;
   const lastMs = issuedAt === undefined ? undefined : issuedAt + SESSION_MS;
   return { session: namesOf(session), issuedAt, expiresAt: req.session?.endsAtMs ?? lastMs };
