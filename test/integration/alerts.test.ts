@@ -2,11 +2,17 @@ import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { verifyWebhook } from '@signalbox/alerts';
 import { listen } from '@signalbox/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { adminOf, ADMIN_SETTINGS, guestOf, type SignedIn } from '../support/identity.js';
 import { temporaryFolder } from '../support/keeper.js';
-import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  runOrchestrator,
+  startOrchestrator,
+  WITHOUT_ACCOUNTS,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
+import { startRedis } from '../support/redis.js';
 
 const SECRET = 'a secret for what is posted to the receiver';
 
@@ -17,11 +23,12 @@ interface Received {
 }
 
 const received: Received[] = [];
+let receiver: string;
 let running: RunningOrchestrator;
 let admin: SignedIn;
 
 beforeAll(async () => {
-  const receiver = await listen(
+  receiver = await listen(
     createServer(async (req, res) => {
       const body = await text(req);
       const { 'x-signalbox-timestamp': timestamp, 'x-signalbox-signature': signature } = req.headers;
@@ -102,6 +109,33 @@ describe('alerts', () => {
       return incidents.some(({ rule }) => rule === 'backup-age');
     }, 30_000);
     await other.program.stop();
+  });
+
+  it('are told once by several processes, also when these are stopped meanwhile', {
+    timeout: 90_000,
+  }, async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const before = received.length;
+    const opened = (): unknown[] =>
+      received
+        .slice(before)
+        .flatMap(({ body }) => (JSON.parse(body) as { alerts: { kind: string; rule: string }[] }).alerts)
+        .filter(({ kind, rule }) => kind === 'open' && rule === 'backup-age');
+    const settings = {
+      ...WITHOUT_ACCOUNTS,
+      SECRET_KEYS: 'one secret for all processes of this test',
+      REDIS_URL: redis.url,
+      BACKUP_SUCCESS_FILE: '/nowhere/last-success',
+      ALERT_WEBHOOK_URL: `${receiver}/webhook`,
+      ALERT_WEBHOOK_SECRET: SECRET,
+    };
+    const nodes = await Promise.all([startOrchestrator(settings), startOrchestrator(settings)]);
+    await eventually(() => opened().length > 0, 60_000);
+    for (const { program } of nodes) await program.stop();
+    expect(opened()).toHaveLength(1);
+    // Who comes next need not wait until their time is up.
+    expect(await redis.command('keys', 'signalbox:alerts:*:leader')).toBe('');
   });
 
   it.each([

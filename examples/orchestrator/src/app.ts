@@ -230,11 +230,12 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       { name: 'background', phase: 'jobs', close: () => later.close() },
       // It writes what it has counted, which takes a Redis that is still open.
       { name: 'usage', phase: 'jobs', close: () => usage.close() },
+      // It agrees with other processes who tells, through the same Redis.
+      { name: 'alerts', phase: 'jobs', close: () => watcher.close() },
       { name: 'letters', phase: 'pools', close: () => letters.close() },
       { name: 'identity', phase: 'pools', close: () => who.close() },
       { name: 'limits', phase: 'pools', close: () => limits.close() },
       { name: 'answers', phase: 'pools', close: () => answers.close() },
-      { name: 'alerts', phase: 'pools', close: () => watcher.close() },
       { name: 'redis', phase: 'pools', close: () => Promise.all([redis?.close(), answersRedis?.close()]) },
       { name: 'searxng', phase: 'pools', close: () => instances?.close() },
       { name: 'proxy', phase: 'pools', close: () => passThrough?.close() },
