@@ -79,7 +79,6 @@ export function deliveryOf(settings: DeliverySettings): Delivery {
     const known = error instanceof DeliveryError ? error : undefined;
     outbox.lastError = known?.message ?? nameOfError(error) ?? 'it failed';
     outbox.failures += 1;
-    outbox.failingSinceMs ??= now();
     if (known?.remedy === 'drop') {
       // The receiver will not take this one; what is behind it may be better.
       remove(outbox, notices);
@@ -87,6 +86,7 @@ export function deliveryOf(settings: DeliverySettings): Delivery {
       outbox.dropped += notices.length;
       return true;
     }
+    outbox.failingSinceMs ??= now();
     const usualMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(outbox.failures - 1, 20));
     const waitMs = known?.remedy === 'mend' ? MEND_RETRY_MS : usualMs * (0.8 + 0.4 * Math.random());
     outbox.retryMs = now() + Math.min(HOUR_MS, Math.max(waitMs, known?.retryAfterMs ?? 0));

@@ -86,6 +86,25 @@ describe('a receiver that is down', () => {
     expect(actions).toEqual(['trigger', 'resolve']);
   });
 
+  it('is none that took our message and refused it for itself: the next one says what was dropped, and no more', async () => {
+    const inbox = await receiver();
+    const { rule, holds } = lever();
+    const { pass, alerts } = watched({
+      rules: [rule],
+      channels: [webhook({ url: inbox.url, secret: SECRET })],
+    });
+    inbox.answer(400);
+    holds('a');
+    await pass(20_000);
+    expect(alerts.report().channels).toMatchObject([{ dropped: 1, error: 'the receiver answered 400' }]);
+    inbox.answer(200);
+    holds('b');
+    await pass(20_000);
+    const message = JSON.parse(inbox.received[0]?.body ?? '') as object;
+    expect(message).toMatchObject({ alerts: [{ subject: 'b' }], dropped: 1 });
+    expect(message).not.toHaveProperty('unreachableSince');
+  });
+
   it('gets what waits for it when all ends, be it a moment after it failed', async () => {
     const inbox = await receiver();
     const { rule, holds } = lever();
