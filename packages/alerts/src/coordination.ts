@@ -91,8 +91,10 @@ export function coordination(store: SharedStore): Coordination {
     }
     if (shared.isNew) {
       const before = board;
-      board = boardFromJson(shared.state);
-      if (before !== undefined) takeOver(board, before);
+      // Where nobody has led since, ours goes on from there already.
+      const isOurs = before !== undefined && shared.state === savedState;
+      board = isOurs ? before : boardFromJson(shared.state);
+      if (before !== undefined && !isOurs) takeOver(board, before);
     } else {
       board = mine;
       savedState = state;

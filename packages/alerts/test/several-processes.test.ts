@@ -185,6 +185,26 @@ describe('several processes', () => {
     expect(told(all.inbox)).toEqual(['open x', 'over x']);
   });
 
+  it('count what was dropped once, also where the one that leads was asleep for longer than its lease', async () => {
+    const inbox = await receiver();
+    const own = lever();
+    const { alerts, pass } = watched({
+      rules: [own.rule],
+      channels: [webhook({ url: inbox.url, secret: SECRET })],
+      redis: redis.link,
+      maxQueued: 10,
+      everyMs: 1_000_000,
+      leaseMs: 2_100_000,
+    });
+    inbox.answer(503);
+    for (let count = 0; count < 15; count += 1) own.holds(`s${count}`);
+    await pass(60_000);
+    expect(alerts.report().channels).toMatchObject([{ dropped: 5 }]);
+    await redis.client.del(...(await redis.client.keys('*:leader')));
+    await pass(10_000);
+    expect(alerts.report()).toMatchObject({ role: 'lead', channels: [{ queued: 10, dropped: 5 }] });
+  });
+
   it('say that it is over after all of them were gone', async () => {
     const before = await fleet(1);
     before.members[0]?.lever.holds('x');
