@@ -1,4 +1,4 @@
-import { type ErrorObject, toErrorObject } from '@signalbox/errors';
+import type { ErrorObject } from '@signalbox/errors';
 import { signals } from '@signalbox/signals';
 import type { Namespace, Socket } from 'socket.io';
 import { watchExpiry } from './expiry.js';
@@ -10,6 +10,7 @@ import { draining, sessionEnded, tooManySockets } from './refusals.js';
 import { roomOf } from './rooms.js';
 import type { Settings } from './settings.js';
 import { authOf, signIn } from './sign-in.js';
+import { toldError } from './told-error.js';
 
 /** What was found out about a socket before it is there. */
 interface Admitted {
@@ -70,7 +71,7 @@ async function admit(socket: Socket, door: Door): Promise<SocketPrincipal | unde
 
 /** As Socket.IO's client gets it: `connect_error` with `error.data.error`. */
 function refusal(error: unknown, namespace: string, door: Door): Error & { data: { error: ErrorObject } } {
-  const object = toErrorObject(error);
+  const object = toldError(error);
   if (object.code >= 500) door.settings.log.error({ err: error }, 'A socket could not be let in');
   door.refused(namespace, object.type);
   return Object.assign(new Error(object.message), { data: { error: object } });

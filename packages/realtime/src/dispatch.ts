@@ -1,10 +1,11 @@
 import { currentRequest, runInContext } from '@signalbox/context';
-import { BadRequestError, toErrorObject } from '@signalbox/errors';
+import { BadRequestError } from '@signalbox/errors';
 import type { Buckets } from './buckets.js';
 import type { Member } from './member.js';
 import type { PayloadCheck } from './payload.js';
 import { tooFast, tooManyInFlight, unknownEvent } from './refusals.js';
 import type { Settings } from './settings.js';
+import { toldError } from './told-error.js';
 import { within } from './within.js';
 
 /** One event that a client has sent. */
@@ -68,7 +69,7 @@ export function createDispatch(
   }
 
   function refuse(error: unknown, name: string, member: Member, reply: Reply | undefined): void {
-    const object = toErrorObject(error, { requestId: currentRequest()?.id });
+    const object = toldError(error, currentRequest()?.id);
     if (object.code >= 500)
       log.error({ err: error, event: name, requestId: object.requestId }, 'Socket event failed');
     if (reply === undefined) member.socket.emit('error', { error: object, event: name });

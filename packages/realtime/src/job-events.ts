@@ -1,5 +1,5 @@
-import { toErrorObject } from '@signalbox/errors';
 import type { JobEvent, JobEventType } from './job-types.js';
+import { toldError } from './told-error.js';
 
 /** An event as it is kept. */
 interface Kept {
@@ -13,7 +13,7 @@ export function writeEvent(type: JobEventType, data: object): string {
 }
 
 export function writeFailure(error: unknown, requestId?: string): string {
-  return writeEvent('failed', { error: toErrorObject(error, { requestId }) });
+  return writeEvent('failed', { error: toldError(error, requestId) });
 }
 
 export function readEvent(id: string, kind: string, seq: number, text: string): JobEvent {

@@ -13,8 +13,8 @@ export interface Begun {
   readonly attempt: number;
   /** What was told before; empty for a new one. */
   readonly events: readonly string[];
-  /** Told first, of a new one. */
-  readonly about?: object | undefined;
+  /** The first event of a new one. */
+  readonly started?: string | undefined;
 }
 
 export interface RunLimits {
@@ -99,7 +99,7 @@ export function startRun(
   }
 
   async function run(): Promise<void> {
-    if (begun.events.length === 0) saver.add(writeEvent('started', begun.about ?? {}));
+    if (begun.events.length === 0) saver.add(begun.started ?? writeEvent('started', {}));
     try {
       saver.finish(await work(), 'complete');
     } catch (error) {

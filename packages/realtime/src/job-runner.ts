@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { toErrorObject } from '@signalbox/errors';
 import { watchOutage } from '@signalbox/redis';
 import { jobAbandoned } from './job-errors.js';
 import { readEvent, writeFailure } from './job-events.js';
@@ -8,6 +7,7 @@ import { createFeeds, type Feeds } from './job-feed.js';
 import { type Begun, type JobRun, startRun } from './job-run.js';
 import type { JobSettings } from './job-settings.js';
 import type { JobReading } from './job-store.js';
+import { toldError } from './told-error.js';
 
 /** The jobs that this process runs, and those that it goes on with when other processes are lost. */
 export interface Runner {
@@ -60,8 +60,7 @@ export function createRunner(settings: JobSettings): Runner {
     const kind = kinds.get(job.kind);
     if (kind === undefined) throw new TypeError(`jobs: there is no kind "${job.kind}"`);
     const run = startRun(begun, kind, saverStore, settings, (error) => {
-      if (toErrorObject(error).code >= 500)
-        log.error({ err: error, job: job.id, kind: job.kind }, 'Job failed');
+      if (toldError(error).code >= 500) log.error({ err: error, job: job.id, kind: job.kind }, 'Job failed');
     });
     running.set(job.id, run);
     void run.done.then(() => {

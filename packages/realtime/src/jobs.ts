@@ -3,7 +3,7 @@ import type { ErrorObject } from '@signalbox/errors';
 import { requireInteger, requireMilliseconds, requireText, suggestion } from '@signalbox/options';
 import { RedisUnavailableError } from '@signalbox/redis';
 import { JobNotFoundError, noRoom, TooManyJobsError } from './job-errors.js';
-import { isLast, readEvent } from './job-events.js';
+import { isLast, readEvent, writeEvent } from './job-events.js';
 import type { JobsOptions } from './job-options.js';
 import { createRunner, newName } from './job-runner.js';
 import { resolveJobOptions } from './job-settings.js';
@@ -44,6 +44,7 @@ export interface Jobs<Inputs extends object> extends JobFollowing {
   /**
    * Begins a job. Resolves once it is kept, or runs in any case.
    *
+   * @throws {TypeError} when there is no such kind, or the input or what is told about it is no JSON
    * @throws {HttpError} 429 or 503 `too_many_jobs`; 503 while Redis is out of reach, where `onStoreDown` is `closed`
    */
   start<Kind extends keyof Inputs & string>(
@@ -112,9 +113,10 @@ export function jobs<Inputs extends object = Record<string, unknown>>(
       if (owner !== null && runner.working(owner) >= settings.maxRunningPerOwner) {
         throw new TooManyJobsError(settings.maxRunningPerOwner);
       }
+      const started = writeEvent('started', about ?? {});
       const traceparent = currentRequest()?.trace.traceparent ?? '';
       const job: NewJob = { id: newName(), kind, owner, input: JSON.stringify(input ?? null), traceparent };
-      const run = runner.begin({ job, holder: newName(), attempt: 1, events: [], about });
+      const run = runner.begin({ job, holder: newName(), attempt: 1, events: [], started });
       if ((await run.saver.first) === 'failed' && settings.isClosedWhenDown) {
         run.stop();
         throw new RedisUnavailableError('jobs', 'down', 'the job could not be kept');

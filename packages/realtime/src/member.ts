@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { toErrorObject } from '@signalbox/errors';
 import type { Socket } from 'socket.io';
 import type { SocketAuth } from './options.js';
 import type { SocketPrincipal } from './principal.js';
 import { terminate } from './connection.js';
+import { toldError } from './told-error.js';
 
 /** How long a goodbye may take to reach a client. */
 const GOODBYE_MS = 500;
@@ -43,7 +43,7 @@ export class Member {
     if (this.isEnding) return;
     this.isEnding = true;
     const { socket } = this;
-    socket.emit('error', { error: toErrorObject(error) });
+    socket.emit('error', { error: toldError(error) });
     const { conn } = socket;
     socket.disconnect(true);
     // A client that does not read keeps its connection open otherwise.

@@ -4,7 +4,7 @@ import { currentRequest } from '@signalbox/context';
 import { ConflictError } from '@signalbox/errors';
 import { eventually } from '../../../test/support/eventually.js';
 import { eventTypes } from '../src/index.js';
-import { ask, byName, enter, everything, heard, open, refused } from './stage.js';
+import { ask, byName, enter, everything, heard, open, refusalOf, refused } from './stage.js';
 
 describe('events', () => {
   it('reach their handler with what the schema made of the payload, and who sent it', async () => {
@@ -136,6 +136,27 @@ describe('events', () => {
       message: 'Socket event failed',
       fields: { event: 'bug', requestId: error.requestId },
     });
+  });
+
+  it('tell of a fault of the app where what a handler throws cannot be told', async () => {
+    const { url } = await open({
+      anonymous: true,
+      events: {
+        wrong: { handler: () => Promise.reject(new ConflictError('Taken', { details: { id: 17n } })) },
+      },
+      limit(_principal, event, { handshake }) {
+        if (event === 'connect' && handshake.auth['wrong'] === true) {
+          throw new ConflictError('Taken', { details: { id: 17n } });
+        }
+      },
+      log: { error: () => undefined },
+    });
+    expect(await refusalOf(url, { auth: { wrong: true } })).toMatchObject({ code: 500 });
+    const socket = await enter(url);
+    expect(await refused(socket, 'wrong')).toMatchObject({ code: 500 });
+    const told = heard<{ error: { code: number } }>(socket, 'error');
+    socket.emit('wrong');
+    expect((await told).error.code).toBe(500);
   });
 
   it('run in a context of their own, with a time and the trace of the handshake', async () => {

@@ -146,6 +146,21 @@ describe.for(['memory', 'redis'] as const)('jobs in %s', (where) => {
     expect(logged).toHaveLength(2);
   });
 
+  it('that cannot be told what was wrong, or what they begin with, fail all the same', async () => {
+    const live = await openHere({
+      kinds: {
+        wrong: () => Promise.reject(new BadRequestError('Ask something', { details: { id: 17n } })),
+      },
+      log: { error: () => undefined },
+    });
+    const { id } = await live.start('wrong', undefined, { owner: 'ada' });
+    await eventually(async () => (await live.result(id, 'ada')).state === 'failed');
+    expect((await live.result(id, 'ada')).error).toMatchObject({ code: 500 });
+    const started = live.start('wrong', undefined, { owner: 'ada', about: { id: 17n } });
+    await expect(started).rejects.toThrow(TypeError);
+    expect(live.report().running).toBe(0);
+  });
+
   it('can be cancelled', async () => {
     const { kinds, contexts } = puppet();
     const live = await openHere({ kinds });
