@@ -7,7 +7,7 @@ import type { Members } from './members.js';
 import type { SocketPrincipal } from './principal.js';
 import { recheck } from './renewal.js';
 import { draining, sessionEnded, tooManySockets } from './refusals.js';
-import { roomOf } from './rooms.js';
+import { keepOwnRoom, roomOf } from './rooms.js';
 import type { Settings } from './settings.js';
 import { authOf, signIn } from './sign-in.js';
 import { toldError } from './told-error.js';
@@ -49,7 +49,10 @@ export function guardNamespace(namespace: Namespace, door: Door): void {
     next();
   }
 
-  namespace.use((socket, next) => void letIn(socket, next));
+  namespace.use((socket, next) => {
+    keepOwnRoom(socket);
+    void letIn(socket, next);
+  });
   namespace.on('connection', (socket) => {
     const { principal, since } = admitted.get(socket) ?? { principal: undefined, since: -Infinity };
     const member = new Member(socket, socket.request, principal, authOf(socket.handshake.auth));

@@ -1,3 +1,4 @@
+import type { Socket } from 'socket.io';
 import type { Member } from './member.js';
 import { roomForbidden, tooManyRooms } from './refusals.js';
 import type { Settings } from './settings.js';
@@ -10,12 +11,19 @@ export function roomOf(subject: string): string {
   return `${OWN}subject:${subject}`;
 }
 
+/**
+ * Each socket is alone in a room of its id: whoever entered it would hear what it is told. As none may ask for what begins
+ * so, none needs to know the ids of other processes.
+ */
+export function keepOwnRoom(socket: Socket): void {
+  Reflect.set(socket, 'id', OWN + socket.id);
+}
+
 /** A client wants to enter a room. */
 export async function enter(settings: Settings, member: Member, room: string): Promise<{ room: string }> {
   const { socket, entered } = member;
   const { maxRoomsPerSocket } = settings;
-  // Each socket is alone in a room of its id: whoever entered it would hear what it is told.
-  if (room.startsWith(OWN) || socket.nsp.sockets.has(room)) throw roomForbidden();
+  if (room.startsWith(OWN)) throw roomForbidden();
   if (entered.size >= maxRoomsPerSocket && !entered.has(room)) throw tooManyRooms(maxRoomsPerSocket);
 
   const entry = { room, isCalledOff: false };

@@ -8,7 +8,7 @@ import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import type { FoundSockets, RealtimeOptions } from '../src/index.js';
 import { type Node, startNode, startNodeForAll } from './nodes.js';
-import { ask, byName, clientOf, enter, everything, heard, open, type Options } from './stage.js';
+import { ask, byName, clientOf, enter, everything, heard, open, type Options, refused } from './stage.js';
 
 let redis: RedisServer;
 let one: Node;
@@ -45,6 +45,18 @@ describe('two processes', () => {
     const gone = [ada, bob].map((socket) => heard(socket, 'disconnect'));
     new Emitter(client).in('news').disconnectSockets(true);
     await Promise.all(gone);
+  });
+
+  it('keep to each socket what is said to it alone, whatever rooms are open', async () => {
+    const [ada, eve] = [await enter(one.url, as('ada')), await enter(two.url, as('eve'))];
+    expect(await refused(eve, 'join', { room: ada.id })).toMatchObject({ type: 'room_forbidden' });
+    const toEve = everything(eve);
+    const told = heard(ada, 'secret');
+    await two.ask(`/emit?room=${ada.id}&event=secret`);
+    await told;
+    await two.ask(`/emit?room=${eve.id}&event=done`);
+    await eventually(() => toEve.length > 0);
+    expect(toEve.map(({ event }) => event)).toEqual(['done']);
   });
 
   it('end the sockets of who signs out, on both, within a second', async () => {
