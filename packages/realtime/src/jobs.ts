@@ -64,7 +64,12 @@ export interface Jobs<Inputs extends object> extends JobFollowing {
    */
   cancel(id: string, owner: string | null): Promise<void>;
   report(): JobsReport;
-  /** Begins no more jobs, waits for those that run, and hands over those that are left when the time is up. */
+  /**
+   * Begins no more jobs, waits for those that run, and hands over those that are left when the time is up.
+   *
+   * @param options.budgetMs by default 4_000: what follows has to be done while Redis is open, and `serve()` gives the
+   *   phase `jobs` 5 s
+   */
   close(options?: { budgetMs?: number | undefined }): Promise<void>;
 }
 
@@ -151,7 +156,7 @@ export function jobs<Inputs extends object = Record<string, unknown>>(
 
     report: () => ({ running: runner.working(), following: feeds.size, shared: settings.isShared }),
 
-    close({ budgetMs = 10_000 } = {}) {
+    close({ budgetMs = 4_000 } = {}) {
       requireMilliseconds('close', 'budgetMs', budgetMs, 0);
       isClosing = true;
       closing ??= runner.close(budgetMs);

@@ -308,6 +308,20 @@ describe('jobs that are shared', () => {
     expect(events[3]?.data).toEqual({ by: 'the second' });
   });
 
+  it('are handed over, unless told otherwise, within the 5 s that a server that stops has for them', async () => {
+    const { kinds, contexts } = puppet();
+    const [one, two] = [await openShared({ kinds }), await openShared({ kinds })];
+    const { id } = await one.start('puppet', {}, { owner: 'ada' });
+    await eventually(() => contexts.length === 1);
+    const start = performance.now();
+    await one.close();
+    expect(performance.now() - start).toBeLessThan(4_800);
+    await eventually(() => contexts.length === 2);
+    // That is no attempt of the first, which is not to blame.
+    expect(contexts[1]).toMatchObject({ id, attempt: 1 });
+    await two.close({ budgetMs: 0 });
+  });
+
   it('without a number are told again only where they differ', async () => {
     const first = puppet();
     const second = puppet();
