@@ -2,6 +2,7 @@ import type { ErrorObject } from '@signalbox/errors';
 import { signals } from '@signalbox/signals';
 import type { Namespace, Socket } from 'socket.io';
 import { watchExpiry } from './expiry.js';
+import { askLimit } from './limit.js';
 import { Member } from './member.js';
 import type { Members } from './members.js';
 import type { SocketPrincipal } from './principal.js';
@@ -68,7 +69,7 @@ async function admit(socket: Socket, door: Door): Promise<SocketPrincipal | unde
   if (principal !== undefined && members.countOf(principal.subject) >= settings.maxSocketsPerSubject) {
     throw tooManySockets(settings.maxSocketsPerSubject);
   }
-  await settings.limit?.(principal, 'connect', socket);
+  await askLimit(settings, principal, 'connect', socket);
   return principal;
 }
 

@@ -1,6 +1,7 @@
 import { currentRequest, runInContext } from '@signalbox/context';
 import { BadRequestError } from '@signalbox/errors';
 import type { Buckets } from './buckets.js';
+import { askLimit } from './limit.js';
 import type { Member } from './member.js';
 import type { PayloadCheck } from './payload.js';
 import { tooFast, tooManyInFlight, unknownEvent } from './refusals.js';
@@ -39,7 +40,7 @@ export function createDispatch(
   settings: Settings,
   events: ReadonlyMap<string, KnownEvent>,
 ): (member: Member) => void {
-  const { limit, maxInFlight, log } = settings;
+  const { maxInFlight, log } = settings;
 
   async function judgeAndRun(
     event: KnownEvent,
@@ -51,7 +52,7 @@ export function createDispatch(
     const whose = event.isCountedBySocket ? member.socket.id : member.who;
     const retryMs = event.buckets?.take(whose) ?? 0;
     if (event.buckets !== undefined && retryMs > 0) throw tooFast(event.name, event.buckets.rate, retryMs);
-    await limit?.(member.principal, event.name, member.socket);
+    await askLimit(settings, member.principal, event.name, member.socket);
     const payload = await event.check(packet[1]);
     return event.run(payload, call);
   }

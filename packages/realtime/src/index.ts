@@ -12,8 +12,9 @@ export type { JobContext, JobDefinition, JobFunction, JobsOptions } from './job-
 export type { JobState } from './job-store.js';
 export type { FollowOptions, JobEvent, JobEventType, JobFollowing } from './job-types.js';
 export type { JobResult, Jobs, JobsReport, StartOptions } from './jobs.js';
+export type { LimitAnswer } from './limit.js';
 export type { RealtimeLog } from './log.js';
-export type { Known, RealtimeOptions, Revocation, SocketAuth } from './options.js';
+export type { Known, LimitResult, RealtimeOptions, Revocation, SocketAuth } from './options.js';
 export type { SocketPrincipal, SocketTarget } from './principal.js';
 export type { Rate, RateInput } from './rate.js';
 export type { Realtime, RealtimeReport } from './realtime.js';

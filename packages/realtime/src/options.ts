@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { RedisClient, RedisLink } from '@signalbox/redis';
 import type { Socket } from 'socket.io';
 import type { JobFollowing } from './job-types.js';
+import type { LimitAnswer } from './limit.js';
 import type { RealtimeLog } from './log.js';
 import type { SocketPrincipal, SocketTarget } from './principal.js';
 import type { RateInput } from './rate.js';
@@ -12,6 +13,9 @@ export type SocketAuth = Record<string, unknown>;
 
 /** The principal as rules and handlers see it: `undefined` only where sockets may be anonymous. */
 export type Known<Principal, Anonymous> = Anonymous extends true ? Principal | undefined : Principal;
+
+/** What `limit` says: nothing, or whether the event is allowed. */
+export type LimitResult = LimitAnswer | undefined | void;
 
 /** Somebody was signed out, or has other roles. Fits the events of `revocationBus()` of `@signalbox/auth`. */
 export interface Revocation extends SocketTarget {
@@ -121,9 +125,16 @@ export interface RealtimeOptions<
     | undefined;
   /** What the server sends: `eventTypes<{ … }>()`. For the compiler alone. */
   emits?: EventTypes<Out> | undefined;
-  /** Asked before each event, and with `connect` for each socket: throws to refuse it. For limits that others share. */
+  /**
+   * Asked before each event, and with `connect` for each socket. Refuses it by what it throws, or with 429 by an answer
+   * that says so, as that of `take()` of `@signalbox/rate-limit`. For limits that others share.
+   */
   limit?:
-    | ((principal: Known<Principal, Anonymous>, event: string, socket: Socket) => void | Promise<void>)
+    | ((
+        principal: Known<Principal, Anonymous>,
+        event: string,
+        socket: Socket,
+      ) => LimitResult | Promise<LimitResult>)
     | undefined;
   /**
    * Listens to sign-outs: is given a function for each of them, and one for when some may have been missed. Fits

@@ -86,6 +86,15 @@ export function tooManyInFlight(max: number): HttpError {
   });
 }
 
+/** By the app's own limit. */
+export function overLimit(event: string, retryAfterSeconds = 1): HttpError {
+  return new TooManyRequestsError(`Too many events; try again in ${retryAfterSeconds} s`, {
+    code: 'rate_limited',
+    details: { event, retryAfterSeconds },
+    retryAfterSeconds,
+  });
+}
+
 export function tooFast(event: string, { limit, windowMs }: Rate, retryMs: number): HttpError {
   const retryAfterSeconds = Math.max(1, Math.ceil(retryMs / 1000));
   return new TooManyRequestsError(`Too many events; try again in ${retryAfterSeconds} s`, {

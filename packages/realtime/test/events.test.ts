@@ -112,6 +112,24 @@ describe('events', () => {
     expect((await refused(await enter(url, { auth: { token: 'eve' } }), 'search')).type).toBe('rate_limited');
   });
 
+  it('are refused by a limit that says so, as that of the package for limits does', async () => {
+    const { url } = await open({
+      authenticate: byName,
+      events: { search: { handler: () => 'found' } },
+      limit: async ({ subject }, event) => ({
+        allowed: subject === 'ada' || (subject === 'bob' && event === 'connect'),
+        retryAfterSeconds: 7,
+      }),
+    });
+    expect(await ask(await enter(url, { auth: { token: 'ada' } }), 'search')).toBe('found');
+    expect(await refused(await enter(url, { auth: { token: 'bob' } }), 'search')).toMatchObject({
+      code: 429,
+      type: 'rate_limited',
+      details: { event: 'search', retryAfterSeconds: 7 },
+    });
+    expect(await refusalOf(url, { auth: { token: 'eve' } })).toMatchObject({ type: 'rate_limited' });
+  });
+
   it('tell what a handler throws as over HTTP, and log what is the fault of the app', async () => {
     const logged: { fields: Record<string, unknown>; message: string }[] = [];
     const { url } = await open({
