@@ -1,7 +1,7 @@
 import { routeTable } from '@signalbox/context';
 import { methodNotAllowed, notFound, UnauthorizedError } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
-import express, { Router } from 'express';
+import express, { Router, type RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
 import { versions } from '../src/index.js';
 import { get, observed, routerOf, says, send, serving } from './support.js';
@@ -140,6 +140,23 @@ describe('OPTIONS', () => {
     expect(nothing.status).toBe(404);
     expect(nothing.headers['allow']).toBeUndefined();
     expect(nothing.headers['x-content-type-options']).toBe('kept');
+  });
+
+  it('lists them where a middleware sends the head before the end, as compression does', async () => {
+    const early: RequestHandler = (_req, res, next) => {
+      const end: unknown = Reflect.get(res, 'end');
+      Reflect.set(res, 'end', (...args: unknown[]) => {
+        if (!res.headersSent) res.writeHead(res.statusCode);
+        return Reflect.apply(end as typeof res.end, res, args);
+      });
+      next();
+    };
+    const v1 = Router().get('/x', says('v1')).options('/own', says('v1'));
+    const v2 = [early, Router().post('/x', says('v2')).post('/own', says('v2'))];
+    const url = await serving(versions({ v1, v2 }));
+    expect((await send('OPTIONS', `${url}/v2/x`)).headers['allow']).toBe('GET, HEAD, POST');
+    expect((await send('OPTIONS', `${url}/v2/own`)).body).toMatchObject({ from: 'v1' });
+    expect((await send('POST', `${url}/v2/x`)).body).toMatchObject({ from: 'v2' });
   });
 
   it('has an answer of its own from the version that gives one, or one that it inherits from', async () => {
