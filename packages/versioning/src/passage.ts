@@ -17,6 +17,7 @@ export class Passage {
    * @param ofVersion how many of the routers are of the version and those it inherits from; the rest has no version
    * @param url the request's, below the version
    * @param removed what of its path stands for the version, such as `/v1`; empty where nothing does
+   * @param tried what has passed the request on before
    * @param allowed what the routers so far would have answered OPTIONS with
    */
   constructor(
@@ -27,6 +28,7 @@ export class Passage {
     private readonly ofVersion: number,
     private readonly url: string,
     private readonly removed: string,
+    private readonly tried: readonly RequestHandler[] = [],
     private allowed?: Set<string>,
     private readonly outerUrl: string = req.url,
     private readonly outerBaseUrl: string = req.baseUrl,
@@ -51,7 +53,7 @@ export class Passage {
   private pass(error: unknown): void {
     this.release?.();
     if (error && this.allowed !== undefined && !this.res.headersSent) return this.answerForAll(this.allowed);
-    if (error) return this.leave(this.place > 0 ? this.withAllMethods(error) : error);
+    if (error) return this.leave(this.withAllMethods(error));
     this.place += 1;
     this.enter();
   }
@@ -86,12 +88,13 @@ export class Passage {
     });
   }
 
-  /** A 405 of an older version lists its own methods; the newer ones may have more (RFC 9110 section 15.5.6). */
+  /** A 405 lists the methods of its router; those that were tried before may have more (RFC 9110 section 15.5.6). */
   private withAllMethods(error: unknown): unknown {
-    if (!(error instanceof MethodNotAllowedError)) return error;
+    const before = [...this.tried, ...this.routers.slice(0, this.place)];
+    if (before.length === 0 || !(error instanceof MethodNotAllowedError)) return error;
     const allow = String(error.headers['Allow'] ?? '');
     const all = new Set(allow.split(', ').filter((method) => method !== ''));
-    for (const router of this.routers.slice(0, this.place)) addAllowedMethods(router, this.path(), all);
+    for (const router of before) addAllowedMethods(router, this.path(), all);
     const { message, code, details, payload, headers } = error;
     return new MethodNotAllowedError([...all], message, { code, details, payload, headers, cause: error });
   }

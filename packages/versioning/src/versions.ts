@@ -54,6 +54,7 @@ export function versions<const Name extends string>(
   const resolved: ResolvedVersions<Name> = resolveVersions<Name>(handlers, options);
   const { names, fallback, url: isInUrl, sources, vary, isVersion, neutral } = resolved;
   const byName = new Map(resolved.versions.map((version) => [version.name.toLowerCase(), version]));
+  const triedBefore = neutral === undefined ? [] : [neutral];
   const find = versionFinder<Version<Name>>(byName, names, fallback, sources);
   function serve(
     req: Request,
@@ -74,7 +75,7 @@ export function versions<const Name extends string>(
     const { routers, routersBelowUrl } = found;
     const passage =
       segment === ''
-        ? new Passage(req, res, next, routers, routers.length, req.url, '', allowed)
+        ? new Passage(req, res, next, routers, routers.length, req.url, '', triedBefore, allowed)
         : new Passage(
             req,
             res,

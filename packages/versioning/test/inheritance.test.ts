@@ -218,6 +218,16 @@ describe('405', () => {
     expect((await send('POST', `${url}/v2/x`)).body).toMatchObject({ from: 'v1' });
   });
 
+  it('lists those of a route without a version, too, where the URL names none', async () => {
+    const neutral = Router().get('/ping', says('neutral'));
+    const posting = Router();
+    posting.route('/ping').post(says('v1')).all(methodNotAllowed());
+    const url = await serving(versions({ v1: posting }, { default: 'v1', neutral }));
+    expect((await get(`${url}/ping`)).body).toMatchObject({ from: 'neutral' });
+    expect(allowOf((await send('DELETE', `${url}/ping`)).headers['allow'])).toEqual(['GET', 'HEAD', 'POST']);
+    expect(allowOf((await send('DELETE', `${url}/v1/ping`)).headers['allow'])).toEqual(['POST']);
+  });
+
   it('of a version ends what it would inherit', async () => {
     const v2 = Router();
     v2.route('/x').get(says('v2')).all(methodNotAllowed());
