@@ -37,10 +37,10 @@ export function memoryUsageStore(options: UsageStoreOptions = {}): UsageStore {
       forget();
     },
 
-    read() {
+    async read() {
       forget();
       const all = new UsageSums(Infinity);
-      for (const sums of days.values()) for (const count of sums.list()) all.add(count);
+      for (const sums of days.values()) await all.addAll(sums.list());
       return all.list();
     },
   };

@@ -134,7 +134,7 @@ export function redisUsageStore(source: RedisSource, options: RedisUsageStoreOpt
           (_, index) => start + index,
         );
         const read = await Promise.all(days.map((day) => readRows(keyOfDay(day))));
-        for (const rows of read) for (const count of readDay(rows)) all.add(count);
+        for (const rows of read) await all.addAll(readDay(rows));
       }
       return all.list();
     },

@@ -153,7 +153,7 @@ export function usageReport(options: UsageReportOptions = {}): UsageReport {
       const sums = new UsageSums(Infinity);
       let isRead = true;
       try {
-        for (const each of await store.read()) sums.add(each);
+        await sums.addAll(await store.read());
       } catch {
         isRead = false;
       }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { testClock } from '@signalbox/testing';
 import { Router, type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -159,6 +160,24 @@ describe('usageReport', () => {
     await first;
     expect(writes).toBe(3);
     expect((await inner.read())[0]?.calls).toBeGreaterThanOrEqual(3);
+  });
+
+  it('holds up no request while it adds up what the days have', async () => {
+    const store = memoryUsageStore();
+    const now = Date.now();
+    for (let day = 0; day < 30; day += 1) {
+      const lastSeenMs = now - day * 86_400_000;
+      const seen = { version: 'v1', route: '/a', calls: 1, firstSeenMs: lastSeenMs, lastSeenMs };
+      const counts = Array.from({ length: 2_000 }, (_, user) => ({ ...seen, consumer: `u_${user}` }));
+      await store.add({ id: `day ${day}`, counts });
+    }
+    const usage = opened({ store });
+    let isDone = false;
+    const report = usage.report().finally(() => (isDone = true));
+    let turns = 0;
+    for (; !isDone; turns += 1) await setImmediate();
+    expect((await report).rows.map(({ calls }) => calls)).toEqual(Array.from({ length: 2_000 }, () => 30));
+    expect(turns).toBeGreaterThan(50);
   });
 
   it.each(['before', 'after'] as const)(
