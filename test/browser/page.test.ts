@@ -147,6 +147,18 @@ describe('the page', () => {
     await fragile.program.stop();
   }, 60_000);
 
+  it('says so when an answer breaks off', async () => {
+    const { page, close } = await browser.visitAsGuest(running.url);
+    await page.route(/\/(api\/v2\/search|auth\/sessions)/, (route) =>
+      route.fulfill({ status: 200, contentType: 'application/json', body: '{"data":[{"title":"No' }),
+    );
+    await page.goto(`${running.url}/?q=node`);
+    await page.locator('#notice').getByText('The answer broke off. Try again.').waitFor();
+    await page.getByRole('link', { name: 'Guest' }).click();
+    await page.locator('#account-said').getByText('The answer broke off. Try again.').waitFor();
+    await close();
+  });
+
   it('says so when the server is gone', async () => {
     const gone = await startOrchestrator(WITHOUT_ACCOUNTS);
     const { page, screenshot, close } = await browser.visitAsGuest(gone.url);

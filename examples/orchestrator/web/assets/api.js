@@ -43,6 +43,7 @@ export async function search({ q, page }, signal) {
   }
   const body = await response.json().catch(() => undefined);
   if (response.ok && body) return { ...body, origin: originOf(response.headers) };
+  if (response.ok) throw new SearchError('No answer', 'The answer broke off. Try again.');
   throw explain(response.status, body?.error, Number(response.headers.get('retry-after')));
 }
 

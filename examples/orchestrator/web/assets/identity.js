@@ -27,7 +27,9 @@ const PATIENCE_MS = 20_000;
 export async function ask(method, path, body) {
   const response = await send(method, path, body);
   const answer = await response.json().catch(() => undefined);
-  if (response.ok) return answer;
+  const isWhole = answer !== undefined || response.status === 204;
+  if (response.ok && isWhole) return answer;
+  if (response.ok) throw new Refusal(0, { message: 'The answer broke off. Try again.' });
   throw new Refusal(response.status, answer?.error, Number(response.headers.get('retry-after')));
 }
 
