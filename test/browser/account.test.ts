@@ -111,6 +111,20 @@ describe('who is not signed in', () => {
     await close();
   });
 
+  it('is signed in at the next try where an account was made and could not be signed in to', async () => {
+    const { page, close } = await browser.visit(running.url);
+    await page.route('**/auth/login', (route) => route.fulfill({ status: 503, json: {} }), { times: 1 });
+    await button(page, 'Sign in').first().click();
+    await button(page, 'Make an account').click();
+    await page.getByLabel('E-mail address').fill('unlucky@example.org');
+    await page.getByRole('textbox', { name: 'Password', exact: true }).fill('three quiet green signals');
+    await page.keyboard.press('Enter');
+    await page.getByText('That cannot be done at the moment.').waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'unlucky@example.org' }).waitFor();
+    await close();
+  });
+
   it('is told that the password is wrong, and for how long there is no trying again', async () => {
     const strict = await startOrchestrator({ RATE_LOGIN: '2/m' });
     try {

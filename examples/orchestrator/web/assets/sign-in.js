@@ -89,7 +89,14 @@ export function signInDialog(signedIn) {
     },
     async register(values) {
       await ask('POST', '/auth/register', values);
-      await come('/auth/login', values);
+      try {
+        await come('/auth/login', values);
+      } catch (error) {
+        // There is nothing to register any more.
+        show('sign-in');
+        $('identity-text').textContent = 'Your account is made.';
+        throw error;
+      }
     },
     async forgot(values) {
       await ask('POST', '/auth/password/forgot', values);
