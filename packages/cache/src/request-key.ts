@@ -105,7 +105,10 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   const at = url.indexOf('?');
   const path = at === -1 ? url : url.slice(0, at);
   const scheme = 'encrypted' in req.socket ? 'https' : 'http';
-  let text = `${path}\n${at === -1 ? '' : normalQuery(url.slice(at))}\n${scheme}://${(headers.host ?? '').toLowerCase()}${forwarded}`;
+  const host = hostOf(req);
+  let text = `${path}\n${at === -1 ? '' : normalQuery(url.slice(at))}\n${scheme}://${host.toLowerCase()}${forwarded}`;
+  // The app may look at this one instead.
+  if (headers.host !== undefined && headers.host !== host) text += `\nhost ${headers.host}`;
 
   // Somebody above has changed what is asked for.
   const routed = req.baseUrl === '' ? req.url : req.baseUrl + req.url;
@@ -118,6 +121,12 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   const own = options.key(req);
   if (own === undefined) return 'key';
   return new CacheKey(`${text}\nkey ${textOf(own)}`, path, options.isPersonal);
+}
+
+/** The host that is asked: in HTTP/2 another field says it (RFC 9113 section 8.3.1). */
+export function hostOf({ headers }: Request): string {
+  const authority = headers[':authority'];
+  return (typeof authority === 'string' ? authority : headers.host) ?? '';
 }
 
 const SLASH = 47;

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Engine } from './engine.js';
 import { applyHead } from './recorder.js';
-import { isOverride, requestKey } from './request-key.js';
+import { hostOf, isOverride, requestKey } from './request-key.js';
 
 /** RFC 9110 section 9.2.1: all other methods, also those that nobody knows, may change something. */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
@@ -82,7 +82,7 @@ function asRead(req: Request, url: string): Request {
 
 function sameOrigin(req: Request, target: unknown): string | undefined {
   if (typeof target !== 'string' || target === '') return undefined;
-  const host = req.headers.host ?? '';
+  const host = hostOf(req);
   try {
     const url = new URL(target, `http://${host}${req.originalUrl}`);
     // A port that goes without saying may have been said.

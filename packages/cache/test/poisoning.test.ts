@@ -1,7 +1,10 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect as openSession, createServer } from 'node:http2';
+import { connect, type AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { Router, type RequestHandler } from 'express';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { send } from '../../../test/support/send.js';
 import { cache } from '../src/index.js';
 import { normalQuery } from '../src/request-key.js';
@@ -157,6 +160,33 @@ describe('a poisoned answer', () => {
     expect((await get(url, { host: 'one.example' })).text).toBe('answer 1');
     expect((await get(url, { host: 'two.example' })).text).toBe('answer 2');
     expect((await get(url, { host: 'ONE.example' })).text).toBe('answer 1');
+  });
+
+  it('of one host is not that of another, nor over HTTP/2', async () => {
+    const route = cache({ ttlMs: 60_000 });
+    const server = createServer((req, res) => {
+      Object.assign(req, { originalUrl: req.url, baseUrl: '' });
+      const said = `${req.authority} ${req.headers.host ?? '-'}`;
+      route(req as never, res as never, () => void res.end(said));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const session = openSession(`http://127.0.0.1:${port}`);
+    onTestFinished(() => {
+      session.close();
+      server.close();
+    });
+    for (const [authority, host] of [
+      ['one.example', undefined],
+      ['two.example', undefined],
+      ['one.example', 'evil.example'],
+      ['one.example', undefined],
+    ]) {
+      const asked = session.request({ ':authority': authority, ...(host === undefined ? {} : { host }) });
+      expect(await text(asked)).toBe(`${authority} ${host ?? '-'}`);
+    }
+    expect(route.report()).toMatchObject({ stored: 3, hit: 1 });
   });
 
   it('of a user cannot be fetched by a path that looks like a style sheet', async () => {
