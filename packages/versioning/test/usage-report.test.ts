@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { testClock } from '@signalbox/testing';
 import { Router, type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -172,12 +171,12 @@ describe('usageReport', () => {
       await store.add({ id: `day ${day}`, counts });
     }
     const usage = opened({ store });
-    let isDone = false;
-    const report = usage.report().finally(() => (isDone = true));
     let turns = 0;
-    for (; !isDone; turns += 1) await setImmediate();
-    expect((await report).rows.map(({ calls }) => calls)).toEqual(Array.from({ length: 2_000 }, () => 30));
-    expect(turns).toBeGreaterThan(50);
+    const counting = setInterval(() => (turns += 1));
+    const report = await usage.report();
+    clearInterval(counting);
+    expect(report.rows.map(({ calls }) => calls)).toEqual(Array.from({ length: 2_000 }, () => 30));
+    expect(turns).toBeGreaterThan(5);
   });
 
   it.each(['before', 'after'] as const)(
