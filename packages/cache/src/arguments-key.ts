@@ -29,6 +29,13 @@ function isUntold(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) {
     return typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint';
   }
-  if (value instanceof RegExp || value instanceof Error) return true;
-  return !Array.isArray(value) && !ArrayBuffer.isView(value) && Symbol.iterator in value;
+  if (value instanceof RegExp || value instanceof Error || value instanceof DataView) return true;
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) return false;
+  return Symbol.iterator in value || (!isPlain(value) && Object.keys(value).length === 0);
+}
+
+/** Of another one, such as an `ArrayBuffer` or what has private fields, it may be that nothing is written. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

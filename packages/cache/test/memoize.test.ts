@@ -31,15 +31,49 @@ describe('memoize', () => {
     expect(shown.report()).toMatchObject({ miss: 8 });
   });
 
-  it.each([[new Map([[1, 2]])], [new Set(['a'])], [new URLSearchParams('q=1')], [/a/], [() => 1], [1n]])(
-    'wants a key where JSON has nothing to say of an argument: %o',
-    async (argument) => {
-      const shown = memoize((each: unknown) => String(each), { ttlMs: 10_000, name: 'shown' });
-      await expect(shown(argument)).rejects.toThrow('memoize: "key" of shown is wanted');
-      const keyed = memoize(shown, { ttlMs: 10_000, name: 'keyed', key: String });
-      await expect(keyed('as text')).resolves.toBe('as text');
-    },
-  );
+  it('takes what JSON tells as it is: instances, bytes, dates, and what has nothing in it', async () => {
+    class Query {
+      constructor(readonly q: string) {}
+    }
+    const shown = memoize((each: unknown) => JSON.stringify(each), { ttlMs: 10_000, name: 'shown' });
+    const bare: unknown = Object.create(null);
+    for (const each of [
+      new Query('a'),
+      new Query('b'),
+      new Uint8Array(),
+      Buffer.from('a'),
+      new Date(0),
+      [],
+      {},
+      bare,
+    ])
+      expect(await shown(each)).toBe(JSON.stringify(each));
+  });
+
+  class Amount {
+    readonly #cents = 100;
+    toString(): string {
+      return String(this.#cents);
+    }
+  }
+
+  it.each([
+    [new Map([[1, 2]])],
+    [new Set(['a'])],
+    [new URLSearchParams('q=1')],
+    [/a/],
+    [() => 1],
+    [1n],
+    [new ArrayBuffer(1)],
+    [new DataView(new ArrayBuffer(1))],
+    [new Amount()],
+    [{ of: [new Amount()] }],
+  ])('wants a key where JSON has nothing to say of an argument: %o', async (argument) => {
+    const shown = memoize((each: unknown) => String(each), { ttlMs: 10_000, name: 'shown' });
+    await expect(shown(argument)).rejects.toThrow('memoize: "key" of shown is wanted');
+    const keyed = memoize(shown, { ttlMs: 10_000, name: 'keyed', key: String });
+    await expect(keyed('as text')).resolves.toBe('as text');
+  });
 
   it('gives each caller a value of his own, the first time as the second', async () => {
     const made = memoize(() => ({ list: [1], at: new Date(0) }), { ttlMs: 10_000, name: 'made' });
