@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import type { CacheKey } from './cache-key.js';
 import { listenersOf, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
-import { EMPTY, Entry, fieldOf, type EntryHead, type Field } from './entry.js';
+import { Entry, fieldOf, type EntryHead, type Field } from './entry.js';
 import { addEtag, answerOf, entryHead, freshened, isAbout, tagsOf } from './answer.js';
 import {
   fieldsBelow,
@@ -19,7 +19,7 @@ import type { Flight } from './flights.js';
 import { judge, type Refusal, type Verdict } from './policy.js';
 import { Recorder, type Course, type RecorderListener } from './recorder.js';
 import { hasCredentials, setRequestField } from './request-fields.js';
-import { isNotModified, makeNotModified, makePrivate, sendEntry, type Conditions } from './reply.js';
+import { isKnown, makeNotModified, makePrivate, sendEntry, type Conditions } from './reply.js';
 import { keep } from './variants.js';
 import { variantOf } from './request-key.js';
 
@@ -118,10 +118,11 @@ export class Exchange implements RecorderListener {
     engine.markForwarded(res, kept ? `${this.call.why}; stored` : this.call.why);
     engine.note(req, 'miss', undefined);
     if (this.isSentPrivate()) makePrivate(res);
-    if (!kept) return 'pass';
-    if (!this.isKnownToClient()) return 'record';
+    if (res.statusCode !== 200 || !isKnown(res, this.call.conditions)) return kept ? 'record' : 'pass';
     this.notModified = fieldsNow(res);
-    return 'divert';
+    if (kept) return 'divert';
+    this.sendNotModified();
+    return 'discard';
   }
 
   /** Who waits for it need not wait for its end, which may be far. */
@@ -258,11 +259,6 @@ export class Exchange implements RecorderListener {
     makeNotModified(this.call.res, this.notModified);
     this.notModified = undefined;
     this.recorder.send(undefined);
-  }
-
-  private isKnownToClient(): boolean {
-    const head = this.planned;
-    return head?.status === 200 && isNotModified(new Entry(head, EMPTY), this.call.conditions);
   }
 
   private hasCredentials(): boolean {

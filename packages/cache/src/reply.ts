@@ -92,15 +92,26 @@ export function makeNotModified(res: ServerResponse, fields: Before): void {
   }
 }
 
-/** RFC 9110 section 13.2.2: `If-None-Match` comes first, and `If-Modified-Since` only where it is absent. */
-export function isNotModified(entry: Entry, { ifNoneMatch, ifModifiedSince }: Conditions): boolean {
-  if (ifNoneMatch !== undefined) return hasEtag(ifNoneMatch, entry.ownEtag);
-  if (ifModifiedSince === undefined) return false;
-  const since = parseHttpDate(ifModifiedSince);
-  if (since === undefined) return false;
+function isNotModified({ head, ownEtag }: Entry, conditions: Conditions): boolean {
   // RFC 9111 section 4.3.2: without `Last-Modified` it is compared with when the answer came to be.
-  const changed = parseHttpDate(entry.head.lastModified ?? fieldOf(entry.head.fields, 'date'));
-  return changed !== undefined && changed <= since;
+  return isMet(conditions, ownEtag, head.lastModified ?? fieldOf(head.fields, 'date'));
+}
+
+/** Whether a client has what is being answered. */
+export function isKnown(res: ServerResponse, conditions: Conditions): boolean {
+  const [etag, modified] = [res.getHeader('etag'), res.getHeader('last-modified') ?? res.getHeader('date')];
+  return isMet(conditions, joinedField(etag), joinedField(modified));
+}
+
+/** RFC 9110 section 13.2.2: `If-None-Match` comes first, and `If-Modified-Since` only where it is absent. */
+function isMet(
+  { ifNoneMatch, ifModifiedSince }: Conditions,
+  etag: string | undefined,
+  modified: string | undefined,
+): boolean {
+  if (ifNoneMatch !== undefined) return hasEtag(ifNoneMatch, etag);
+  const [since, changed] = [parseHttpDate(ifModifiedSince), parseHttpDate(modified)];
+  return since !== undefined && changed !== undefined && changed <= since;
 }
 
 function hasEtag(wanted: string, etag: string | undefined): boolean {

@@ -204,6 +204,27 @@ describe('validation (section 4.3)', () => {
     expect(handler.calls()).toBe(1);
   });
 
+  it.each([
+    ['is too long', { 'content-length': '3000000' }, 'x'.repeat(3_000_000)],
+    ['is private', { 'cache-control': 'private' }, 'x'],
+  ])('answers them also where what is answered %s and not kept', async (_why, stated, body) => {
+    const modified = 'Sun, 06 Nov 1994 08:49:37 GMT';
+    const page = fields({ ...stated, etag: '"v1"', 'last-modified': modified });
+    // As whoever knows conditions, of which the cache tells him nothing.
+    const handler: RequestHandler = (req, res) => {
+      page(req, res, () => {
+        if (req.headers['if-none-match'] === '"v1"') res.status(304).removeHeader('content-length');
+        res.end(res.statusCode === 304 ? undefined : body);
+      });
+    };
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    for (const condition of [{ 'if-none-match': '"v1"' }, { 'if-modified-since': modified }]) {
+      const { status, text, headers } = await get(url, condition);
+      expect([status, text.length, headers.etag]).toEqual([304, 0, '"v1"']);
+    }
+    expect((await get(url, { 'if-none-match': '"v0"' })).text.length).toBe(body.length);
+  });
+
   it('gives an answer without ETag one, which is made once', async () => {
     const url = await serving(cache({ ttlMs: 60_000 }), counting());
     const { headers } = await get(url);
