@@ -60,6 +60,7 @@ export class Exchange implements RecorderListener {
   private vary: readonly string[] = [];
   private tags: readonly string[] = [];
   private hasValidated = false;
+  private isPrepared = false;
   /** Whether whoever answers knows nothing of the answer's validator. */
   private isEtagOurs = false;
   private isOver = false;
@@ -88,6 +89,7 @@ export class Exchange implements RecorderListener {
     const etag = stale?.head.etag;
     const lastModified = stale?.head.lastModified;
     this.hasValidated = etag !== undefined || lastModified !== undefined;
+    this.isPrepared = true;
     // The client's own conditions are answered from what comes back.
     setRequestField(req, 'if-none-match', etag);
     setRequestField(req, 'if-modified-since', lastModified);
@@ -118,7 +120,10 @@ export class Exchange implements RecorderListener {
     engine.markForwarded(res, kept ? `${this.call.why}; stored` : this.call.why);
     engine.note(req, 'miss', undefined);
     if (this.isSentPrivate()) makePrivate(res);
-    if (res.statusCode !== 200 || !isKnown(res, this.call.conditions)) return kept ? 'record' : 'pass';
+    // Whoever was told of the conditions has answered them.
+    const isAsked = kept || this.isPrepared;
+    if (!isAsked || res.statusCode !== 200 || !isKnown(res, this.call.conditions))
+      return kept ? 'record' : 'pass';
     this.notModified = fieldsNow(res);
     if (kept) return 'divert';
     this.sendNotModified();

@@ -225,6 +225,13 @@ describe('validation (section 4.3)', () => {
     expect((await get(url, { 'if-none-match': '"v0"' })).text.length).toBe(body.length);
   });
 
+  it('leaves the answer to them to the handler where nothing could be kept: of who says who asks', async () => {
+    const handler = counting(fields({ etag: '"v1"', 'cache-control': 'private' }));
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    const asked = { cookie: 'sid=alice', 'if-none-match': '"v1"' };
+    expect(await get(url, asked)).toMatchObject({ status: 200, text: 'answer 1' });
+  });
+
   it('gives an answer without ETag one, which is made once', async () => {
     const url = await serving(cache({ ttlMs: 60_000 }), counting());
     const { headers } = await get(url);
