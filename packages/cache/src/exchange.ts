@@ -121,9 +121,8 @@ export class Exchange implements RecorderListener {
     engine.note(req, 'miss', undefined);
     if (this.isSentPrivate()) makePrivate(res);
     // Whoever was told of the conditions has answered them.
-    const isAsked = kept || this.isPrepared;
-    if (!isAsked || res.statusCode !== 200 || !isKnown(res, this.call.conditions))
-      return kept ? 'record' : 'pass';
+    const isAsked = (kept || this.isPrepared) && res.statusCode === 200;
+    if (!isAsked || !isKnown(res, this.call.conditions)) return kept ? 'record' : 'pass';
     this.notModified = fieldsNow(res);
     if (kept) return 'divert';
     this.sendNotModified();
