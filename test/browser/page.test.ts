@@ -91,6 +91,28 @@ describe('the page', () => {
     await close();
   });
 
+  it('says so where there are no more results, whatever an instance says that there are', async () => {
+    const instance = createServer((req, res) => {
+      if (!req.url?.startsWith('/search')) return void res.end('OK');
+      const page = new URL(req.url, 'http://instance').searchParams.get('pageno') ?? '1';
+      const results = Array.from({ length: 10 }, (_, place) => ({
+        url: `https://a.example/${page}/${place}`,
+        title: 'From afar',
+        content: 'x',
+      }));
+      res.setHeader('Content-Type', 'application/json');
+      res.end(JSON.stringify({ results, number_of_results: 4_200 }));
+    });
+    const boasting = await startReady({ ...WITHOUT_ACCOUNTS, SEARXNG_URLS: await listen(instance) });
+    const { page, close } = await browser.visitAsGuest(`${boasting.url}/?q=ships&page=6`);
+    await page.getByText('There is no page 6: 50 results on 5 pages.').waitFor();
+    await page.getByRole('link', { name: '← Previous' }).click();
+    await page.getByText('Page 5 of 5').waitFor();
+    await page.locator('.result').first().waitFor();
+    await close();
+    await boasting.program.stop();
+  }, 60_000);
+
   it('says so when nothing is found', async () => {
     const { page, screenshot, close } = await browser.visitAsGuest(`${running.url}/?q=qqzzxxyyqq`);
     await page.getByText('Nothing found for “qqzzxxyyqq”.').waitFor();

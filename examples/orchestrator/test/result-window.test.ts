@@ -99,6 +99,16 @@ describe('readWindow', () => {
     expect((await readWindow(source([10], 4_200).read, 0, 5)).total).toBe(4_200);
   });
 
+  it('states no more than can be had where the source has come to its end, or it is too deep', async () => {
+    const ended = await readWindow(source([10, 10, 10], 4_200).read, 30, 10);
+    expect([ended.results.length, ended.total]).toEqual([0, 30]);
+    const endless = Array.from({ length: 20 }, () => 10);
+    const last = await readWindow(source(endless, 4_200).read, 40, 10);
+    expect([last.results.length, last.total]).toEqual([10, 50]);
+    const beyond = await readWindow(source(endless, 4_200).read, 50, 10);
+    expect([beyond.results.length, beyond.total]).toEqual([0, 50]);
+  });
+
   it('goes five pages deep at most', async () => {
     const { read, asked } = source(Array.from({ length: 20 }, () => 1));
     await readWindow(read, 50, 10);

@@ -3,7 +3,7 @@ import type { SearchResult, SearchResults } from '@signalbox/gateway';
 /** The results from `offset` on, `size` of them at most, and what is known of the whole. */
 export interface ResultWindow {
   results: SearchResult[];
-  /** At least so many; exactly so many where the source knows. */
+  /** At least so many; exactly so many where the source has come to its end. */
   total: number;
   suggestions: readonly string[];
   /** Whether nothing failed behind the source while it found nothing. */
@@ -25,6 +25,7 @@ export async function readWindow(read: ReadPage, offset: number, size: number): 
   let suggestions: readonly string[] = [];
   let stated = 0;
   let isComplete = true;
+  let hasEnded = false;
 
   for (let page = 1; page <= MAX_PAGES && seen.size <= offset + size; page += 1) {
     const response = page === 1 ? await read(page) : await read(page).catch(() => undefined);
@@ -37,11 +38,13 @@ export async function readWindow(read: ReadPage, offset: number, size: number): 
       stated = response.total;
       isComplete = response.results.length > 0 || response.unresponsiveEngines.length === 0;
     }
-    if (seen.size === before) break;
+    // What comes after the deepest page, nobody can have either.
+    hasEnded = seen.size === before || (page === MAX_PAGES && seen.size <= offset + size);
+    if (hasEnded) break;
   }
   return {
     results: [...seen.values()].slice(offset, offset + size),
-    total: Math.max(stated, seen.size),
+    total: hasEnded ? seen.size : Math.max(stated, seen.size),
     suggestions,
     isComplete,
   };

@@ -1,7 +1,7 @@
 import type { FallbackResult } from '@signalbox/gateway';
 import { z } from 'zod';
 import type { ResultWindow } from '../../search/result-window.js';
-import type { Asked } from './query.js';
+import { MAX_PAGE, type Asked } from './query.js';
 
 /** What the sources found. */
 export type Found = FallbackResult<ResultWindow>;
@@ -99,9 +99,9 @@ export const V2: Format<PageOfResults> = {
   }),
 };
 
-/** Of so many results, the number of the last page; there is always one. */
+/** Of so many results, the number of the last page that one may ask for; there is always one. */
 export function lastPage(total: number, size: number): number {
-  return Math.max(1, Math.ceil(total / size));
+  return Math.min(MAX_PAGE, Math.max(1, Math.ceil(total / size)));
 }
 
 function resultsOf({ results }: ResultWindow): z.infer<typeof Result>[] {

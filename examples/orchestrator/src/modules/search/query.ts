@@ -7,6 +7,9 @@ const wholeNumber = (max: number) =>
     .transform(Number)
     .refine((number) => number >= 1 && number <= max, `must be a whole number from 1 to ${max}`);
 
+/** The number of the last page that one may ask for. */
+export const MAX_PAGE = 100;
+
 /** What one may ask for. */
 export const Query = z.object({
   q: z
@@ -14,7 +17,7 @@ export const Query = z.object({
     .trim()
     .min(1, 'must not be empty')
     .max(1_000, 'must have at most 1000 characters'),
-  page: wholeNumber(100).default(1),
+  page: wholeNumber(MAX_PAGE).default(1),
   per_page: wholeNumber(50).default(10),
   category: z
     .string()
