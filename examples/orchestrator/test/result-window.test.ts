@@ -93,6 +93,8 @@ describe('readWindow', () => {
 
     expect((await readWindow(failsFrom(2), 0, 10)).results).toEqual([result(1)]);
     await expect(readWindow(failsFrom(1), 0, 10)).rejects.toThrow('page 1');
+    // Nothing of the window is there: whether there is something is not known.
+    await expect(readWindow(failsFrom(2), 1, 10)).rejects.toThrow('page 2');
   });
 
   it('believes the total of a source that states one', async () => {

@@ -18,7 +18,7 @@ const MAX_PAGES = 5;
 
 /**
  * Reads a source's pages as one stream, as far as the window needs and one result beyond, to know whether
- * there is more. When a later page fails, what the earlier ones gave will do.
+ * there is more. When a later page fails, what the earlier ones gave of the window will do, if that is anything.
  */
 export async function readWindow(read: ReadPage, offset: number, size: number): Promise<ResultWindow> {
   const seen = new Map<string, SearchResult>();
@@ -28,8 +28,13 @@ export async function readWindow(read: ReadPage, offset: number, size: number): 
   let hasEnded = false;
 
   for (let page = 1; page <= MAX_PAGES && seen.size <= offset + size; page += 1) {
-    const response = page === 1 ? await read(page) : await read(page).catch(() => undefined);
-    if (response === undefined) break;
+    let response: SearchResults;
+    try {
+      response = await read(page);
+    } catch (error) {
+      if (seen.size <= offset) throw error;
+      break;
+    }
     const before = seen.size;
     // Engines repeat themselves from page to page.
     for (const result of response.results) if (!seen.has(result.url)) seen.set(result.url, result);
