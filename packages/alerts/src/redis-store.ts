@@ -65,10 +65,16 @@ redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return 1
 `;
 
-/** KEYS: who leads, the reports. ARGV: who asks. */
+/**
+ * KEYS: who leads, the reports. ARGV: who asks.
+ *
+ * What the leader saw is on the board. The last report of another stays for a lease: the leader may not have read it yet.
+ */
 const LEAVE_SCRIPT = `
-redis.call('HDEL', KEYS[2], ARGV[1])
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('DEL', KEYS[1])
+  redis.call('HDEL', KEYS[2], ARGV[1])
+end
 return 1
 `;
 

@@ -113,6 +113,17 @@ describe('several processes', () => {
     expect(told(all.inbox)).toEqual(['open theft']);
   });
 
+  it('tell of what happened in one that ends before the others heard of it', async () => {
+    const all = await fleet(2);
+    const [first, second] = all.members;
+    if (first === undefined || second === undefined) throw new Error('there are two');
+    await all.pass(10_000);
+    second.lever.happened('theft');
+    await second.alerts.close();
+    await all.pass(60_000, [first]);
+    expect(told(all.inbox)).toEqual(['open theft']);
+  });
+
   it('all report the same incidents', async () => {
     const all = await fleet(3);
     all.members[1]?.lever.holds('x');
