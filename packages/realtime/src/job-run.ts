@@ -15,6 +15,8 @@ export interface Begun {
   readonly events: readonly string[];
   /** The first event of a new one. */
   readonly started?: string | undefined;
+  /** Whether it is not to be begun before it is kept. */
+  readonly waits?: boolean | undefined;
 }
 
 export interface RunLimits {
@@ -77,6 +79,7 @@ export function startRun(
   }
 
   async function work(): Promise<string> {
+    if (stopReason !== undefined) throw stopReason;
     const input: unknown = JSON.parse(job.input);
     const context = { id: job.id, owner: job.owner, attempt, signal: control.signal, progress };
     const scope = {
@@ -100,6 +103,10 @@ export function startRun(
 
   async function run(): Promise<void> {
     if (begun.events.length === 0) saver.add(begun.started ?? writeEvent('started', {}));
+    if (begun.waits === true && (await saver.first) === 'failed') {
+      isWorking = false;
+      return;
+    }
     try {
       saver.finish(await work(), 'complete');
     } catch (error) {

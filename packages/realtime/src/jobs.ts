@@ -118,11 +118,13 @@ export function jobs<Inputs extends object = Record<string, unknown>>(
       if (owner !== null && runner.working(owner) >= settings.maxRunningPerOwner) {
         throw new TooManyJobsError(settings.maxRunningPerOwner);
       }
+      // Who is refused may try again elsewhere: what was refused must not have begun.
+      const waits = settings.isClosedWhenDown;
       const started = writeEvent('started', about ?? {});
       const traceparent = currentRequest()?.trace.traceparent ?? '';
       const job: NewJob = { id: newName(), kind, owner, input: JSON.stringify(input ?? null), traceparent };
-      const run = runner.begin({ job, holder: newName(), attempt: 1, events: [], started });
-      if ((await run.saver.first) === 'failed' && settings.isClosedWhenDown) {
+      const run = runner.begin({ job, holder: newName(), attempt: 1, events: [], started, waits });
+      if ((await run.saver.first) === 'failed' && waits) {
         run.stop();
         throw new RedisUnavailableError('jobs', 'down', 'the job could not be kept');
       }

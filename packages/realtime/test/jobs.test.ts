@@ -396,7 +396,7 @@ describe('jobs without Redis for a while', () => {
   it('are refused where that is asked for', async () => {
     const link = connectRedis('redis://127.0.0.1:1');
     onTestFinished(() => link.close());
-    const { kinds } = puppet();
+    const { kinds, contexts } = puppet();
     const closed = openJobs({ redis: link, kinds, onStoreDown: 'closed' });
     await expect(closed.start('puppet', {}, { owner: 'ada' })).rejects.toMatchObject({
       status: 503,
@@ -404,6 +404,11 @@ describe('jobs without Redis for a while', () => {
     });
     await expect(closed.result('x'.repeat(22), 'ada')).rejects.toMatchObject({ status: 503 });
     expect(closed.report().running).toBe(0);
+    // Not even begun: whoever asked may do so again elsewhere.
+    expect(contexts).toEqual([]);
+    const open = await openShared({ kinds, onStoreDown: 'closed' });
+    await open.start('puppet', {}, { owner: 'ada' });
+    await eventually(() => contexts.length === 1);
   });
 });
 
