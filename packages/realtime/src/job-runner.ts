@@ -85,8 +85,7 @@ export function createRunner(settings: JobSettings): Runner {
       const taken = await store.take(id, holder, attempts, writeFailure(jobAbandoned(), id));
       if (taken === undefined) return;
       if (isClosing) return await store.release(id, holder);
-      const run = begin({ ...taken, holder });
-      if (taken.isCancelled) run.cancel();
+      begin({ ...taken, holder });
     } catch {
       // Nobody can say now; it is looked at again.
     }
