@@ -117,4 +117,4 @@ export function variantList(list: {
   );
 }
 
-export const EMPTY: Buffer = Buffer.alloc(0);
+const EMPTY: Buffer = Buffer.alloc(0);
