@@ -244,8 +244,10 @@ function withSkip(
   if (skip === undefined) return admit;
   return (req) => {
     const admission = admit === undefined ? 'limit' : admit(req);
+    if (admission !== 'limit') return admission;
     // As in the gate: a promise says nothing yet.
-    return admission === 'limit' && skip(req) === true ? 'pass' : admission;
+    const isSkipped: unknown = skip(req);
+    return isSkipped === true ? 'pass' : admission;
   };
 }
 
