@@ -115,6 +115,18 @@ describe('behind the cache, an origin that', () => {
     },
   );
 
+  it.each(['GET', 'HEAD', 'POST'])(
+    'tells of a cache of its own is passed on, before what ours did: %s',
+    async (method) => {
+      const origin = await originOf((socket, request) =>
+        socket.write(whole(request.startsWith('HEAD') ? '' : 'good', 'Cache-Status: Origin; hit\r\n')),
+      );
+      const { url } = await edgeOf(origin);
+      const { headers } = await send(url, { method });
+      expect(headers['cache-status']).toMatch(/^Origin; hit, signalbox; fwd=/);
+    },
+  );
+
   it.each(LIES_IN_THE_HEAD)('%s: what there is is sent in its place', async (_what, lie) => {
     const { now, pass } = clock();
     const origin = await originOf((socket, _request, count) => {

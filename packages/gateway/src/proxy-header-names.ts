@@ -21,6 +21,8 @@ export const TRACE = 15;
 export const AUTHORIZATION = 16;
 export const CONTENT_TYPE = 17;
 export const CONTENT_ENCODING = 18;
+/** Each on the way of an answer adds to the list what it did, the last one last. */
+export const OURS_LAST = 19;
 
 /** A field by its name: the one string object that stands for all its occurrences, and what to do with it. */
 export interface HeaderRule {
@@ -116,6 +118,8 @@ const OF_RESPONSES: readonly (readonly [string, number])[] = [
   ['location', LOCATION],
   ['content-location', LOCATION],
   ['trailer', TRAILER],
+  // RFC 9211 section 2.
+  ['cache-status', OURS_LAST],
   ['x-request-id', OURS_FIRST],
   ['access-control-allow-origin', OURS_FIRST],
   ['access-control-allow-credentials', OURS_FIRST],

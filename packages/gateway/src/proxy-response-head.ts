@@ -7,6 +7,7 @@ import {
   namedByConnection,
   withMore,
   OURS_FIRST,
+  OURS_LAST,
   PASS,
   SET_COOKIE,
   TRAILER,
@@ -30,7 +31,7 @@ export interface ResponseHead {
 
 /**
  * Puts the upstream's status and header fields on the response. What the app has set before stays where the
- * upstream says nothing of it; `Set-Cookie` and `Vary` of both are sent.
+ * upstream says nothing of it; `Set-Cookie`, `Vary` and `Cache-Status` of both are sent.
  *
  * @throws {UnusableHeadError} before anything stands there, so that an error has what the app has set
  */
@@ -99,6 +100,9 @@ export function writeHead(
         break;
       case OURS_FIRST:
         if (!fields.isOurs(rule)) fields.set(rule.lowerCase, rule.name, value);
+        break;
+      case OURS_LAST:
+        fields.addBeforeOurs(rule, value);
         break;
       default:
         fields.set(rule.lowerCase, rule.name, value);
@@ -170,6 +174,18 @@ class Fields {
       else if (ours !== undefined) this.set(key, name, String(ours));
     }
     this.set(key, name, value);
+  }
+
+  addBeforeOurs({ name, lowerCase }: HeaderRule, value: string): void {
+    const index = this.keys.indexOf(lowerCase);
+    const ours = this.res.getHeader(lowerCase);
+    if (ours === undefined || index === -1) {
+      this.set(lowerCase, name, value);
+      if (ours !== undefined) this.set(lowerCase, name, String(ours));
+      return;
+    }
+    const before = this.values[index];
+    if (Array.isArray(before)) before.splice(-1, 0, value);
   }
 
   /** One line; a CORS middleware has named `Origin` in it already. */

@@ -242,6 +242,21 @@ describe('proxy', () => {
     expect(headers.get('x-ours')).toBe('1');
   });
 
+  it('adds to Cache-Status what the app has to say, behind what the upstream said (RFC 9211 section 2)', async () => {
+    const upstream = await upstreamServer((_req, res) =>
+      res.setHeader('Cache-Status', ['Origin; hit', 'CDN; fwd=uri-miss']).end(),
+    );
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((_req, res, next) => {
+        res.set('Cache-Status', 'ours; fwd=bypass');
+        next();
+      }),
+    );
+    const { headers } = await fetch(url);
+
+    expect(headers.get('cache-status')).toBe('Origin; hit, CDN; fwd=uri-miss, ours; fwd=bypass');
+  });
+
   it.each([
     'Access-Control-Allow-Methods',
     'Access-Control-Allow-Headers',
