@@ -1,4 +1,5 @@
 import { accountView } from './account.js';
+import { showAlert, showStatus } from './announcements.js';
 import { duration, health, search, WhoError } from './api.js';
 import { ask, nameOf, whoAmI } from './identity.js';
 import { useKeyboard } from './keyboard.js';
@@ -114,26 +115,6 @@ function showLive(state) {
   $('live').hidden = user === undefined || user === null;
   $('live').dataset.state = { live: 'good', reconnecting: 'warn', offline: 'bad' }[state];
   $('live-text').textContent = LIVE[state];
-}
-
-function showAlert({ level, message }) {
-  $('alert').hidden = false;
-  $('alert-title').textContent = { info: 'Note', warning: 'Warning' }[level] ?? 'Alert';
-  $('alert-text').textContent = message;
-}
-
-const STATUS_SHOWN_MS = 8_000;
-let statusTimer;
-
-/** Work in the background, such as of an indexer: what it does, and how far it is. */
-function showStatus({ query, status, progress, resultsCount }) {
-  const words = { started: 'begun', complete: 'done', failed: 'failed' }[status] ?? 'under way';
-  const share = status === 'progress' && progress !== undefined ? `, ${Math.round(progress * 100)} %` : '';
-  const count = resultsCount === undefined ? '' : `, ${resultsCount} so far`;
-  $('background').textContent = `${query}: ${words}${share}${status === 'progress' ? count : ''}`;
-  $('background').hidden = false;
-  clearTimeout(statusTimer);
-  statusTimer = setTimeout(() => ($('background').hidden = true), STATUS_SHOWN_MS);
 }
 
 /** What is shown instead of the search, to who may see it. */
@@ -259,9 +240,6 @@ document.addEventListener('click', (event) => {
 
 useKeyboard(input, list);
 
-$('alert-close').addEventListener('click', () => {
-  $('alert').hidden = true;
-});
 $('retry').addEventListener('click', () => void show());
 window.addEventListener('popstate', () => {
   const resetToken = takeResetToken();
