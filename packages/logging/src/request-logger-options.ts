@@ -7,6 +7,7 @@ import {
 } from '@signalbox/options';
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
+import { guarded } from './guarded.js';
 import type { PrivacyOptions } from './visitor.js';
 
 export interface RequestLoggerOptions {
@@ -53,7 +54,13 @@ export function resolveRequestLoggerOptions(options: RequestLoggerOptions): Reso
   requireNumber('requestLogger', 'slowMs', slowMs, { above: 0 });
   if (ignore !== undefined) requireFunction('requestLogger', 'ignore', ignore);
   if (fields !== undefined) requireFunction('requestLogger', 'fields', fields);
-  return { logger, slowMs, privacy: resolvePrivacy(privacy), ignore, fields };
+  return {
+    logger,
+    slowMs,
+    privacy: resolvePrivacy(privacy),
+    ignore: ignore && guarded('ignore', ignore, false),
+    fields: fields && guarded('fields', fields, {}),
+  };
 }
 
 function resolvePrivacy(privacy: boolean | PrivacyOptions): PrivacyOptions | undefined {

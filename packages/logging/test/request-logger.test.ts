@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { deadline, facts, requestContext } from '@signalbox/context';
 import { listen } from '@signalbox/testing';
 import express, { Router, type ErrorRequestHandler, type Express } from 'express';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLogger, recordErrors, requestLogger, type RequestLoggerOptions } from '../src/index.js';
 import { isRequestLine, recorder, type Recorder } from './recorder.js';
 
@@ -407,4 +407,28 @@ describe('requestLogger', () => {
     expect(() => requestLogger(options as RequestLoggerOptions)).toThrow(TypeError);
     expect(() => requestLogger(options as RequestLoggerOptions)).toThrow(message);
   });
+
+  it.each(['fields', 'ignore'] as const)(
+    'writes the line where "%s" throws, and warns once',
+    async (option) => {
+      const warnings: Error[] = [];
+      const hear = (warning: Error): number => warnings.push(warning);
+      process.on('warning', hear);
+      onTestFinished(() => void process.off('warning', hear));
+      const { log, app: server } = app((app) => app.get('/:n', (_req, res) => res.end()), {
+        [option]: () => {
+          throw new TypeError('nobody is signed in');
+        },
+      });
+      const url = await listen(server);
+
+      for (const path of ['/1', '/2']) {
+        await fetch(url + path);
+        expect(await log.line((line) => line['url'] === path)).toMatchObject({ outcome: 'ok', status: 200 });
+      }
+      expect(warnings.map(({ message }) => message.split('\n')[0])).toEqual([
+        `requestLogger: "${option}" threw, and may again: TypeError: nobody is signed in`,
+      ]);
+    },
+  );
 });
