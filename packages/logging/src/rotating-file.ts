@@ -61,15 +61,18 @@ export function rotatingFile({ path, maxBytes, keep }: RotatingFileOptions): Tex
   function rotate(): void {
     look();
     const lock = `${path}.lock`;
-    if (bytes === 0 || Date.now() < rotateAgainMs || !takeLock(lock)) return;
+    if (bytes === 0 || Date.now() < rotateAgainMs) return;
     try {
-      // Between the look and the lock another process may have been faster.
-      if (statOf(path)?.ino === inode) shift(path, keep);
+      if (!takeLock(lock)) return;
+      try {
+        // Between the look and the lock another process may have been faster.
+        if (statOf(path)?.ino === inode) shift(path, keep);
+      } finally {
+        rmSync(lock, { force: true });
+      }
     } catch (error) {
       warn('rotated', error);
       rotateAgainMs = Date.now() + RETRY_MS;
-    } finally {
-      rmSync(lock, { force: true });
     }
     look();
   }
@@ -111,11 +114,13 @@ function shift(path: string, keep: number): void {
   renameSync(path, `${path}.1`);
 }
 
+/** @throws when the lock cannot be made, for lack of rights in the folder say */
 function takeLock(lock: string): boolean {
   try {
     closeSync(openSync(lock, 'wx'));
     return true;
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const stat = statOf(lock);
     if (stat !== undefined && Date.now() - stat.mtimeMs > STALE_LOCK_MS) rmSync(lock, { force: true });
     return false;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   existsSync,
   mkdtempSync,
@@ -128,6 +129,18 @@ describe('a log file', () => {
     for (let number = 1; number <= 20; number++) logger.info({ number });
 
     expect(linesOf(path)).toHaveLength(20);
+  });
+
+  it('warns where it cannot make way, for lack of rights in the folder say, and goes on', async () => {
+    const warned = once(process, 'warning') as Promise<[Error]>;
+    // Its lock would have a name that is longer than the file system takes.
+    const file = join(folder, 'x'.repeat(251));
+    const logger = createLogger({ file: { path: file, maxBytes: 300 } });
+    for (let number = 1; number <= 20; number++) logger.info({ number });
+
+    expect(linesOf(file)).toHaveLength(20);
+    const [{ message }] = await warned;
+    expect(message).toContain('the log file could not be rotated: ENAMETOOLONG');
   });
 
   it('outlives a full disk: lines are kept and written when there is room again', async () => {
