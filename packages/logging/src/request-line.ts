@@ -14,6 +14,9 @@ export interface RequestWriter {
 
 const UNMATCHED = 'unmatched';
 
+/** `:token`, `*rest`, `:"reset-token"`, and of a regular expression `(?<token>`. */
+const PARAMETERS = /[:*](?:"(?:[^"\\]|\\.)+"|[\p{ID_Continue}$]+)|\(\?<\w+>/gu;
+
 const MAX_URL = 2_048;
 const MAX_USER_AGENT = 512;
 
@@ -78,7 +81,7 @@ export function requestWriter(
   function hasSecretInPath(route: string): boolean {
     const known = templates.get(route);
     if (known !== undefined) return known;
-    const parameters = route.match(/[:*][\w$]+/g) ?? [];
+    const parameters = route.match(PARAMETERS) ?? [];
     const verdict = parameters.some((parameter) => redactor.names.isSecretKey(parameter));
     templates.set(route, verdict);
     return verdict;

@@ -133,11 +133,15 @@ describe('requestLogger', () => {
     expect(log.text).not.toContain('hunter2');
   });
 
-  it('prints the template in place of a path that has a secret in it', async () => {
-    const { log, app: server } = app((app) => app.get('/reset/:token', (_req, res) => res.end()));
+  it.each([
+    ['/reset/:token', '/reset/:token'],
+    ['/reset/:"reset-token"', '/reset/:"reset-token"'],
+    [/^\/reset\/(?<token>[^/]+)$/, '^\\/reset\\/(?<token>[^/]+)$'],
+  ])('prints the template in place of a path that has a secret in it: %s', async (route, template) => {
+    const { log, app: server } = app((app) => app.get(route, (_req, res) => res.end()));
     await fetch(`${await listen(server)}/reset/tr0ub4dor`);
 
-    expect(await log.line(isRequestLine)).toMatchObject({ url: '/reset/:token' });
+    expect(await log.line(isRequestLine)).toMatchObject({ url: template });
     expect(log.text).not.toContain('tr0ub4dor');
   });
 
