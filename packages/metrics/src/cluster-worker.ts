@@ -2,6 +2,7 @@ import { ServiceUnavailableError } from '@signalbox/errors';
 import type { Registry } from 'prom-client';
 import { isOurs, type FromPrimary, type FromWorker } from './cluster-messages.js';
 import { readNow } from './instruments.js';
+import { lasting } from './merging.js';
 import { changesSince, pack, type PackedMetric, unpack } from './packing.js';
 import { completeness, workerCount, type Scrape } from './scrape.js';
 import { takeSnapshot, type MetricSnapshot, type Sample } from './snapshot.js';
@@ -37,6 +38,10 @@ export function workerLink(): WorkerLink {
 
 function openLink(): WorkerLink {
   const registries = new Set<Registry>();
+  /** Those that say their last word. */
+  const leaving = new Set<Registry>();
+  /** What those had counted that are closed: it is told as long as the process lives. */
+  const left = new Map<Registry, PackedMetric[]>();
   const scrapes = pendingScrapes();
   let last: RegistrySnapshot[] = [];
   /** The same, as the primary was told. */
@@ -44,6 +49,7 @@ function openLink(): WorkerLink {
   let sending: Promise<unknown> = Promise.resolve();
   let pushTimer: NodeJS.Timeout | undefined;
   let hasPrimary = false;
+  let isOpen = false;
 
   /** One after the other, so that no older numbers arrive after newer ones. Resolves with how long packing took. */
   function sendSnapshot(reply: { collect?: number; final?: boolean } = {}): Promise<number> {
@@ -54,11 +60,13 @@ function openLink(): WorkerLink {
 
   async function sendSnapshotNow(reply: { collect?: number; final?: boolean }): Promise<number> {
     try {
+      // At once with the list of the others: nobody is missing, or in both.
+      const gone = [...left.values()].flat();
       last = await Promise.all(
         [...registries].map(async (registry) => ({ registry, snapshot: await takeSnapshot(registry) })),
       );
       const startedMs = performance.now();
-      const metrics = last.flatMap(({ snapshot }) => snapshot.map(pack));
+      const metrics = [...last.flatMap(({ snapshot }) => snapshot.map(pack)), ...gone];
       told = metrics;
       const tookMs = performance.now() - startedMs;
       await send({ signalbox: 'metrics', kind: 'snapshot', metrics, ...reply });
@@ -73,7 +81,7 @@ function openLink(): WorkerLink {
   async function push(): Promise<void> {
     const tookMs = await sendSnapshot();
     clearTimeout(pushTimer);
-    if (registries.size === 0) return;
+    if (!isOpen) return;
     pushTimer = setTimeout(push, Math.max(PUSH_MS, tookMs / PUSH_SHARE)).unref();
   }
 
@@ -92,12 +100,14 @@ function openLink(): WorkerLink {
   }
 
   function open(): void {
+    isOpen = true;
     process.on('message', onMessage);
     process.on('exit', onExit);
     void push();
   }
 
   function close(): void {
+    isOpen = false;
     clearTimeout(pushTimer);
     process.off('message', onMessage);
     process.off('exit', onExit);
@@ -114,14 +124,22 @@ function openLink(): WorkerLink {
       });
     },
     add(registry) {
+      leaving.delete(registry);
+      left.delete(registry);
       registries.add(registry);
-      if (registries.size === 1) open();
+      if (!isOpen) open();
     },
     async remove(registry) {
       if (!registries.has(registry)) return;
-      if (registries.size === 1) close();
-      await sendSnapshot({ final: registries.size === 1 });
+      leaving.add(registry);
+      const isLast = leaving.size === registries.size;
+      if (isLast) close();
+      await sendSnapshot({ final: isLast });
+      // Somebody may have added it again meanwhile.
+      if (!leaving.delete(registry)) return;
       registries.delete(registry);
+      const own = last.find((each) => each.registry === registry);
+      left.set(registry, lasting((own?.snapshot ?? []).map(pack)));
     },
   };
 }

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { assertNeverHangs } from '@signalbox/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -281,6 +282,43 @@ describe('metrics of a cluster', { timeout: 60_000 }, () => {
     await fetch(`${leaving.url}/disconnect`);
     await expect.poll(async () => (await scrapeWhole(staying)).sum('signalbox_workers')).toBe(1);
     expect(workDone(await scrapeWhole(staying))).toBe(4);
+  });
+
+  it('keep what a worker counted that closes in the middle of telling, and lives on', async () => {
+    const app = await startCluster('at once', { SENSOR_MS: '500' });
+    const worker = await app.fork();
+    await work(worker, 4);
+    await fetch(`${worker.url}/close`);
+
+    await setTimeout(1_500);
+    expect(workDone(await scrapeWhole(app.primary))).toBe(4);
+  });
+
+  it('go on where a worker closes and begins anew at once', async () => {
+    const app = await startCluster();
+    const worker = await app.fork();
+    await work(worker, 4);
+    await scrapeWhole(worker);
+    await fetch(`${worker.url}/renew`);
+    await work(worker, 2);
+
+    expect(workDone(await scrapeWhole(worker))).toBe(6);
+    await app.told(worker);
+    expect(workDone(await scrapeWhole(worker))).toBe(6);
+  });
+
+  it('keep what was counted in one of several registries when it is closed', async () => {
+    const app = await startCluster('at once', { APART: 'yes' });
+    const worker = await app.fork();
+    await fetch(`${worker.url}/apart`);
+    const apart = async (): Promise<number> =>
+      (await scrapeWhole(worker)).sum('http_requests_total', { route: '/apart' });
+    expect(await apart()).toBe(2);
+
+    await fetch(`${worker.url}/close-apart`);
+    expect(await apart()).toBe(2);
+    await app.told(worker);
+    expect(await apart()).toBe(2);
   });
 
   it('only ever rise while workers come and go', async () => {
