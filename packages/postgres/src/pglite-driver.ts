@@ -140,7 +140,7 @@ export function createPgliteDriver(
       });
     },
     tooLate(call) {
-      if (call.sentAt !== 0) return unavailable(name, 'timeout');
+      if (call.sentAt !== 0 || call.kind === 'held') return unavailable(name, 'timeout');
       if (pglite === undefined) return unavailable(name, 'starting', 'the embedded Postgres is starting');
       return unavailable(name, 'pool', 'the one connection was busy for too long');
     },

@@ -164,7 +164,7 @@ export function createPoolDriver(
     },
     tooLate(call) {
       guard.suspect();
-      if (call.sentAt !== 0) return unavailable(name, 'timeout');
+      if (call.sentAt !== 0 || call.kind === 'held') return unavailable(name, 'timeout');
       if (call.lastFailure !== undefined) return call.lastFailure as PostgresUnavailableError;
       const isFull = pool.totalCount >= poolSettings.max && clients.areConnected();
       return unavailable(name, isFull ? 'pool' : 'timeout');

@@ -11,7 +11,7 @@ import { pause } from './pause.js';
 import type { DatabaseSettings } from './options.js';
 import { warnOfLeak } from './report.js';
 import { checkSignal, inside, type Inside, type Statements } from './statements.js';
-import { TransactionMisuseError } from './errors.js';
+import { PostgresUnavailableError, TransactionMisuseError } from './errors.js';
 import { TransactionScope, type Work } from './transaction-scope.js';
 
 /** How long a ROLLBACK may take until the connection is given up instead, in milliseconds. */
@@ -77,7 +77,8 @@ async function attemptOnce<T>(
   } catch (error) {
     const wasGivenUp = hold.isSettled;
     tx.end(wasGivenUp ? error : undefined);
-    if (isCommitting) {
+    // A COMMIT that was answered has ended it, whatever the answer. One for which no time was left was never sent.
+    if (isCommitting && !(error instanceof PostgresUnavailableError)) {
       session.release(false);
       throw error;
     }

@@ -269,6 +269,21 @@ export function itKeepsTheDatabaseContract(open: () => Database): void {
       await db.query('SELECT 1');
     });
 
+    it('whose deadline passes while the process is busy leaves nothing of it to what comes next', async () => {
+      const db = open();
+      const table = await makeTable(db);
+      const deadline = performance.now() + 200;
+      const late = runInContext({ deadline }, () =>
+        db.transaction(async (tx) => {
+          await tx.query(`INSERT INTO ${table} VALUES (1)`);
+          while (performance.now() < deadline + 10);
+        }),
+      );
+      expect(await errorOf(late)).toMatchObject({ status: 503, reason: 'timeout' });
+      await db.query(`INSERT INTO ${table} VALUES (2)`);
+      expect(await idsOf(db, table)).toEqual([2]);
+    });
+
     it.each([
       [['x'], 'transaction: "work" must be a function, got "x"'],
       [[async () => 1, { isolation: 'snapshot' }], 'transaction: "isolation" must be "read committed" or'],

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runInContext } from '@signalbox/context';
 import { startPostgres, type PostgresServer } from '../../../test/support/postgres.js';
 import { connectPostgres, TransactionMisuseError, type Database, type PostgresLogger } from '../src/index.js';
 import { errorOf, stageOf, until } from './stage.js';
@@ -122,6 +123,20 @@ describe('transaction, on a server', () => {
     expect(error).toBeInstanceOf(TransactionMisuseError);
     expect(error.message).toBe('the transaction did nothing for 100 ms and was rolled back');
     expect(await errorOf(idle.query('SELECT * FROM stuck'))).toMatchObject({ code: '42P01' });
+  });
+
+  it('does not hand its connection on while a statement that nobody waited for keeps it from its end', async (context) => {
+    const one = stageOf(context).closing(connectPostgres(server.url, { max: 1 }));
+    await one.query('CREATE TABLE hurried (id int)');
+    const hurried = runInContext({ deadline: performance.now() + 300 }, () =>
+      one.transaction(async (tx) => {
+        await tx.query('INSERT INTO hurried VALUES (1)');
+        tx.query('SELECT pg_sleep(2)').catch(() => undefined);
+      }),
+    );
+    expect(await errorOf(hurried)).toMatchObject({ status: 503, reason: 'timeout' });
+    await one.query('INSERT INTO hurried VALUES (2)');
+    expect((await one.query('SELECT id FROM hurried')).rows).toEqual([{ id: 2 }]);
   });
 
   it('does not hand a connection on that somebody has left in a transaction', async (context) => {
