@@ -80,7 +80,9 @@ export function createClusterRoute(
         client.off('ready', ready);
       },
     });
-    warm(client);
+    // While the client connects, it asks one of its servers whether the cluster works, and takes one that is not connected
+    // yet for broken, unless that waits for its first command.
+    if (cluster.status === 'connect' || cluster.status === 'ready') warm(client);
   }
 
   function remove(client: SingleClient): void {
@@ -112,8 +114,12 @@ export function createClusterRoute(
 
   const added = (client: unknown): void => add(client as SingleClient);
   const removed = (client: unknown): void => remove(client as SingleClient);
+  const warmAll = (): void => {
+    for (const { client } of servers.values()) warm(client);
+  };
   cluster.on('+node', added);
   cluster.on('-node', removed);
+  cluster.on('connect', warmAll);
   for (const client of cluster.nodes('all')) add(client);
 
   function admitTo(server: ClusterServer | undefined, call: Call): ReturnType<Route['admit']> {
@@ -168,6 +174,7 @@ export function createClusterRoute(
     close() {
       cluster.off('+node', added);
       cluster.off('-node', removed);
+      cluster.off('connect', warmAll);
       for (const server of servers.values()) server.close();
     },
   };

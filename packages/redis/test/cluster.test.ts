@@ -42,6 +42,19 @@ async function startCluster(context: {
 const LONG = { timeout: 90_000 };
 
 describe('a link to a cluster', () => {
+  it.concurrent(
+    'is up when the host that is named is none that the cluster itself names',
+    LONG,
+    async (context) => {
+      const stage = stageOf(context);
+      const cluster = await startCluster(context);
+      const proxy = await stage.proxy({ port: cluster.nodes[0]?.port ?? 0 });
+      const link = stage.closing(connectRedis(`redis+cluster://${proxy.address}`));
+      await isIn(link, 'up');
+      await expectToWork(link);
+    },
+  );
+
   it.concurrent.for(kinds)(
     'of $kind works on every server, and survives the loss of each',
     LONG,
