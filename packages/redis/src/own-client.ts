@@ -77,6 +77,8 @@ function openCluster(nodes: readonly { host: string; port: number }[], options: 
       enableOfflineQueue,
       lazyConnect,
       clusterRetryStrategy: retryStrategy,
+      // A host that has no address now shall not keep the others from being asked, and certificates are for names.
+      dnsLookup: (host, found) => found(null, host),
       // A command that meets a dead server is refused, and the map of the slots read again meanwhile.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,

@@ -42,6 +42,15 @@ async function startCluster(context: {
 const LONG = { timeout: 90_000 };
 
 describe('a link to a cluster', () => {
+  it.concurrent('is up when one of the hosts that are named has no address', LONG, async (context) => {
+    const cluster = await startCluster(context);
+    const link = stageOf(context).closing(
+      connectRedis(`redis+cluster://gone.invalid,127.0.0.1:${cluster.nodes[0]?.port ?? 0}`),
+    );
+    await isIn(link, 'up');
+    await expectToWork(link);
+  });
+
   it.concurrent(
     'is up when the host that is named is none that the cluster itself names',
     LONG,
