@@ -151,6 +151,22 @@ function timedWriteHead(this: Response & Timeable, ...args: unknown[]): Response
   return Reflect.apply(timing.writeHead, this, args);
 }
 
+const warnedOf = new WeakSet<(req: Request) => boolean>();
+
+/** What it throws would leave `res.end()`, that of the error handler, too, and end the process. */
 function isWanted(header: Timing['header'], req: Request): boolean {
-  return typeof header === 'function' ? header(req) : header;
+  if (typeof header === 'boolean') return header;
+  try {
+    const answer: unknown = header(req);
+    if (typeof answer === 'object' && answer !== null && 'then' in answer)
+      throw new TypeError('it must answer at once, got a promise');
+    return Boolean(answer);
+  } catch (error) {
+    if (!warnedOf.has(header)) {
+      warnedOf.add(header);
+      const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      process.emitWarning(`timed: "header" failed, so that no Server-Timing is sent: ${words}`);
+    }
+    return false;
+  }
 }

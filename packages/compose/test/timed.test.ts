@@ -1,6 +1,6 @@
 import express, { type RequestHandler } from 'express';
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { span, timed, timeSpan, type TimedOptions } from '@signalbox/compose';
 import { listen } from '@signalbox/testing';
 import { formatSpan } from '../src/server-timing.js';
@@ -113,6 +113,29 @@ describe('timed', () => {
       res.json({});
     });
     expect(response.headers.get('server-timing')?.split(', ')).toHaveLength(33);
+  });
+
+  it.each<[string, (req: express.Request) => boolean]>([
+    ['throws', () => JSON.parse('') as boolean],
+    // @ts-expect-error: a promise would always be true
+    ['answers too late', async () => true],
+  ])('sends no Server-Timing where the function %s, and answers all the same', async (_what, header) => {
+    const warnings: string[] = [];
+    const note = ({ message }: Error): void => void warnings.push(message);
+    process.on('warning', note);
+    onTestFinished(() => void process.off('warning', note));
+
+    const app = express();
+    app.get('/', timed({ header }), (_req, res) => void res.json({ a: 1 }));
+    const url = await listen(app);
+    for (let asked = 0; asked < 3; asked++) {
+      const response = await fetch(url);
+      expect(response.headers.has('server-timing')).toBe(false);
+      expect(await response.json()).toEqual({ a: 1, _meta: META });
+    }
+    expect(warnings).toEqual([
+      expect.stringMatching(/^timed: "header" failed, so that no Server-Timing is sent: /),
+    ]);
   });
 
   it('measures nothing where it is not mounted', async () => {
