@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ClusterError, codeOf, fileError } from './cluster-error.js';
@@ -10,6 +11,9 @@ export interface FileSettings extends Partial<ClusterOptions> {
   daemon?: boolean | undefined;
   logLevel?: string | undefined;
 }
+
+/** Every `require` of a process has the same cache. */
+const { cache: required } = createRequire(import.meta.url);
 
 const NAMES = ['js', 'mjs', 'cjs', 'json'].map((extension) => `signalbox.config.${extension}`);
 
@@ -35,6 +39,8 @@ async function load(path: string): Promise<unknown> {
     if (extname(path) === '.json') return JSON.parse(await readFile(path, 'utf8'));
     // A module is kept under its address; another one for each state of the file has it read again.
     const { mtimeMs } = await stat(path);
+    // One of CommonJS is kept under its path as well.
+    Reflect.deleteProperty(required, await realpath(path));
     const module: unknown = await import(`${pathToFileURL(path).href}?changed=${mtimeMs}`);
     return (module as { default?: unknown }).default;
   } catch (error) {

@@ -111,6 +111,19 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect(await cluster.status()).toMatchObject({ generation: 2 });
   });
 
+  it.each(['signalbox.config.cjs', 'signalbox.config.mjs'])('reads %s again', async (file) => {
+    const place = newPlace();
+    const write = (env: object): void => {
+      const exported = file.endsWith('.cjs') ? 'module.exports =' : 'export default';
+      place.write(file, `${exported} ${JSON.stringify({ env })};`);
+    };
+    write({ FROM_FILE: 'first' });
+    const cluster = await startCluster({ place, workers: 1 });
+    write({ FROM_FILE: 'second' });
+    expect(await cluster.reload()).toMatchObject({ outcome: 'done' });
+    expect(await (await fetch(`${cluster.url}/env`)).json()).toMatchObject({ FROM_FILE: 'second' });
+  });
+
   it('reads the file of settings again, and rolls back when that is wrong', async () => {
     const place = newPlace();
     place.write('signalbox.config.json', { env: { FROM_FILE: 'first' } });
