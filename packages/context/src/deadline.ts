@@ -55,14 +55,15 @@ export function deadline(ms: number, options: DeadlineOptions = {}): RequestHand
     }
     const scope = scopeOf(req);
     const at = performance.now() + ms;
-    if (scope.deadline === undefined) {
+    if (scope.dueAt === undefined) {
       res.on('close', stopTimer);
-    } else if (scope.deadline <= at) {
+    } else if (scope.dueAt <= at) {
       next();
       return;
     }
     clearTimeout(scope.timer);
-    scope.deadline = at;
+    scope.dueAt = at;
+    scope.dueUntil = until;
     scope.timer = setTimeout(expire, ms, scope, ms, until).unref();
     next();
   };

@@ -72,7 +72,10 @@ export class HttpScope implements RequestScope {
   readonly req: Request;
   /** Whether `requestContext()` runs the request in this scope. */
   entered = false;
-  deadline: number | undefined = undefined;
+  /** The earliest of the deadlines on its way. */
+  dueAt: number | undefined = undefined;
+  /** What has to be done by then. */
+  dueUntil: 'end' | 'headers' = 'end';
   /** Fires at the deadline. */
   timer: NodeJS.Timeout | undefined = undefined;
   /** Set once the deadline answers in the handler's place. */
@@ -95,6 +98,11 @@ export class HttpScope implements RequestScope {
 
   set id(id: string) {
     this.ownId = id;
+  }
+
+  /** A stream may last whose headers were sent in time, and so may the calls that are made for it. */
+  get deadline(): number | undefined {
+    return this.dueUntil === 'headers' && this.req.res?.headersSent === true ? undefined : this.dueAt;
   }
 
   get trace(): Trace {

@@ -247,6 +247,22 @@ describe('deadline', () => {
     expect(await response.text()).toBe('begun ended false');
   });
 
+  it('leaves the calls of a stream that has begun as much time as the stream has', async () => {
+    const made = app(deadline(25, { until: 'headers' }), async (req, res) => {
+      const before = [req.deadline !== undefined, remainingMs() <= 25];
+      res.write('[');
+      await sleep(60);
+      res.end(
+        `${JSON.stringify(before)}, ${JSON.stringify([req.deadline === undefined, remainingMs() === Infinity])}]`,
+      );
+    });
+
+    expect(await (await fetch(await listen(made))).json()).toEqual([
+      [true, true],
+      [true, true],
+    ]);
+  });
+
   it('holds a handler to the headers, where only they have a deadline', async () => {
     const made = app(deadline(20, { until: 'headers' }), never);
 
