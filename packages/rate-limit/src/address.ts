@@ -5,8 +5,14 @@ import { ipKeyGenerator } from 'express-rate-limit';
 /** Of what is no address, and of requests that have none: all of them together. */
 const NO_ADDRESS = 'none';
 
-/** `203.0.113.7:4711` and `[2001:db8::1]:4711`, as some proxies write it. The port would make every connection another caller. */
+/** `203.0.113.7:4711` and `[2001:db8::1]:4711`, as some proxies write it. */
 const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d+)?$/;
+
+/** The port would make every connection another caller, and none of them one that is denied. */
+export function withoutPort(text: string): string {
+  const [, inBrackets, beforePort] = WITH_PORT.exec(text) ?? [];
+  return inBrackets ?? beforePort ?? text;
+}
 
 /**
  * The network that is counted as one caller: an IPv4 address, or of IPv6 the prefix. Whoever has one IPv6 address has
@@ -14,8 +20,7 @@ const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d+)?$/;
  */
 export function networkOf(text: string | undefined, ipv6Prefix: number): string {
   if (text === undefined) return NO_ADDRESS;
-  const [, inBrackets, beforePort] = WITH_PORT.exec(text) ?? [];
-  const address = plainAddress(inBrackets ?? beforePort ?? text);
+  const address = plainAddress(withoutPort(text));
   // Each nonsense by its own would be a way around the limit.
   return isIP(address) === 0 ? NO_ADDRESS : ipKeyGenerator(address, ipv6Prefix);
 }

@@ -1,7 +1,8 @@
-import { addressList, clientAddress, plainAddress } from '@signalbox/context';
+import { addressList, clientAddress } from '@signalbox/context';
 import { ForbiddenError } from '@signalbox/errors';
 import { requireFunction } from '@signalbox/options';
 import type { Request } from 'express';
+import { withoutPort } from './address.js';
 
 /** Who is not limited at all, and who is not let in. */
 export interface GateOptions {
@@ -35,7 +36,7 @@ export function gateOf(owner: string, options: GateOptions): ((req: Request) => 
 
   /** The address that is believed, and that of the peer: a forged header must not lead past the list. */
   function isDenied({ ip, socket }: Request): boolean {
-    return denied.has(ip === undefined ? undefined : plainAddress(ip)) || denied.has(socket.remoteAddress);
+    return denied.has(ip === undefined ? undefined : withoutPort(ip)) || denied.has(socket.remoteAddress);
   }
 
   return function admit(req) {

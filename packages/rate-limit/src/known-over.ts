@@ -10,6 +10,7 @@ interface Refusal {
   readonly limit: Limit;
   /** What costs less may still fit. */
   readonly cost: number;
+  readonly remaining: number;
   readonly retryAt: number;
   readonly resetAt: number;
   readonly trustedUntil: number;
@@ -29,11 +30,12 @@ export function knownOver(): KnownOver {
   const keyOf = (limit: Limit, who: string): string => `${limit.bucket}:${who}`;
 
   return {
-    add({ limit, who, cost }, { retryMs, resetMs, at }) {
+    add({ limit, who, cost }, { remaining, retryMs, resetMs, at }) {
       const now = performance.now();
       refusals.set(keyOf(limit, who), {
         limit,
         cost,
+        remaining,
         retryAt: now + retryMs,
         resetAt: now + resetMs,
         trustedUntil: now + Math.min(retryMs, TRUSTED_MS),
@@ -50,10 +52,10 @@ export function knownOver(): KnownOver {
         const refusal = refusals.get(keyOf(limit, who));
         if (refusal === undefined || refusal.limit !== limit || cost < refusal.cost) continue;
         if (now >= refusal.trustedUntil) continue;
-        const { retryAt, resetAt, at } = refusal;
+        const { remaining, retryAt, resetAt, at } = refusal;
         const retryMs = Math.max(1, Math.ceil(retryAt - now));
         const resetMs = Math.max(retryMs, Math.ceil(resetAt - now));
-        return { index, standing: { remaining: 0, resetMs, retryMs, at } };
+        return { index, standing: { remaining, resetMs, retryMs, at } };
       }
       return undefined;
     },

@@ -15,8 +15,9 @@ export function nginxText(zones: readonly ResolvedZone[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-function linesOf({ name, rate, plans, keys, cost, countsFailures }: ResolvedZone): string[] {
+function linesOf({ name, rate, plans, keys, cost, shadow, countsFailures }: ResolvedZone): string[] {
   const title = `# ${name}: ${writeRate(rate)}`;
+  if (shadow) return [`${title}. It refuses nobody, and only tells whom it would refuse.`];
   if (countsFailures) return [`${title}. It counts failures, which nginx cannot.`];
   if (plans.size > 0) return [`${title}. Its rate depends on the caller's plan, which nginx does not know.`];
   if (cost !== 1) return [`${title}. Its requests differ in cost, which nginx does not know.`];

@@ -23,7 +23,8 @@ export function zoneMiddleware(
   admit: ((req: Request) => Admission) | undefined,
   { limits, headers, isSuccess, hashOf, tallyOf }: ZoneSurroundings,
 ): RequestHandler {
-  const mayRepeat = new Set(zones.map(({ name }) => name)).size < zones.length;
+  const isUsedTwice = new Set(zones.map(({ name }) => name)).size < zones.length;
+  const mayRepeat = isUsedTwice || zones.some(({ keys }) => keys.length > 1);
   const refundable = new Set(zones.filter((zone) => zone.countsFailures).flatMap((zone) => zone.limits));
 
   function asksOf(req: Request): readonly Ask[] {

@@ -54,8 +54,9 @@ export function chargeable(cost: number, { capacity }: Limit): number {
 }
 
 /**
- * One zone used twice in one place may count one caller twice, which a store would take for two requests that see
- * the same count. The dearer one stays.
+ * One zone used twice in one place, or one with several keys, may count one caller twice, which a store would take for two
+ * requests, or for two that see the same count. Keys agree where one of them stands in for the other: who has no key is
+ * known by the address. The dearer one stays.
  */
 export function withoutRepetitions(asks: readonly Ask[]): Ask[] {
   const kept = new Map<string, Ask>();

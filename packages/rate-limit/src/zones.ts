@@ -20,9 +20,8 @@ import { nginxText } from './nginx.js';
 import { FEATURE, resolveCommon } from './options.js';
 import { answeredBelow400 } from './outcome.js';
 import { zoneReport, type ZoneReport } from './report.js';
-import type { Ask } from './store.js';
 import { ZoneTally } from './tally.js';
-import { chargeable, zoneOf, type Zone } from './zone.js';
+import { chargeable, withoutRepetitions, zoneOf, type Zone } from './zone.js';
 import { zoneMiddleware } from './zone-middleware.js';
 import { resolveUse, resolveZone, zoneDefaults, ZONES_NAMES } from './zone-options.js';
 import type { ResolvedZone, ZonesOptions, ZoneUse } from './zone-options.js';
@@ -180,7 +179,7 @@ export function zones<Name extends string>(options: ZonesOptions<Name>): Zones<N
       const { cost = 1, plan } = takeOptions;
       const limit = zone.limitFor(plan);
       const whom = callers(zone, requireKey('take', key));
-      const asks: Ask[] = whom.map((who) => ({ limit, who, cost: chargeable(cost, limit) }));
+      const asks = withoutRepetitions(whom.map((who) => ({ limit, who, cost: chargeable(cost, limit) })));
       if (asks.length === 0 || asks[0]?.cost === 0) return free(limit);
 
       const answer = limits.ask(asks);

@@ -13,6 +13,7 @@ const limits = zones({
     failures: { rate: '5/15m', count: 'failures' },
     planned: { plans: { guest: '1/s' }, plan: () => 'guest' },
     costly: { rate: '9/s', cost: 3 },
+    watched: { rate: '3/s', shadow: true },
     personal: { rate: '1/s', key: byPrincipal() },
   },
 });
@@ -33,6 +34,7 @@ it('zones().nginx() says in nginx what it can, and never less than the app allow
       '# failures: 5/15m. It counts failures, which nginx cannot.',
       "# planned: 1/s. Its rate depends on the caller's plan, which nginx does not know.",
       '# costly: 9/s. Its requests differ in cost, which nginx does not know.',
+      '# watched: 3/s. It refuses nobody, and only tells whom it would refuse.',
       '# personal: 1/s. It is counted by a key that only the app can read.',
     ]),
   );

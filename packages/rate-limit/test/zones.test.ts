@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { facts } from '@signalbox/context';
-import { testClock } from '@signalbox/testing';
+import { listen, testClock } from '@signalbox/testing';
 import express, { type RequestHandler, type Response } from 'express';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
-import { byAddress, byHeader, memoryStore, zones, RateLimitExceededError } from '../src/index.js';
+import { byAddress, byApiKey, byHeader, memoryStore, zones, RateLimitExceededError } from '../src/index.js';
 import { appWith, failingStore, get, listening, send, serving, statuses } from './support.js';
 
 describe('zones', () => {
@@ -134,6 +134,31 @@ describe('zones', () => {
       expect(refused.status).toBe(403);
       expect(refused.body.error?.type).toBe('address_denied');
     }
+  });
+
+  it('refuses also whom a proxy names with a port, at the addresses that are denied', async () => {
+    const { zone } = zones({ zones: { api: '9/h' }, deny: ['203.0.113.0/24', '2001:db8::/32'] });
+    const app = appWith(zone('api')).set('trust proxy', true);
+    const url = await listen(app);
+    for (const address of ['203.0.113.7:4711', '[2001:db8::1]:4711', '[2001:db8::1]'])
+      expect([address, (await get(url, { 'x-forwarded-for': address })).status]).toEqual([address, 403]);
+    expect((await get(url, { 'x-forwarded-for': '198.51.100.7:4711' })).status).toBe(200);
+  });
+
+  it('counts once whom two keys of a zone call by one name, as where one stands in for the other', async () => {
+    const limits = zones({ zones: { api: { rate: '2/h', key: [byApiKey(), byAddress()] } } });
+    const url = await serving(limits.zone('api'));
+    expect(await statuses(3, () => get(url))).toEqual([200, 200, 429]);
+    const taken = [];
+    for (let times = 0; times < 3; times++) taken.push(await limits.take('api', ['ada', 'ada']));
+    expect(taken.map(({ allowed }) => allowed)).toEqual([true, true, false]);
+  });
+
+  it('says the same of what is left at each refusal', async () => {
+    const url = await serving(zones({ zones: { api: '10/h' } }).zone({ zone: 'api', cost: 7 }));
+    await get(url);
+    for (let times = 0; times < 3; times++)
+      expect((await get(url)).headers['ratelimit']).toBe('"api";r=3;t=3600');
   });
 
   it('skips nobody by a function that returns a promise', async () => {
