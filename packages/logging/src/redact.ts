@@ -56,15 +56,17 @@ export function redactor({ keys, parameters }: RedactOptions = {}): Redactor {
   };
 }
 
-function redactValue(value: unknown, walk: Walk): unknown {
+function redactValue(value: unknown, walk: Walk, isQuery = false): unknown {
   if (typeof value === 'string') return redactText(value, walk.names);
+  // None is printed; one called toJSON would print what nobody has looked at.
+  if (typeof value === 'function') return undefined;
   if (!isObject(value)) return value;
   if (walk.inside.includes(value)) return '[Circular]';
   if (walk.inside.length >= MAX_DEPTH) return Array.isArray(value) ? '[Array]' : '[Object]';
 
   walk.inside.push(value);
   try {
-    return redactInside(value, walk);
+    return redactInside(value, walk, isQuery);
   } catch {
     // A proxy or a toJSON that throws must not turn a log line into a crash.
     return '[Unreadable]';
@@ -73,7 +75,7 @@ function redactValue(value: unknown, walk: Walk): unknown {
   }
 }
 
-function redactInside(value: object, walk: Walk): unknown {
+function redactInside(value: object, walk: Walk, isQuery: boolean): unknown {
   if (Array.isArray(value)) return redactArray(value, walk);
   if (types.isNativeError(value) || value instanceof Error) return redactMembers(describeError(value), walk);
   if (ArrayBuffer.isView(value)) return `[${value.constructor.name} of ${value.byteLength} bytes]`;
@@ -81,7 +83,7 @@ function redactInside(value: object, walk: Walk): unknown {
   const http = describeHttp(value);
   if (http !== undefined) return isObject(http) ? redactMembers(http, walk) : http;
   if ('toJSON' in value && typeof value.toJSON === 'function') return redactValue(value.toJSON(), walk);
-  return redactMembers(value, walk);
+  return redactMembers(value, walk, isQuery && isPlainObject(value));
 }
 
 function redactMembers(source: object, walk: Walk, isQuery = false): object {
@@ -100,8 +102,7 @@ function redactMember(source: object, key: string, walk: Walk, isQuery: boolean)
   const value = readMember(source, key);
   const isSecret = isQuery ? walk.names.isSecretParameter(key) : walk.names.isSecretKey(key);
   if (isSecret && canBeSecret(key, value)) return CENSOR;
-  if (QUERIES.has(key) && isPlainObject(value)) return redactMembers(value, walk, true);
-  return redactValue(value, walk);
+  return redactValue(value, walk, QUERIES.has(key));
 }
 
 function redactArray(array: readonly unknown[], walk: Walk): unknown[] {
@@ -130,8 +131,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-function isPlainObject(value: unknown): value is object {
-  if (!isObject(value)) return false;
+function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

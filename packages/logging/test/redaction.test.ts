@@ -203,6 +203,15 @@ describe('redaction of errors', () => {
     expect(line['attempts']).toMatchObject([{ reason: { type: 'RangeError', message: 'too far' } }]);
   });
 
+  it('lets no error print itself, as those of old HTTP clients do', () => {
+    const headers = { Authorization: `Bearer ${SECRET}` };
+    const error = Object.assign(new RangeError('too far'), { toJSON: () => ({ config: { headers } }) });
+    const { line, text } = written((logger) => logger.error(error));
+
+    expect(line).toMatchObject({ err: { type: 'RangeError', message: 'too far' } });
+    expect(text).not.toContain(SECRET);
+  });
+
   it('hides the failing row that Postgres quotes, and the arguments of a Redis command', () => {
     const row = Object.assign(new Error('null value in column'), {
       code: '23502',
@@ -273,6 +282,18 @@ describe('bounds', () => {
       bytes: '[Buffer of 14 bytes]',
     });
     expect(line['out']).toMatch(/^\[\w+\]$/);
+  });
+
+  it.each(['query', 'params', 'searchParams'])('holds for what stands under "%s", too', (name) => {
+    const circle: Record<string, unknown> = {};
+    circle[name] = circle;
+    const { line, text } = written((logger) => {
+      logger.info({ members: circle, [name]: { toJSON: () => ({ password: SECRET }) } });
+    });
+
+    expect(line).toMatchObject({ [name]: { password: '[Redacted]' } });
+    expect(text.length).toBeLessThan(300);
+    expect(text).not.toContain(SECRET);
   });
 
   it('cuts what is too deep, too long or too much', () => {
