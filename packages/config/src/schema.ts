@@ -37,21 +37,15 @@ export function fieldsOf(caller: string, schema: z.ZodObject): Map<string, Field
 
 function requireVariableName(caller: string, name: string): void {
   if (/^[A-Z][A-Z0-9_]*$/.test(name)) return;
-  const better = name
-    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replaceAll(/[^A-Za-z0-9]+/g, '_')
-    .toUpperCase();
   throw new TypeError(
-    `${caller}: the schema's keys must be names of environment variables, such as ${better}, got "${name}"`,
+    `${caller}: the schema's keys must be names of environment variables, such as ${upperCase(name)}, got "${name}"`,
   );
 }
 
 function fieldOf(name: string, schema: z.core.$ZodType): Field {
   const layers = unwrapped(schema);
   const leaf = layers.at(-1) ?? schema;
-  const meta: Meta = {};
-  for (const layer of layers.toReversed()) Object.assign(meta, metaOf(layer));
-  const { setting, secret, description } = meta;
+  const { setting, secret, description } = metaOfAll(layers);
   const filled = layers.map((layer) => layer._zod.def).find((def) => 'defaultValue' in def);
   return {
     name,
@@ -63,7 +57,7 @@ function fieldOf(name: string, schema: z.core.$ZodType): Field {
       ['optional', 'default', 'prefault', 'catch'].includes(layer._zod.def.type),
     ),
     default: filled === undefined ? undefined : (filled as { defaultValue: unknown }).defaultValue,
-    redacted: secret ?? (holdsSecret(schema) || SECRET_NAME.test(name)),
+    redacted: secret ?? (saysSecret(name) || holdsSecret(schema)),
     about: setting,
   };
 }
@@ -74,13 +68,32 @@ interface Meta {
   description?: string;
 }
 
+/** What is said of a schema, whichever of its wrappers says it. */
+function metaOfAll(layers: readonly z.core.$ZodType[]): Meta {
+  return Object.assign({}, ...layers.toReversed().map(metaOf)) as Meta;
+}
+
 function metaOf(schema: z.core.$ZodType): Meta {
   // The schema's own zod knows it, also where the program has two copies of zod.
   return ((schema as Partial<z.ZodType>).meta?.() ?? {}) as Meta;
 }
 
-/** Whoever calls a setting so means a secret, even where the schema does not say so. */
-const SECRET_NAME = /(?:^|_)(?:SECRETS?|PASSWORDS?|PASSWD|PASS|PASSPHRASE|TOKENS?|KEYS?|CREDENTIALS?)(?:_|$)/;
+/** Some words are a part of others (COMPASS, MONKEY), and some are not: PGPASSWORD. */
+const SECRET_NAME =
+  /(?:(?:^|_|API|ACCESS|AUTH|PRIVATE)KEYS?|(?:^|_)PASS|SECRET(?:KEY)?S?|PASSWORDS?|PASSWD|PASSPHRASE|TOKENS?|CREDENTIALS?)(?:_|$)/;
+
+/** Whoever calls a setting so, or a member of one, means a secret, even where the schema does not say so. */
+function saysSecret(name: string): boolean {
+  return SECRET_NAME.test(upperCase(name));
+}
+
+/** `apiKey` and `api-key` as `API_KEY`. */
+function upperCase(name: string): string {
+  return name
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll(/[^A-Za-z0-9]+/g, '_')
+    .toUpperCase();
+}
 
 /** A schema and what it wraps, from the outside in, as far as the one that reads what was found. */
 function unwrapped(schema: z.core.$ZodType): z.core.$ZodType[] {
@@ -89,13 +102,17 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType[] {
   return inner === undefined ? [schema] : [schema, ...unwrapped(inner)];
 }
 
-/** Whether it or anything within it is marked as secret: then all of it is. */
+/** Whether it or anything within it is marked as secret, or called so: then all of it is. */
 function holdsSecret(schema: z.core.$ZodType, depth = 0): boolean {
   // A recursive schema has no end.
   if (depth > 8) return false;
   const meta = metaOf(schema);
   if (meta.secret ?? meta.setting?.secret !== undefined) return true;
-  return partsOf(schema).some((part) => holdsSecret(part, depth + 1));
+  const { shape = {} } = schema._zod.def as { shape?: Record<string, z.core.$ZodType> };
+  return (
+    partsOf(schema).some((part) => holdsSecret(part, depth + 1)) ||
+    Object.entries(shape).some(([name, member]) => metaOfAll(unwrapped(member)).secret ?? saysSecret(name))
+  );
 }
 
 function partsOf(schema: z.core.$ZodType): z.core.$ZodType[] {

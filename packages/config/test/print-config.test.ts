@@ -76,6 +76,36 @@ describe('printConfig', () => {
     );
   });
 
+  it.each(['PGPASSWORD', 'OPENAI_APIKEY', 'CLIENTSECRET', 'SSH_PRIVATEKEY'])('hides %s', (name) => {
+    const settings = config(z.object({ [name]: z.string() }), { env: { [name]: 'hunter2' } });
+    expect(printed(settings, 'json')).not.toContain('hunter2');
+  });
+
+  it.each(['COMPASS', 'MONKEY', 'KEYBOARD', 'BYPASS_HOSTS'])('shows %s', (name) => {
+    const settings = config(z.object({ [name]: z.string() }), { env: { [name]: 'known' } });
+    expect(printed(settings, 'json')).toContain('known');
+  });
+
+  it.each(['password', 'apiKey', 'client-secret'])('hides a setting that has a member called %s', (name) => {
+    const nested = z.object({ host: z.string(), login: z.object({ [name]: z.string().min(4) }).optional() });
+    const read = (text: string): object =>
+      config(z.object({ DB: nested }), {
+        env: { DB: JSON.stringify({ host: 'a', login: { [name]: text } }) },
+      });
+
+    expect(printed(read('hunter2'), 'table')).toContain('[redacted]');
+    expect(printed(read('hunter2'), 'json')).not.toContain('hunter2');
+    expect(() => read('pwd')).toThrow(`DB.login.${name} must have at least 4 characters; got [redacted]`);
+  });
+
+  it('shows one whose members are said to be no secret', () => {
+    const member = z.string().meta({ secret: false }).optional();
+    const settings = config(z.object({ SIGNING: z.object({ publicKey: member }) }), {
+      env: { SIGNING: '{"publicKey":"known"}' },
+    });
+    expect(printed(settings, 'json')).toContain('known');
+  });
+
   it('prints JSON for programs', () => {
     const settings = read({ env: { METRICS_TOKEN: 'hunter2' } });
     const json: unknown = JSON.parse(printed(settings, 'json'));
