@@ -18,6 +18,14 @@ export interface PoolEvents {
   onAsk: WorkerEvents['onAsk'];
 }
 
+/** What workers are started with. */
+export interface Plan {
+  readonly settings: ClusterSettings;
+  readonly generation: number;
+  /** How many there are to be. */
+  readonly workers: number;
+}
+
 /** The workers. Sees to it that as many serve as are wanted, whatever becomes of one. */
 export interface Pool {
   settings: ClusterSettings;
@@ -30,8 +38,8 @@ export interface Pool {
   readonly members: ReadonlySet<WorkerProcess>;
   /** Those that serve, or will: not the ones that drain, nor candidates. */
   readonly serving: readonly WorkerProcess[];
-  /** Starts a worker that is not yet counted on. */
-  startCandidate(): WorkerProcess;
+  /** Starts a worker that is not yet counted on; a reload with a plan of its own, until it is clear that they stay. */
+  startCandidate(plan?: Plan): WorkerProcess;
   /** From now on it is counted on. */
   admit(worker: WorkerProcess): void;
   /** Others have taken its place: it is not counted on any more, and drains. */
@@ -87,14 +95,13 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     onAsk: (worker, ask, what) => told.onAsk(worker, ask, what),
   };
 
-  function start(): WorkerProcess {
+  function start({ settings, generation, workers }: Plan = presentPlan()): WorkerProcess {
     if (isStopping) throw new Error('was not started, since the manager stops');
-    const { settings, generation } = pool;
     const extra = callHook(settings.hooks, log, 'preFork') as Record<string, string> | undefined;
     const plan = {
       settings,
       generation,
-      workers: pool.wanted,
+      workers,
       output: output.target,
       address: addressFor(settings),
       env: extra ?? {},
@@ -120,6 +127,10 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
       lose(worker, `${how}${why}`);
     });
     return worker;
+  }
+
+  function presentPlan(): Plan {
+    return { settings: pool.settings, generation: pool.generation, workers: pool.wanted };
   }
 
   /**

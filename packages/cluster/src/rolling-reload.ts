@@ -1,5 +1,5 @@
 import type { ClusterSettings } from './options.js';
-import type { Pool } from './pool.js';
+import type { Plan, Pool } from './pool.js';
 import { grantedProcessors } from './processors.js';
 import type { ReloadOutcome } from './reload-outcome.js';
 import { startInTurns, staysUp } from './start-in-turns.js';
@@ -25,26 +25,21 @@ export async function rollingReload(
   const before = pool.settings;
   const { generation, wanted } = pool;
   const candidates: WorkerProcess[] = [];
-  const start = (): WorkerProcess => {
-    const worker = pool.startCandidate();
-    candidates.push(worker);
-    return worker;
-  };
+  let plan: Plan;
 
   try {
     const after = await reread();
-    if (after.workers !== before.workers) pool.wanted = after.workers;
-    pool.settings = after;
-    pool.generation = generation + 1;
+    const workers = after.workers === before.workers ? pool.wanted : after.workers;
+    // An old one that crashes meanwhile is replaced by what has proved itself.
+    plan = { settings: after, generation: generation + 1, workers };
     // Those that serve meanwhile need processors, too.
-    await startInTurns(pool.wanted, Math.ceil(grantedProcessors() / 2), start);
+    await startInTurns(workers, Math.ceil(grantedProcessors() / 2), () => {
+      const worker = pool.startCandidate(plan);
+      candidates.push(worker);
+      return worker;
+    });
     await staysUp(candidates, after.settleMs);
   } catch (error) {
-    // Unless somebody has asked for more or fewer meanwhile.
-    if (pool.settings.workers !== before.workers && pool.wanted === pool.settings.workers)
-      pool.wanted = wanted;
-    pool.settings = before;
-    pool.generation = generation;
     for (const worker of candidates) worker.retire(true);
     const reason = error instanceof Error ? error.message : String(error);
     const outcome = pool.isStopping ? 'stopped' : 'rolled_back';
@@ -53,11 +48,14 @@ export async function rollingReload(
     return result;
   }
 
+  pool.settings = plan.settings;
+  pool.generation = plan.generation;
+  // Unless somebody has asked for more or fewer meanwhile.
+  if (pool.wanted === wanted) pool.wanted = plan.workers;
   const old = [...pool.serving];
   for (const worker of candidates) pool.admit(worker);
   for (const worker of old) pool.retire(worker);
   pool.forgiveFailures();
-  // Somebody may have asked for more or fewer meanwhile.
   pool.fill();
   const decided: ReloadOutcome = {
     outcome: 'done',

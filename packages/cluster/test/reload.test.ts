@@ -186,6 +186,34 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect((await place.status()).entry).toBe(place.path('second.mjs'));
   });
 
+  it('replaces a worker that crashes meanwhile by one with the settings that serve', async () => {
+    const place = newPlace();
+    place.write('first.mjs', `export * from ${JSON.stringify(fixture('app.mjs'))};`);
+    place.write('silent.mjs', 'setInterval(() => {}, 1_000);');
+    place.write('signalbox.config.json', { entry: 'first.mjs', readyTimeoutMs: 8_000 });
+    const bind = `127.0.0.1:${await freePort()}`;
+    const program = await place.spawn(['start', '-w', '1', '-b', bind]);
+    onTestFinished(() => program.kill().then(() => undefined));
+    await program.waitFor(/workers? serve/, 30_000);
+    const [old = 0] = readyPids(await place.status());
+
+    place.write('signalbox.config.json', { entry: 'silent.mjs', readyTimeoutMs: 8_000 });
+    const reloaded = place.reload();
+    await becomesTrue(async () => (await place.status()).workers.length === 2, 'a new one is started');
+    process.kill(old, 'SIGKILL');
+    await becomesTrue(
+      async () => {
+        const { failures, workersReady } = await place.status();
+        return failures === 1 && workersReady === 1;
+      },
+      'the old one is replaced',
+      5_000,
+    );
+    expect(await versionOf(`http://${bind}`)).toBe('first');
+    expect(await reloaded).toMatchObject({ outcome: 'rolled_back' });
+    expect(await place.status()).toMatchObject({ generation: 1, workersReady: 1, failures: 1 });
+  });
+
   it('that is rolled back leaves as many workers wanted as there were', async () => {
     const place = newPlace();
     place.write('signalbox.config.json', { workers: 1 });
