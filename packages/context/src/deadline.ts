@@ -1,7 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import type { Application, ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { extendPrototypes, topmost } from './app-prototypes.js';
 import { DeadlineExceededError } from './errors.js';
 import { guardLateWrites } from './late-writes.js';
+import { onceOver } from './once-over.js';
 import { knownScopeOf, scopeOf, storage, type HttpScope, type RequestScope } from './scope.js';
 
 /** Options of {@link deadline}. */
@@ -56,7 +58,7 @@ export function deadline(ms: number, options: DeadlineOptions = {}): RequestHand
     const scope = scopeOf(req);
     const at = performance.now() + ms;
     if (scope.dueAt === undefined) {
-      res.on('close', stopTimer);
+      onceOver(req, res, stopTimer);
     } else if (scope.dueAt <= at) {
       next();
       return;
@@ -111,8 +113,8 @@ const dropLateErrors: ErrorRequestHandler = (error, req, res, next) => {
   if (expired === undefined || isDeadline || !res.headersSent) next(error);
 };
 
-function stopTimer(this: Response): void {
-  clearTimeout(knownScopeOf(this.req)?.timer);
+function stopTimer(this: ServerResponse): void {
+  clearTimeout(knownScopeOf(this.req as Request)?.timer);
 }
 
 function expire(scope: HttpScope, ms: number, until: 'end' | 'headers'): void {

@@ -309,6 +309,22 @@ describe('deadline', () => {
     expect(heard).toEqual([]);
   });
 
+  it('is over as well where the answer waited behind another one on the connection', async () => {
+    const heard: unknown[] = [];
+    const waiting: IncomingMessage[] = [];
+    const made = express().use(deadline(60));
+    made.get('/', (req) => void waiting.push(req));
+    made.use(((error, _req, _res, _next) => heard.push(error)) satisfies ErrorRequestHandler);
+    const { hostname, port } = new URL(await listen(made));
+    const socket = connect(Number(port), hostname);
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3));
+    await expect.poll(() => waiting.length, { interval: 2 }).toBe(3);
+    socket.destroy();
+    await sleep(120);
+
+    expect(heard).toEqual([]);
+  });
+
   it('ends the connection of a request whose body has not arrived', async () => {
     const { hostname, port } = new URL(await listen(app(deadline(30), never)));
     const socket = connect(Number(port), hostname).setEncoding('utf8');
