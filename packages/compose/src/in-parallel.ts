@@ -125,7 +125,7 @@ class Join {
     if (res.writableEnded) {
       // The deadline has answered, and told the error handler.
       if (facts(req).timedOut !== true) this.leave(this.mistake(outcome));
-    } else if (res.closed) {
+    } else if (res.closed || req.socket.destroyed) {
       this.leave(outcome ?? new RequestAbortedError());
     } else {
       this.leave(outcome);

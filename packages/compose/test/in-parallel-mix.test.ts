@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import * as fc from 'fast-check';
@@ -77,5 +78,29 @@ describe('bad arguments', () => {
     );
     expect(() => inParallel(express.Router())).toThrow('got a router or an app: mount it by itself');
     expect(() => inParallel(express())).toThrow('got a router or an app: mount it by itself');
+  });
+});
+
+describe('a client that goes away while its request waits behind another one', () => {
+  it('keeps the handler from running; the error handler sees status 499', async () => {
+    const waiting: { socket: Socket; next: () => void }[] = [];
+    const handled: string[] = [];
+    const errors: unknown[] = [];
+    const app = express();
+    app.use(inParallel((req, _res, next) => void waiting.push({ socket: req.socket, next })));
+    app.use((req, _res) => void handled.push(req.url));
+    app.use(((error, _req, _res, _next) => errors.push(error)) satisfies ErrorRequestHandler);
+
+    const url = new URL(await listen(app));
+    const client = connect(Number(url.port), url.hostname);
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2));
+    await expect.poll(() => waiting.length).toBe(2);
+    client.destroy();
+    await expect.poll(() => waiting.every(({ socket }) => socket.destroyed)).toBe(true);
+    for (const { next } of waiting) next();
+
+    const gone = expect.objectContaining({ status: 499, code: 'client_closed_request' }) as unknown;
+    expect(errors).toEqual([gone, gone]);
+    expect(handled).toEqual([]);
   });
 });
