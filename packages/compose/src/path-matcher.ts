@@ -1,7 +1,8 @@
 import { wrongOption } from '@signalbox/options';
 
-// A server behind this one, or a file system, may resolve these to a path outside.
-const AMBIGUOUS = /\/\.{1,2}(?:\/|$)|%2e|%2f|%5c|\\/i;
+// A server behind this one, or a file system, may resolve these to a path outside. Servlet containers drop the
+// parameters of a segment first: `..;` is `..`.
+const AMBIGUOUS = /\/\.{1,2}(?:[/;]|$)|%2e|%2f|%5c|\\/i;
 
 /** Compiles exact paths and prefixes (`/assets/*`) into one question. */
 export function pathMatcher(

@@ -42,6 +42,8 @@ describe('unless', () => {
       '/assets/../admin',
       '/assets/..',
       '/assets/./x',
+      '/assets/..;/admin',
+      '/assets/..;a=b/admin',
       '/assets/%2e%2e/admin',
       '/assets/..%2Fadmin',
       '/assets/..%5cadmin',
