@@ -56,6 +56,8 @@ export interface Subscriptions {
  */
 export function createSubscriptions(open: () => SingleClient | undefined): Subscriptions {
   const topics = new Map<Topic, Set<Listener>>();
+  /** What the server does not let its user hear; it is asked again, since that may change. */
+  const refused = new Set<Topic>();
   let client: SingleClient | undefined;
   let retry: NodeJS.Timeout | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
@@ -104,19 +106,35 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
   }
 
   async function resubscribe(to: SingleClient): Promise<void> {
-    try {
-      if (topics.size > 0) await subscribeTo(to, [...topics.keys()]);
-    } catch (error) {
-      warnOfRefusal(error);
-      drop(to);
-      return;
-    }
+    refused.clear();
+    await ask(to, [...topics.keys()]);
     if (to !== client) return;
     attempts = 0;
-    hasWarned = false;
+    if (refused.size === 0) hasWarned = false;
     beat(to);
-    if (hasLostMessages) tellOfGap();
+    if (hasLostMessages) tellOfGap([...topics.keys()]);
     hasLostMessages = false;
+  }
+
+  /** Asks for topics, and gives the connection up if it cannot be asked. */
+  async function ask(to: SingleClient, wanted: readonly Topic[]): Promise<void> {
+    try {
+      if (wanted.length > 0) await subscribeTo(to, wanted);
+    } catch (error) {
+      warnOfRefusal(error);
+      if (!(error instanceof Error) || !error.message.startsWith('NOPERM')) return drop(to);
+      const [only, ...more] = wanted;
+      // One by one: what may not be heard takes nothing from the others.
+      if (more.length > 0) await Promise.all(wanted.map((topic) => ask(to, [topic])));
+      else if (only !== undefined && topics.has(only)) refused.add(only);
+    }
+  }
+
+  async function askAgain(to: SingleClient): Promise<void> {
+    const wanted = [...refused];
+    refused.clear();
+    await ask(to, wanted);
+    if (to === client) tellOfGap(wanted.filter((topic) => !refused.has(topic)));
   }
 
   /** Such as NOPERM: it is tried again for ever, and somebody should know. */
@@ -131,7 +149,9 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     heartbeat = setTimeout(() => {
       expectWithin(SILENCE_MS, to);
       const isAlive = (): void => {
-        if (to === client) beat(to);
+        if (to !== client) return;
+        beat(to);
+        if (refused.size > 0) void askAgain(to);
       };
       // A user of Redis who may not send PING has an answer all the same.
       to.ping().then(isAlive, (error: Error) => (isReply(error) ? isAlive() : drop(to)));
@@ -160,9 +180,9 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     }
   }
 
-  function tellOfGap(): void {
-    for (const listeners of Array.from(topics.values())) {
-      for (const { onGap } of Array.from(listeners)) if (onGap !== undefined) guarded(onGap);
+  function tellOfGap(about: readonly Topic[]): void {
+    for (const topic of about) {
+      for (const { onGap } of Array.from(topics.get(topic) ?? [])) if (onGap !== undefined) guarded(onGap);
     }
   }
 
@@ -176,11 +196,7 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     if (client === undefined) {
       if (retry === undefined) connect();
     } else if (client.status === 'ready') {
-      const to = client;
-      subscribeTo(to, [topic]).catch((error: unknown) => {
-        warnOfRefusal(error);
-        drop(to);
-      });
+      void ask(client, [topic]);
     }
   }
 
@@ -188,6 +204,7 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     const listeners = topics.get(topic);
     if (!listeners?.delete(listener) || listeners.size > 0) return;
     topics.delete(topic);
+    refused.delete(topic);
     if (topics.size === 0) stop();
     else if (client?.status === 'ready') unsubscribeFrom(client, topic).catch(() => undefined);
   }

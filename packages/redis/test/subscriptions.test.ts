@@ -149,6 +149,33 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
     await eventually(() => heard.length === 1);
   });
 
+  it.concurrent('that Redis refuses take nothing from the others', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    await redis.command('acl', 'setuser', 'default', 'resetchannels', '&one');
+    const link = stage.closing(open(redis.port, stage));
+    const heard: string[] = [];
+    let gaps = 0;
+    link.subscribe('one', (message) => heard.push(message));
+    await publish(redis, 'one', 'before');
+    link.subscribe('two', (message) => heard.push(message), { onGap: () => void (gaps += 1) });
+    await sleep(500);
+    await redis.command('publish', 'one', 'while');
+    await eventually(() => heard.length === 2);
+
+    // On a new connection as well.
+    await redis.command('client', 'kill', 'type', 'pubsub');
+    await publish(redis, 'one', 'after');
+    await eventually(() => heard.length === 3);
+    expect(heard).toEqual(['before', 'while', 'after']);
+    const gapsBefore = gaps;
+
+    await redis.command('acl', 'setuser', 'default', 'allchannels');
+    await publish(redis, 'two', 'at last');
+    await eventually(() => heard.length === 4);
+    expect(gaps).toBe(gapsBefore + 1);
+  });
+
   it.concurrent('live through silence', async (context) => {
     const stage = stageOf(context);
     const redis = await stage.redis();
