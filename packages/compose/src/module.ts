@@ -47,6 +47,8 @@ export interface ModuleSpec {
   /** Without a slash at its end, except for `/` itself. */
   readonly prefix: string;
   readonly load: Load;
+  /** Whether it is loaded by the URL of a file. */
+  readonly byUrl: boolean;
   readonly critical: boolean;
   readonly dependsOn: readonly string[];
   readonly timeoutMs: number;
@@ -61,7 +63,7 @@ const OPTIONS = ['critical', 'dependsOn', 'timeoutMs'];
  * @param prefix where its routes are mounted, such as `/api/v1` or `/tenants/:tenant`
  * @param load makes the router: `() => import('./search.js')`. Or the URL of an ES module,
  *   `new URL('./search.js', import.meta.url)`: Node keeps a failed evaluation, and by its URL the file is evaluated
- *   anew at every try
+ *   anew at every try, though not what it imports
  * @throws {TypeError} when an argument is wrong
  */
 export function module(
@@ -90,6 +92,7 @@ export function module(
     name,
     prefix: prefix.replace(/(?<=.)\/+$/, ''),
     load: load instanceof URL ? loadFrom(load) : load,
+    byUrl: load instanceof URL,
     critical,
     dependsOn: [...new Set<string>(dependsOn)],
     timeoutMs,

@@ -25,10 +25,11 @@ function detailsOf({ spec, attempts }: Slot): object {
 
 function describeFailure({ spec, retryInMs = 0, sameError }: Slot): string {
   const again = `Module "${spec.name}" failed to load; the next try is in ${(retryInMs / 1000).toFixed(1)} s`;
-  // A function that imports the same file again gets Node's stored failure.
-  return sameError
-    ? `${again}, but Node keeps the failure of an import: load it by its URL, new URL('./file.js', import.meta.url)`
-    : again;
+  if (!sameError) return again;
+  // A function that imports the same file again gets Node's stored failure, and so does a file that imports another.
+  return spec.byUrl
+    ? `${again}, but Node keeps the failure of a file that it imports: what may fail there belongs into a function that it calls`
+    : `${again}, but Node keeps the failure of an import: load it by its URL, new URL('./file.js', import.meta.url)`;
 }
 
 function reasonOf(error: unknown): string {

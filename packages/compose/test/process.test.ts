@@ -83,6 +83,25 @@ describe('a file that fails when it is imported', () => {
     expect(output).toContain('now late');
     expect(code).toBe(0);
   });
+
+  it('is not what a file by its URL is told to be, where what it imports fails', async () => {
+    const files = folder({
+      'database.js': `throw new Error('the database is not there');`,
+      'late.js': `import './database.js';`,
+    });
+    const { output } = await run(
+      `${PRELUDE}
+      const base = ${JSON.stringify(`${pathToFileURL(files).href}/`)};
+      const late = module('late', '/late', new URL('late.js', base));
+      const { ready, states, close } = modules(app, [late], { log, retryMinMs: 20, retryMaxMs: 40 });
+      await ready;
+      await until(() => states()[0].attempts > 2);
+      await close();`,
+      files,
+    );
+    expect(output).toContain('but Node keeps the failure of a file that it imports');
+    expect(output).not.toContain('load it by its URL');
+  });
 });
 
 describe('a process that boots', () => {
