@@ -57,7 +57,7 @@ export function openManager(
   reread: () => Promise<ClusterSettings>,
   events: ManagerEvents,
 ): RunningManager {
-  const { log, hooks } = settings;
+  const { log } = settings;
   const startedMs = performance.now();
   let state: ClusterStatus['state'] = 'starting';
   let lastReload: ReloadOutcome | undefined;
@@ -104,7 +104,7 @@ export function openManager(
   async function runReload(onDecided: (outcome: ReloadOutcome) => void): Promise<ReloadOutcome> {
     enter('reloading');
     log.info({ generation: pool.generation + 1 }, 'reloading: new workers first');
-    callHook(hooks, log, 'preReload');
+    callHook(pool.settings.hooks, log, 'preReload');
     await recycling.pause();
     const outcome = await rollingReload(pool, reread, (decided) => {
       lastReload = decided;
@@ -116,7 +116,7 @@ export function openManager(
     if (following === undefined) current = undefined;
     recycling.resume();
     enter('ready');
-    callHook(hooks, log, 'postReload', outcome);
+    callHook(pool.settings.hooks, log, 'postReload', outcome);
     return outcome;
   }
 
@@ -159,19 +159,19 @@ export function openManager(
     pool.fill();
     enter('ready');
     log.info({ workers: pool.wanted }, `${pool.wanted} workers serve ${status().address ?? ''}`);
-    callHook(hooks, log, 'whenReady');
+    callHook(pool.settings.hooks, log, 'whenReady');
   }
 
   async function stop({ quick = false }: StopOptions = {}): Promise<void> {
     if (stopped === undefined) {
       enter('stopping');
       log.info({ quick }, quick ? 'stopping at once' : 'stopping: workers drain');
-      callHook(hooks, log, 'preStop');
+      callHook(pool.settings.hooks, log, 'preStop');
     }
     const gone = pool.stop(quick);
     stopped ??= gone.then(() => {
       log.info({}, 'all workers are gone');
-      callHook(hooks, log, 'stopped');
+      callHook(pool.settings.hooks, log, 'stopped');
     });
     return stopped;
   }

@@ -148,7 +148,7 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     const tookMs = Math.round((worker.readyMs ?? 0) - worker.startedMs);
     log.info({ ...named(worker), tookMs }, `worker ${worker.id} is ready after ${tookMs} ms`);
     port ??= worker.listening?.port;
-    callHook(pool.settings.hooks, log, 'workerReady', named(worker));
+    callHook(worker.settings.hooks, log, 'workerReady', named(worker));
   }
 
   function replaceStuck(worker: WorkerProcess, stack: string | undefined): void {
@@ -157,7 +157,7 @@ export function openPool(initial: ClusterSettings, told: PoolEvents): Pool {
     worker.markStuck();
     const where = stack === undefined ? ', in native code or stopped as a whole' : ` at\n${stack}`;
     log.error({ ...named(worker), stack }, `the event loop of worker ${worker.id} is blocked${where}`);
-    callHook(pool.settings.hooks, log, 'workerStuck', { ...named(worker), stack });
+    callHook(worker.settings.hooks, log, 'workerStuck', { ...named(worker), stack });
     worker.kill();
     lose(worker, 'was stuck and killed');
   }

@@ -44,6 +44,8 @@ export interface WorkerProcess {
   readonly startedMs: number;
   readonly readyMs: number | undefined;
   readonly listening: Listening | undefined;
+  /** What it was started with. */
+  readonly settings: ClusterSettings;
   /** Where it was told to listen. */
   readonly address: Address | undefined;
   /** As it last said. */
@@ -231,6 +233,7 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents): WorkerProce
     get requests() {
       return requests;
     },
+    settings,
     address,
     get isTired() {
       return isTired;

@@ -124,6 +124,28 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect(await (await fetch(`${cluster.url}/env`)).json()).toMatchObject({ FROM_FILE: 'second' });
   });
 
+  it('calls the hooks of the new file once it has read it', async () => {
+    const place = newPlace();
+    const write = (version: string): void => {
+      const hooks = ['workerReady', 'preReload', 'postReload', 'preStop'].map(
+        (name) => `${name}: () => console.log('hook ${name} ${version}')`,
+      );
+      place.write('signalbox.config.mjs', `export default { hooks: { ${hooks.join(', ')} } };`);
+    };
+    write('first');
+    const { program } = await startCluster({ place, workers: 1 });
+    write('second');
+    expect(await place.reload()).toMatchObject({ outcome: 'done' });
+    await place.signalbox('stop');
+    expect(program.stdout().match(/hook .*/g)).toEqual([
+      'hook workerReady first',
+      'hook preReload first',
+      'hook workerReady second',
+      'hook postReload second',
+      'hook preStop second',
+    ]);
+  });
+
   it('reads the file of settings again, and rolls back when that is wrong', async () => {
     const place = newPlace();
     place.write('signalbox.config.json', { env: { FROM_FILE: 'first' } });
