@@ -14,7 +14,10 @@ export interface Health {
   probes(): RequestHandler;
   /** What `/health/detailed` shows now. */
   report(): DetailedHealthReport;
-  /** Ends all checks. From then on `/readyz` answers 503; the others show what was last known. */
+  /**
+   * Ends all checks. From then on `/readyz` answers 503; the others show what was last known. Throws an
+   * `AggregateError` when some of them fail to free what they hold; all are ended.
+   */
   close(): void;
 }
 
@@ -54,7 +57,15 @@ export function health(options: HealthOptions): Health {
       if (isClosed) return;
       isClosed = true;
       surroundings.close();
-      for (const runner of runners) runner.close();
+      const errors: unknown[] = [];
+      for (const runner of runners) {
+        try {
+          runner.close();
+        } catch (error) {
+          errors.push(error);
+        }
+      }
+      if (errors.length > 0) throw new AggregateError(errors, 'Some health checks failed to close');
     },
   };
 }

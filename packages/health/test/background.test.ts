@@ -213,6 +213,27 @@ describe('checks in the background', () => {
     expect(handle.report().features).toEqual({});
   });
 
+  it('all end with close(), also where one of them fails to', async () => {
+    let aborted = 0;
+    const failing = Object.assign(() => true, { close: fails });
+    const hanging = (signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          aborted += 1;
+          resolve();
+        });
+      });
+    const handle = health({
+      service: 'search',
+      version: '1.4.0',
+      checks: [quick('failing', failing), quick('hanging', hanging, { timeoutMs: 60_000 })],
+    });
+    await until(() => handle.report().services['failing']?.status === 'healthy');
+
+    expect(() => handle.close()).toThrow('Some health checks failed to close');
+    expect(aborted).toBe(1);
+  });
+
   it('never begin when the handle is closed in the same turn', async () => {
     let runs = 0;
     const handle = health({
