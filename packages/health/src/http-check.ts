@@ -1,3 +1,4 @@
+import { unescape } from 'node:querystring';
 import {
   refuseUnknownOptions,
   requireInteger,
@@ -55,7 +56,8 @@ export function requireHttpUrl(owner: string, option: string, url: string | URL)
 /** fetch refuses a URL with credentials (https://fetch.spec.whatwg.org/#dom-request, step 5). */
 function moveCredentials(url: URL, headers: Headers): void {
   if (url.username === '' && url.password === '') return;
-  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  // Unlike decodeURIComponent it takes a percent sign that nobody has encoded for one.
+  const pair = `${unescape(url.username)}:${unescape(url.password)}`;
   if (!headers.has('authorization')) {
     headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`);
   }

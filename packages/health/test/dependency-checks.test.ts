@@ -100,6 +100,17 @@ describe('httpCheck', () => {
     expect((await verdictOf(httpCheck(url, { headers: { 'X-Token': 't' } }))).status).toBe('healthy');
   });
 
+  it('takes a percent sign in a password for what it is, where nobody has encoded it', async () => {
+    const seen: unknown[] = [];
+    const asked = express().get('/', (req, res) => {
+      seen.push(req.get('authorization'));
+      res.end();
+    });
+    const url = (await listen(asked)).replace('//', '//app:5%of%40@');
+    expect((await verdictOf(httpCheck(url))).status).toBe('healthy');
+    expect(seen[0]).toBe(`Basic ${Buffer.from('app:5%of@').toString('base64')}`);
+  });
+
   it('fails with the reason when nobody listens, and by timeout when nobody answers', async () => {
     const port = await freePort();
     const refused = await verdictOf(httpCheck(`http://127.0.0.1:${port}/`));
