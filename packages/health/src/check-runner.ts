@@ -67,7 +67,7 @@ export function startCheck(check: Check, onChange: () => void): CheckRunner {
     };
     running = run;
     call(check, run.control.signal).then(
-      (result) => finish(run, readResult(result)),
+      (outcome) => finish(run, outcome),
       (error: unknown) => finish(run, failure(error)),
     );
   }
@@ -126,9 +126,10 @@ export function startCheck(check: Check, onChange: () => void): CheckRunner {
   };
 }
 
-// Async, so that a check that throws before its first await is a rejection like any other.
-async function call(check: Check, signal: AbortSignal): Promise<unknown> {
-  return check.run(signal);
+// Async, so that a check that throws before its first await is a rejection like any other, and so is a result that
+// throws when it is read.
+async function call(check: Check, signal: AbortSignal): Promise<Outcome> {
+  return readResult(await check.run(signal));
 }
 
 /** Hysteresis: one result against the status does not change it, unless so configured. */

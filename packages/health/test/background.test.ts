@@ -213,6 +213,17 @@ describe('checks in the background', () => {
     expect(handle.report().features).toEqual({});
   });
 
+  it('fail where what they return throws when it is read', async () => {
+    const lazy = (): object => ({
+      get status() {
+        return fails();
+      },
+    });
+    const handle = opened({ checks: [quick('it', lazy)] });
+    await until(() => handle.report().services['it']?.status === 'unhealthy');
+    expect(handle.report().services['it']?.last_error?.message).toBe('no');
+  });
+
   it('all end with close(), also where one of them fails to', async () => {
     let aborted = 0;
     const failing = Object.assign(() => true, { close: fails });
