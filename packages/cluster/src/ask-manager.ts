@@ -32,36 +32,52 @@ export function processManager(): ManagerLink | undefined {
   };
 }
 
+/** Who waits, by the number of the question. One listener for all, however many ask at the same time. */
+const waiting = new Map<number, { answer(answer: unknown): void; fail(error: ClusterError): void }>();
+
 function ask<Answer>(what: 'status' | 'reload', withinMs: number): Promise<Answer> {
   const id = ++asked;
   return new Promise((resolve, reject) => {
+    const late = setTimeout(
+      () => fail(new ClusterError('timed_out', `the process manager did not answer within ${withinMs} ms`)),
+      withinMs,
+    );
     const end = (): void => {
       clearTimeout(late);
+      waiting.delete(id);
+      if (waiting.size > 0) return;
       process.off('message', onMessage);
       process.off('disconnect', onDisconnect);
     };
-    const fail = (code: 'timed_out' | 'not_running', message: string): void => {
+    const fail = (error: ClusterError): void => {
       end();
-      reject(new ClusterError(code, message));
+      reject(error);
     };
-    const onMessage = (message: unknown): void => {
-      if (!isOurs(message)) return;
-      const answer = message as FromManager;
-      if (answer.kind !== 'answer' || answer.ask !== id) return;
-      end();
-      resolve(answer.answer as Answer);
-    };
-    const onDisconnect = (): void => fail('not_running', 'the process manager is gone');
-    const late = setTimeout(
-      () => fail('timed_out', `the process manager did not answer within ${withinMs} ms`),
-      withinMs,
-    );
-
-    process.on('message', onMessage);
-    process.once('disconnect', onDisconnect);
+    if (waiting.size === 0) {
+      process.on('message', onMessage);
+      process.on('disconnect', onDisconnect);
+    }
+    waiting.set(id, {
+      answer(answer) {
+        end();
+        resolve(answer as Answer);
+      },
+      fail,
+    });
     const question: FromWorker = { signalbox: 'cluster', kind: 'ask', ask: id, what };
     // Where it cannot be sent, `disconnect` has come or will.
     if (process.connected) process.send?.(question, undefined, undefined, () => undefined);
     else onDisconnect();
   });
+}
+
+function onMessage(message: unknown): void {
+  if (!isOurs(message)) return;
+  const news = message as FromManager;
+  if (news.kind === 'answer') waiting.get(news.ask)?.answer(news.answer);
+}
+
+function onDisconnect(): void {
+  for (const { fail } of [...waiting.values()])
+    fail(new ClusterError('not_running', 'the process manager is gone'));
 }

@@ -111,6 +111,14 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     expect(await cluster.status()).toMatchObject({ generation: 2 });
   });
 
+  it('may be asked about by many at the same time, which Node takes for no leak', async () => {
+    const { url, program } = await startCluster({ workers: 1 });
+    const asked = Array.from({ length: 20 }, async () => (await fetch(`${url}/workers`)).status);
+    expect(await Promise.all(asked)).toEqual(Array(20).fill(200));
+    await program.kill();
+    expect(program.output()).not.toContain('MaxListenersExceededWarning');
+  });
+
   it.each(['signalbox.config.cjs', 'signalbox.config.mjs'])('reads %s again', async (file) => {
     const place = newPlace();
     const write = (env: object): void => {
