@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { DrainReport } from './drain-report.js';
 import { leave } from './leave.js';
 import { isManaged } from './managed.js';
 import type { Closable } from './open-servers.js';
@@ -7,7 +8,9 @@ import type { Closable } from './open-servers.js';
 const SAME_KEYSTROKE_MS = 100;
 
 const watched = new Set<Closable>();
-let ending: { readonly signal: string; readonly since: number } | undefined;
+let ending:
+  | { readonly signal: string; readonly since: number; readonly drains: Promise<DrainReport>[] }
+  | undefined;
 
 /** A worker leaves SIGINT to its manager. */
 const SIGNALS = isManaged ? (['SIGTERM'] as const) : (['SIGTERM', 'SIGINT'] as const);
@@ -23,6 +26,9 @@ export function drainOnSignals(server: Closable): () => void {
     for (const signal of SIGNALS) process.on(signal, onSignal);
   }
   watched.add(server);
+  // One that was about to listen when the signal came. It is drained once whoever opened it has it.
+  const { drains, signal: reason = '' } = ending ?? {};
+  drains?.push(Promise.resolve().then(() => server.close({ reason })));
 
   return () => {
     // Once the process is ending, the listeners stay for its last moments.
@@ -33,8 +39,9 @@ export function drainOnSignals(server: Closable): () => void {
 
 function onSignal(signal: 'SIGTERM' | 'SIGINT'): void {
   if (ending === undefined) {
-    ending = { signal, since: performance.now() };
-    void endProcess(signal);
+    const drains = [...watched].map((server) => server.close({ reason: signal }));
+    ending = { signal, since: performance.now(), drains };
+    void endProcess(drains);
   } else if (!isManaged && !isSameKeystroke(signal, ending)) {
     // Not in a worker, where the second one may come from a service manager that tells all of its processes.
     process.exit(128 + constants.signals[signal]);
@@ -47,7 +54,9 @@ function isSameKeystroke(signal: string, first: { signal: string; since: number 
   );
 }
 
-async function endProcess(signal: string): Promise<void> {
-  const reports = await Promise.all([...watched].map((server) => server.close({ reason: signal })));
-  leave(reports.every(({ clean }) => clean) ? 0 : 1);
+async function endProcess(drains: readonly Promise<DrainReport>[]): Promise<void> {
+  let isClean = true;
+  // It grows while others are waited for.
+  for (const drain of drains) isClean = (await drain).clean && isClean;
+  leave(isClean ? 0 : 1);
 }

@@ -64,6 +64,12 @@ describe('a process that serves', () => {
     expect((await exited).code).toBe(0);
   });
 
+  it('drains a server, too, that begins to listen only after the signal', async () => {
+    const { child, exited } = await runProgram('two-servers.mjs');
+    child.kill('SIGTERM');
+    expect((await exited).lines.at(-1)).toBe('exit 0, the second is closed');
+  });
+
   it('exits although something forgotten keeps it busy', async () => {
     const { child, exited } = await runProgram('server.mjs', { FORGETS: '1' });
     child.kill('SIGTERM');
