@@ -125,8 +125,10 @@ function partsOf(schema: z.core.$ZodType): z.core.$ZodType[] {
     options?: z.core.$ZodType[];
     items?: z.core.$ZodType[];
     shape?: Record<string, z.core.$ZodType>;
+    left?: z.core.$ZodType;
+    right?: z.core.$ZodType;
   };
-  const parts = [def.innerType, def.in, def.out, def.element, def.valueType];
+  const parts = [def.innerType, def.in, def.out, def.element, def.valueType, def.left, def.right];
   return [...parts, ...(def.options ?? []), ...(def.items ?? []), ...Object.values(def.shape ?? {})].filter(
     (part) => part !== undefined,
   );
@@ -142,7 +144,20 @@ const READS: Readonly<Record<string, Field['reads']>> = {
 };
 
 function readsOf(leaf: z.core.$ZodType): Field['reads'] {
+  // Of `z.literal([1, 2])` the values say it, of a union and an intersection the members where they agree.
+  const kinds = new Set([...(leaf._zod.values ?? [])].map((value) => typeof value));
+  for (const kind of ['number', 'boolean'] as const) if (kinds.size === 1 && kinds.has(kind)) return kind;
+  const { options = [], left, right } = leaf._zod.def as Members;
+  const members = [...options, left, right].filter((member) => member !== undefined);
+  const [first, ...others] = new Set(members.map((member) => readsOf(unwrapped(member).at(-1) ?? member)));
+  if (first !== undefined && others.length === 0) return first;
   return READS[leaf._zod.def.type] ?? 'text';
+}
+
+interface Members {
+  options?: z.core.$ZodType[];
+  left?: z.core.$ZodType;
+  right?: z.core.$ZodType;
 }
 
 function wantedOf(leaf: z.core.$ZodType): string {

@@ -136,6 +136,29 @@ describe('config', () => {
     expect(settings).toEqual({ A: -1.5, B: false, C: false });
   });
 
+  it('reads what a literal, a union or an intersection is made of', () => {
+    const [a, b] = [z.object({ a: z.string() }), z.object({ b: z.string() })];
+    const schema = z.object({
+      ONE: z.literal(5),
+      SOME: z.literal([1, 2]).optional(),
+      YES: z.literal(true),
+      EITHER: z.union([a, z.array(z.string())]),
+      BOTH: z.intersection(a, b),
+    });
+    const env = { ONE: '5', SOME: '2', YES: 'on', EITHER: '["x"]', BOTH: '{"a":"x","b":"y"}' };
+
+    expect(config(schema, { env })).toEqual({
+      ONE: 5,
+      SOME: 2,
+      YES: true,
+      EITHER: ['x'],
+      BOTH: { a: 'x', b: 'y' },
+    });
+    expect(problemsOf(schema, { env: { ...env, ONE: '6' } })).toEqual([
+      'ONE must be 5; got "6" from the environment',
+    ]);
+  });
+
   it('reads JSON text where the schema wants an object or an array', () => {
     const schema = z.object({ LIMITS: z.record(z.string(), z.number()), IDS: z.array(z.number()) });
     const settings = config(schema, { env: { LIMITS: '{"a":1}', IDS: '[1,2]' } });
