@@ -1,4 +1,5 @@
 import { channel as openChannel } from 'node:diagnostics_channel';
+import { types } from 'node:util';
 
 /** One kind of event, with a payload of one shape, on `node:diagnostics_channel`. */
 export interface Signal<Payload extends object> {
@@ -14,8 +15,8 @@ export interface Signal<Payload extends object> {
   /**
    * Calls `listener` with every payload from now on.
    *
-   * What the listener throws is reported with `process.emitWarning` and goes no further: neither the
-   * publisher nor the other subscribers notice.
+   * What the listener throws, or rejects with, is reported with `process.emitWarning` and goes no further: neither
+   * the publisher nor the other subscribers notice.
    *
    * @returns a function that ends the subscription; calling it again does nothing
    */
@@ -41,10 +42,12 @@ export function signal<Payload extends object>(name: `${string}.${string}`): Sig
     subscribe(listener) {
       const guarded = (message: unknown): void => {
         try {
-          listener(message as Payload);
+          const result: unknown = listener(message as Payload);
+          // An asynchronous one is a listener, too; what it rejects with would end the process.
+          if (types.isPromise(result)) result.catch(warn);
         } catch (error) {
           // diagnostics_channel would raise it as an uncaught exception on the next tick.
-          process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+          warn(error);
         }
       };
       channel.subscribe(guarded);
@@ -53,4 +56,8 @@ export function signal<Payload extends object>(name: `${string}.${string}`): Sig
       };
     },
   };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)));
 }

@@ -40,6 +40,18 @@ describe('signals', () => {
     expect(listener).not.toHaveBeenCalled();
   });
 
+  it('tells of an asynchronous subscriber that fails, and the process goes on', async () => {
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    // oxlint-disable-next-line typescript/no-misused-promises -- as it happens where nothing checks
+    const end = signals.serverState.subscribe(async () => {
+      await Promise.reject(new Error('a listener that fails later'));
+    });
+
+    signals.serverState.publish(ready);
+    end();
+    expect((await warned).message).toBe('a listener that fails later');
+  });
+
   it('keeps a subscriber that throws from the publisher and from the other subscribers', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
     const other = vi.fn<(payload: ServerState) => void>();
