@@ -57,6 +57,7 @@ export function testClock(startMs: number = 0): TestClock {
     // Node, too, waits at least one millisecond.
     const delayMs = ms >= 1 ? ms : 1;
     let isRef = true;
+    let isClosed = false;
     const timer: Timer = {
       dueMs: nowMs + delayMs,
       callback,
@@ -71,6 +72,8 @@ export function testClock(startMs: number = 0): TestClock {
       },
       hasRef: () => isRef,
       refresh() {
+        // As in Node: what was cleared is not begun again.
+        if (isClosed) return this;
         this.dueMs = nowMs + delayMs;
         // At the end again: among timers of one time the oldest wait goes first.
         timers.delete(this);
@@ -78,6 +81,7 @@ export function testClock(startMs: number = 0): TestClock {
         return this;
       },
       close() {
+        isClosed = true;
         timers.delete(this);
         return this;
       },

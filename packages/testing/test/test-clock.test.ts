@@ -87,6 +87,18 @@ describe('testClock', () => {
     expect(calls).toEqual([160]);
   });
 
+  it('begins no timer again that was cleared, as Node', () => {
+    const clock = testClock();
+    const calls: number[] = [];
+    const timer = clock.setTimeout(() => calls.push(clock.now()), 100);
+
+    clock.clearTimeout(timer);
+    timer.refresh();
+    clock.advance(1_000);
+    expect(calls).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
   it('gives timers that take ref and unref', () => {
     const timer = testClock().setTimeout(() => undefined, 1);
 
