@@ -42,7 +42,6 @@ describe('signals', () => {
 
   it('tells of an asynchronous subscriber that fails, and the process goes on', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
-    // oxlint-disable-next-line typescript/no-misused-promises -- as it happens where nothing checks
     const end = signals.serverState.subscribe(async () => {
       await Promise.reject(new Error('a listener that fails later'));
     });
