@@ -20,6 +20,7 @@ interface Stage {
   readonly statements: Statements;
   readonly session: Session;
   readonly ask: Ask;
+  readonly before: SessionSettings;
 }
 
 /** Makes the function that brings a schema up to date. */
@@ -39,37 +40,66 @@ export function createMigrate(settings: DatabaseSettings, statements: Statements
     // Building an index takes as long as it takes. A lock is waited for as long as `lockTimeoutMs` says.
     const ask: Ask = (text, values) =>
       statements.runPatiently(session, text, values, { isScript: values === undefined, signal });
-    let isClean = false;
+    let isAsBefore = false;
+    let before: SessionSettings | undefined;
     try {
-      await ask("SELECT set_config('statement_timeout', '0', false)");
+      before = await readSettings(ask);
       const key = lockKey(settings.migrationsTable);
       await lock(ask, key, waitMs, signal);
-      const report = await applyAll({ settings, statements, session, ask }, migrations);
+      const report = await applyAll({ settings, statements, session, ask, before }, migrations);
       await unlock(ask, key);
-      await ask('RESET statement_timeout');
-      isClean = true;
+      isAsBefore = report.applied.length === 0;
+      await ask(isAsBefore ? 'RESET statement_timeout' : 'RESET ALL');
+      await putBack(ask, before);
       return report;
     } catch (error) {
-      isClean = await tidyUp(statements, session);
+      await tidyUp(statements, session, before);
       throw error;
     } finally {
-      session.release(!isClean);
+      // What a migration has set for its session would be set for whoever has the connection next.
+      session.release(!isAsBefore);
     }
   };
 }
 
 /** An embedded Postgres cannot be given a new connection: what is left of a failure must go. */
-async function tidyUp(statements: Statements, session: Session): Promise<boolean> {
-  const quick = { follows: 'nothing', timeoutMs: 2_000 } as const;
+async function tidyUp(
+  statements: Statements,
+  session: Session,
+  before: SessionSettings | undefined,
+): Promise<void> {
+  const ask: Ask = (text, values) =>
+    statements.run(session, text, values, { follows: 'nothing', timeoutMs: 2_000 });
   try {
-    await statements.run(session, 'ROLLBACK', undefined, quick);
-    await statements.run(session, 'SELECT pg_advisory_unlock_all()', undefined, quick);
-    await statements.run(session, 'RESET statement_timeout', undefined, quick);
-    return true;
+    await ask('ROLLBACK');
+    await ask('SELECT pg_advisory_unlock_all()');
+    await ask('RESET ALL');
+    if (before !== undefined) await putBack(ask, before);
   } catch {
-    // The connection is closed instead, and with it all of that is gone.
-    return false;
+    // The connection is closed, and with it all of that is gone.
   }
+}
+
+/** Building an index takes as long as it takes, whatever the migration before it has set. */
+const NO_TIMEOUT = "SELECT set_config('statement_timeout', '0', false)";
+
+/** Settings of a session without which what comes after a migration is not found, or is done by somebody else. */
+interface SessionSettings {
+  readonly path: string;
+  readonly role: string;
+}
+
+async function readSettings(ask: Ask): Promise<SessionSettings> {
+  const { rows } = await ask(
+    "SELECT current_setting('search_path') AS path, current_setting('role') AS role",
+  );
+  await ask(NO_TIMEOUT);
+  return rows[0] as SessionSettings;
+}
+
+/** What pg_dump writes begins with an empty search_path. */
+async function putBack(ask: Ask, { path, role }: SessionSettings): Promise<void> {
+  await ask("SELECT set_config('search_path', $1, false), set_config('role', $2, false)", [path, role]);
 }
 
 /** One for each table, so that two apps in one database do not wait for each other. */
@@ -165,11 +195,13 @@ function refuseChanged(
 }
 
 async function apply(stage: Stage, migration: PreparedMigration): Promise<void> {
-  const { ask, settings } = stage;
+  const { ask, settings, before } = stage;
   const { name, checksum, transaction = true } = migration;
   try {
     if (transaction) await ask('BEGIN');
     await runUp(stage, migration);
+    await putBack(ask, before);
+    await ask(NO_TIMEOUT);
     await ask(`INSERT INTO ${settings.migrationsTable} (name, checksum) VALUES ($1, $2)`, [name, checksum]);
     if (!transaction) return;
     const { command } = await ask('COMMIT');

@@ -363,6 +363,29 @@ export function itKeepsTheDatabaseContract(open: () => Database): void {
       expect((await db.migrate([{ ...second, up: `${second.up}\r\n` }])).applied).toEqual([]);
     });
 
+    it('keeps to itself what a migration has set for its session', async () => {
+      const db = open();
+      const table = await makeTable(db);
+      const settings = `SELECT current_setting('search_path') AS path, current_setting('role') AS role,
+        current_setting('lock_timeout') AS lock, current_setting('row_security') AS security`;
+      const { rows: before } = await db.query(settings);
+      await db.query(`CREATE ROLE ${table}_role`);
+      const set = `SELECT pg_catalog.set_config('search_path', '', false); SET lock_timeout = '7s'; SET row_security = off;
+        SET ROLE ${table}_role`;
+      const list = [
+        { name: `${table}-1`, up: set },
+        { name: `${table}-2`, up: set, transaction: false },
+        { name: `${table}-3`, up: `INSERT INTO ${table} VALUES (1)` },
+      ];
+      expect((await db.migrate(list)).applied).toHaveLength(3);
+      expect((await db.query(settings)).rows).toEqual(before);
+
+      const failing = `${set}; SELECT * FROM nowhere`;
+      expect(await errorOf(db.migrate([{ name: `${table}-4`, up: failing }]))).toBeInstanceOf(MigrationError);
+      expect((await db.query(settings)).rows).toEqual(before);
+      expect(await idsOf(db, table)).toEqual([1]);
+    });
+
     it('is done once by many that start at once', async () => {
       const db = open();
       const table = await makeTable(db);
