@@ -89,11 +89,11 @@ export function createLink(
       return connection.state;
     },
     command(command, ...args) {
-      const lower = commandName(command);
+      const lower = commandName(command, args);
       return sender.send(lower, args, false, lower);
     },
     commandBytes(command, ...args) {
-      const lower = commandName(command);
+      const lower = commandName(command, args);
       return sender.send(lower, args, true, lower);
     },
     sendCommand: scripts.sendCommand,

@@ -66,7 +66,7 @@ export function createScripts(sender: Sender): Scripts {
 
     sendCommand(...args) {
       const [command = '', first = '', second] = args;
-      const name = commandName(command);
+      const name = commandName(command, args.slice(1));
       if (name === 'evalsha') {
         const rest = args.slice(1);
         const lua = loaded.get(first);

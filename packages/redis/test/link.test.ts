@@ -273,6 +273,14 @@ describe('a link', () => {
       'command: "blpop" would change the connection that all commands share',
     );
     expect(() => link.sendCommand('SELECT', '1')).toThrow(TypeError);
+    expect(() => link.command('XREAD', 'COUNT', 1, 'block', 0, 'STREAMS', 's', '$')).toThrow(TypeError);
+    expect(() =>
+      link.sendCommand('XREADGROUP', 'GROUP', 'g', 'c', 'BLOCK', '0', 'STREAMS', 's', '>'),
+    ).toThrow(TypeError);
+    expect(() => link.commandBytes('client', 'REPLY', 'off')).toThrow(TypeError);
+    // Here it is a name.
+    const waiting = link.command('xreadgroup', 'GROUP', 'block', 'block', 'STREAMS', 'block', '>');
+    expect(await errorOf(waiting)).toBeInstanceOf(RedisUnavailableError);
     expect(() => link.command('')).toThrow('command: "name" must be the name of a command, got ""');
   });
 });
