@@ -150,6 +150,9 @@ export function createSender(
     follow?: Follow,
   ): Promise<RedisReply> {
     const command = new OwnCommand(name, args as RedisArgument[], asBytes ? byteOptions : textOptions);
+    // Into the object that ioredis makes of this answer, names that are no text would not fit.
+    if (asBytes && name === 'hgetall')
+      Object.assign(command, { transformReply: (answer: unknown) => answer });
     const { resolve, reject } = command;
     const call = new Call(label, probe, reject);
     const refusal = isClosed

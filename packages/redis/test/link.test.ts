@@ -26,6 +26,9 @@ describe('a link', () => {
     expect(await link.command('get', 'nothing')).toBeNull();
     expect(await link.command('hset', 'h', 'a', 1, 'b', 2)).toBe(2);
     expect(await link.command('hgetall', 'h')).toEqual(['a', '1', 'b', '2']);
+    const pairs = [255, 1, 254, 2].map((byte) => Buffer.from([byte]));
+    await link.command('hset', 'bytes', ...pairs);
+    expect(await link.commandBytes('hgetall', 'bytes')).toEqual(pairs);
     expect(await link.command('hgetall', 'nothing')).toEqual([]);
     expect(await link.info()).toContain('redis_version');
   });
