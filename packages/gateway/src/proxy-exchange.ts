@@ -8,7 +8,8 @@ import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { MAX_INFORMATIONAL, sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
-import { answerOn, flushCompression, isFull, onDrain, type Answering } from './proxy-client.js';
+import type { Answering } from './proxy-client.js';
+import { answerOn, flushCompression, hasTimedOut, isAnswered, isFull, onDrain } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
 import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
 import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
@@ -72,9 +73,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   /** The client has left, or was answered in this proxy's place. */
   abandon(): void {
     if (this.phase === DONE) return;
-    const express = this.req as Request;
-    // Not by the clock: a deadline may be for the head alone.
-    const isLate = express.deadline !== undefined && facts(express).timedOut === true;
+    const isLate = hasTimedOut(this.req);
     // An answer that has begun may last, as streams and slow clients do: how fast it comes is judged elsewhere.
     const isUpstreams = isLate && this.phase === WAITING && this.hadAChance(performance.now());
     this.finish(isUpstreams ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
@@ -142,13 +141,15 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
       else this.breakOff(unusableAnswer(this.at(), new UnusableHeadError('never comes to its final status')));
       return true;
     }
-    // Somebody answers in our place, and has not finished: a deadline's error handler.
-    if (res.headersSent || res.writableEnded) {
-      this.abandon();
-      return true;
-    }
+    if (isAnswered(req, res)) this.abandon();
+    else this.answer(status, raw, statusText);
+    return true;
+  }
+
+  private answer(status: number, raw: readonly Buffer[], statusText: string): void {
+    const { res, req } = this;
     this.status = status;
-    if (!this.takeHead(status, raw, statusText)) return true;
+    if (!this.takeHead(status, raw, statusText)) return;
     this.phase = ANSWERING;
     const now = performance.now();
     const askedMs = this.pace.askedMs(now, this.request.body);
@@ -161,7 +162,6 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     // What undici says of its end is not heard: it takes the length that a 304 may state for that of a body.
     if (hasNoBody(req.method, status)) this.onComplete(null);
     else if (this.contentLength !== 0) atTurnsEnd(this);
-    return true;
   }
 
   private takeHead(status: number, raw: readonly Buffer[], statusText: string): boolean {
@@ -238,6 +238,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
 
   onUpgrade(_status: number, raw: Buffer[] | string[] | null, upstream: Duplex): void {
     const { connection } = this.request;
+    if (isAnswered(this.req, this.res)) this.abandon();
     if (this.phase === DONE || connection === undefined) {
       drop(upstream);
       return;
@@ -311,8 +312,8 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   }
 
   private tell(error: Error, isBegun: boolean): void {
-    const { res } = this;
-    if (res.writableEnded || res.destroyed) return;
+    const { req, res } = this;
+    if (res.destroyed || (isBegun ? res.writableEnded : isAnswered(req, res))) return;
     // What came is sent; cut off without a head, the client would take it for a lost connection.
     this.uncork();
     if (isBegun && !res.headersSent) res.flushHeaders();

@@ -128,6 +128,34 @@ describe('an answer that outlasts the deadline of its request', () => {
     expect(gateway.state().servers[0]).toMatchObject({ state: 'in', consecutiveFailures: 0 });
   });
 
+  it.each([
+    ['an answer', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Theirs: 1\r\n\r\nhello'],
+    ['nonsense', 'nonsense\r\n\r\n'],
+  ])('changes nothing of what is said instead, and held back for a while: %s', async (_what, bytes) => {
+    const upstream = await rawServer((socket) =>
+      socket.once('data', () => void setTimeout(() => socket.write(bytes), 150)),
+    );
+    const url = await proxied({ to: upstream, retries: 0 }, (app) => {
+      app.use(deadline(100));
+      // As what keeps sessions, which are saved before an answer ends.
+      app.use((_req, res, next) => {
+        const end = res.end.bind(res);
+        res.end = (...parts: unknown[]) => {
+          setTimeout(() => Reflect.apply(end, res, parts), 200);
+          return res;
+        };
+        next();
+      });
+    });
+    const answer = await fetch(url);
+
+    expect(answer.status).toBe(504);
+    expect(answer.headers.get('x-theirs')).toBeNull();
+    expect(await errorType(answer)).toBe('deadline_exceeded');
+    // The second end of an answer is an error that nobody catches.
+    await sleep(300);
+  });
+
   it('has not timed out where the deadline was for its head', async () => {
     const told: UpstreamRequest[] = [];
     onTestFinished(signals.upstreamRequest.subscribe((payload) => void told.push(payload)));
