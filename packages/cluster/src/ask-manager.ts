@@ -78,6 +78,6 @@ function onMessage(message: unknown): void {
 }
 
 function onDisconnect(): void {
-  for (const { fail } of waiting.values())
-    fail(new ClusterError('not_running', 'the process manager is gone'));
+  for (const asker of waiting.values())
+    asker.fail(new ClusterError('not_running', 'the process manager is gone'));
 }

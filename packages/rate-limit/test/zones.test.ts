@@ -137,8 +137,8 @@ describe('zones', () => {
   });
 
   it('refuses also whom a proxy names with a port, at the addresses that are denied', async () => {
-    const { zone } = zones({ zones: { api: '9/h' }, deny: ['203.0.113.0/24', '2001:db8::/32'] });
-    const app = appWith(zone('api')).set('trust proxy', true);
+    const limits = zones({ zones: { api: '9/h' }, deny: ['203.0.113.0/24', '2001:db8::/32'] });
+    const app = appWith(limits.zone('api')).set('trust proxy', true);
     const url = await listen(app);
     for (const address of ['203.0.113.7:4711', '[2001:db8::1]:4711', '[2001:db8::1]'])
       expect([address, (await get(url, { 'x-forwarded-for': address })).status]).toEqual([address, 403]);
