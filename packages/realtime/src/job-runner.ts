@@ -85,7 +85,8 @@ export function createRunner(settings: JobSettings): Runner {
       const taken = await store.take(id, holder, attempts, writeFailure(jobAbandoned(), id));
       if (taken === undefined) return;
       if (isClosing) return await store.release(id, holder);
-      begin({ ...taken, holder });
+      const run = begin({ ...taken, holder });
+      if (taken.isCancelled) run.cancel();
     } catch {
       // Nobody can say now; it is looked at again.
     }
