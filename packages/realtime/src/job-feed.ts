@@ -1,13 +1,13 @@
 import { isLast, readEvent, writeFailure } from './job-events.js';
 import { jobLost } from './job-errors.js';
-import type { JobReading } from './job-store.js';
+import type { JobReading, JobRef } from './job-store.js';
 import type { JobEvent } from './job-types.js';
 
 /** What feeds read. */
 export interface FeedSource {
   read(id: string, after: number): Promise<JobReading | undefined>;
   /** Nobody holds the job any more. */
-  abandoned(id: string): void;
+  abandoned(job: JobRef): void;
   /** A job that runs in this process is not gone, whatever the store says. */
   isHere(id: string): boolean;
 }
@@ -156,7 +156,7 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
       for (const follower of Array.from(feed.followers)) await finish(feed, follower, reading.length);
       return everyMs;
     }
-    if (reading.leaseLeftMs <= 0) source.abandoned(feed.id);
+    if (reading.leaseLeftMs <= 0) source.abandoned(feed);
     return reading.leaseLeftMs <= 0 ? everyMs : reading.leaseLeftMs;
   }
 

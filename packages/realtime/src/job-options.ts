@@ -38,7 +38,7 @@ export interface JobDefinition<Input> {
 
 /** Options of {@link jobs}. */
 export interface JobsOptions<Inputs extends object> {
-  /** What there is to do. Every process should know all kinds: it only goes on with those it knows. */
+  /** What there is to do. Of lost processes, this one goes on with jobs of these kinds; one that only follows needs none. */
   kinds: { readonly [Kind in keyof Inputs]: JobFunction<Inputs[Kind]> | JobDefinition<Inputs[Kind]> };
   /** Shares the jobs with all processes. Without it they are those of this process alone, and end with it. */
   redis?: RedisLink | RedisClient | undefined;

@@ -11,6 +11,8 @@ export interface Begun {
   readonly job: NewJob;
   readonly holder: string;
   readonly attempt: number;
+  /** Whether it was cancelled while nobody had it. */
+  readonly isCancelled?: boolean | undefined;
   /** What was told before; empty for a new one. */
   readonly events: readonly string[];
   /** The first event of a new one. */
@@ -60,7 +62,7 @@ export function startRun(
     cancelled: () => stop(jobCancelled()),
   });
   const told = rememberTold(begun.events);
-  let stopReason: Error | undefined;
+  let stopReason: Error | undefined = begun.isCancelled === true ? jobCancelled() : undefined;
 
   function stop(reason: Error): void {
     stopReason ??= reason;

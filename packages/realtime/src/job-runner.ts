@@ -6,7 +6,7 @@ import { readEvent, writeFailure } from './job-events.js';
 import { createFeeds, type Feeds } from './job-feed.js';
 import { type Begun, type JobRun, startRun } from './job-run.js';
 import type { JobSettings } from './job-settings.js';
-import type { JobReading } from './job-store.js';
+import type { JobReading, JobRef } from './job-store.js';
 import { toldError } from './told-error.js';
 
 /** The jobs that this process runs, and those that it goes on with when other processes are lost. */
@@ -23,17 +23,17 @@ export interface Runner {
   close(budgetMs: number): Promise<void>;
 }
 
-/** Jobs that are looked at, at a time. */
+/** Jobs of one kind that are looked at, at a time. */
 const LOOKED_AT = 16;
 
 export function createRunner(settings: JobSettings): Runner {
-  const { store, leaseMs, kinds, attempts, maxRunning, log } = settings;
+  const { store, leaseMs, kinds, maxRunning, log } = settings;
   const running = new Map<string, JobRun>();
-  const outage = watchOutage({ feature: 'jobs', probe: () => store.due(1) });
+  const outage = watchOutage({ feature: 'jobs', probe: () => store.read(newName(), 0) });
   let isClosing = false;
 
   const isHere = (id: string): boolean => running.has(id);
-  const feeds = createFeeds({ read, isHere, abandoned: (id) => void takeOver(id) }, leaseMs);
+  const feeds = createFeeds({ read, isHere, abandoned: (job) => void takeOver(job) }, leaseMs);
   const unlisten = store.listen(feeds.offer, feeds.gap);
   const saverStore = {
     store,
@@ -77,24 +77,29 @@ export function createRunner(settings: JobSettings): Runner {
     return count;
   }
 
-  /** Goes on with a job that nobody holds any more. */
-  async function takeOver(id: string): Promise<void> {
-    if (isClosing || running.has(id) || working() >= maxRunning) return;
+  /** Goes on with a job that nobody holds any more, where it is known what to do. */
+  async function takeOver(job: JobRef): Promise<void> {
+    const { id, kind } = job;
+    const known = kinds.get(kind);
+    if (known === undefined || isClosing || running.has(id) || working() >= maxRunning) return;
     const holder = newName();
     try {
-      const taken = await store.take(id, holder, attempts, writeFailure(jobAbandoned(), id));
+      const taken = await store.take(job, holder, known.maxAttempts, writeFailure(jobAbandoned(), id));
       if (taken === undefined) return;
-      if (isClosing) return await store.release(id, holder);
-      const run = begin({ ...taken, holder });
-      if (taken.isCancelled) run.cancel();
+      if (isClosing) return await store.release(job, holder);
+      begin({ ...taken, holder });
     } catch {
       // Nobody can say now; it is looked at again.
     }
   }
 
   async function sweep(): Promise<void> {
+    await Promise.all(Array.from(kinds.keys(), sweepKind));
+  }
+
+  async function sweepKind(kind: string): Promise<void> {
     try {
-      await Promise.all((await store.due(LOOKED_AT)).map((id) => takeOver(id)));
+      await Promise.all((await store.due(kind, LOOKED_AT)).map((id) => takeOver({ id, kind })));
     } catch {
       // The next one comes soon.
     }
@@ -102,7 +107,7 @@ export function createRunner(settings: JobSettings): Runner {
 
   async function handOver(run: JobRun): Promise<void> {
     run.stop();
-    await store.release(run.job.id, run.holder);
+    await store.release(run.job, run.holder);
   }
 
   return {

@@ -97,7 +97,7 @@ export function createSaver(
 
   function send(upTo: number, endNow: JobState | undefined): Promise<Hold> {
     if (!isCreated) return store.put(job, holder, events.slice(0, upTo), endNow);
-    return store.append(job.id, holder, kept, events.slice(kept, upTo), endNow);
+    return store.append(job, holder, kept, events.slice(kept, upTo), endNow);
   }
 
   function heard(hold: Hold, upTo: number, endNow: JobState | undefined): void {

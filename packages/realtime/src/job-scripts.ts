@@ -55,22 +55,17 @@ return {'held', lease}
 `;
 
 /**
- * ARGV: holder, leaseMs, keepMs, channel, id, abandoned, and pairs of a kind and how often it may be begun.
+ * ARGV: holder, leaseMs, keepMs, channel, id, abandoned, and how often it may be begun.
  *
- * @returns `taken` with all there is to know; `leased` and until when; `unknown` kind; or `over`
+ * @returns `taken` with all there is to know; `leased` and until when; or `over`
  */
 export const TAKE: string = `${NOW}${KEEP}
 local job = redis.call('HMGET', KEYS[1], 'kind', 'state', 'lease', 'attempt', 'owner', 'input', 'trace', 'cancelled')
 if job[2] ~= 'running' then return {'over'} end
 if tonumber(job[3]) > now then return {'leased', job[3]} end
-local max
-for i = 7, #ARGV, 2 do
-  if ARGV[i] == job[1] then max = tonumber(ARGV[i + 1]) end
-end
-if not max then return {'unknown'} end
 keep(ARGV[3])
 local attempt = job[4] + 1
-if attempt > max then
+if attempt > tonumber(ARGV[7]) then
   local length = redis.call('RPUSH', KEYS[2], ARGV[6])
   redis.call('HSET', KEYS[1], 'state', 'failed', 'lease', 0, 'holder', ARGV[1])
   redis.call('PUBLISH', ARGV[4], ARGV[5] .. ' ' .. length .. '\\n' .. ARGV[6])
@@ -108,7 +103,17 @@ for _, event in ipairs(redis.call('LRANGE', KEYS[2], ARGV[1], -1)) do reply[#rep
 return reply
 `;
 
-/** Of the index of all jobs that run, those whose time is over. ARGV: how many. */
+/**
+ * Puts a job into the index of those of its kind that run, which is kept as long as its last job. ARGV: until when it is
+ * held, id, keepMs, and `NX` or `XX` where it is to be new, or not.
+ */
+export const INDEX = `
+if ARGV[4] then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1], ARGV[2])
+else redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+`;
+
+/** Of such an index, those whose time is over. ARGV: how many. */
 export const DUE: string = `${NOW}
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
 `;

@@ -9,7 +9,7 @@ import {
 } from '@signalbox/options';
 import { redisLink } from '@signalbox/redis';
 import type { JobKind, JobsOptions } from './job-options.js';
-import type { JobStore, KnownKinds } from './job-store.js';
+import type { JobStore } from './job-store.js';
 import { type RealtimeLog, stderrLog } from './log.js';
 import { memoryJobStore } from './memory-job-store.js';
 import { redisJobStore } from './redis-job-store.js';
@@ -17,8 +17,6 @@ import { redisJobStore } from './redis-job-store.js';
 /** {@link JobsOptions} with nothing left open. */
 export interface JobSettings {
   readonly kinds: ReadonlyMap<string, JobKind>;
-  /** As stores want them. */
-  readonly attempts: KnownKinds;
   readonly store: JobStore;
   readonly isShared: boolean;
   readonly ttlMs: number;
@@ -85,7 +83,6 @@ export function resolveJobOptions(options: AnyOptions): JobSettings {
 
   return {
     kinds,
-    attempts: new Map(Array.from(kinds, ([name, { maxAttempts }]) => [name, maxAttempts])),
     store:
       redis === undefined
         ? memoryJobStore({ leaseMs, ttlMs, maxJobs: Math.max(maxJobs, maxRunning) })

@@ -40,8 +40,8 @@ export interface JobReading {
   readonly leaseLeftMs: number;
 }
 
-/** Kinds of jobs that a process can run, with how often each may be begun. */
-export type KnownKinds = ReadonlyMap<string, number>;
+/** Which job is meant. A store finds those that run by their kind. */
+export type JobRef = Pick<NewJob, 'id' | 'kind'>;
 
 /**
  * Where jobs and their events are. An event is text that the store does not look into; its number is its place, from 1.
@@ -62,19 +62,20 @@ export interface JobStore {
    *
    * @param end the state, where the last event is the end
    */
-  append(id: string, holder: string, from: number, events: readonly string[], end?: JobState): Promise<Hold>;
+  append(job: JobRef, holder: string, from: number, events: readonly string[], end?: JobState): Promise<Hold>;
   /**
-   * Takes over a job that nobody holds any more. One that was begun too often ends with the event `abandoned` instead.
+   * Takes over a job that nobody holds any more. One that was begun `maxAttempts` times already ends with the event
+   * `abandoned` instead.
    */
-  take(id: string, holder: string, kinds: KnownKinds, abandoned: string): Promise<TakenJob | undefined>;
+  take(job: JobRef, holder: string, maxAttempts: number, abandoned: string): Promise<TakenJob | undefined>;
   /** Lets go of a job, so that somebody else goes on with it at once. That does not count as an attempt. */
-  release(id: string, holder: string): Promise<void>;
+  release(job: JobRef, holder: string): Promise<void>;
   /** Wants a job to stop. Whether there is one that runs. */
   cancel(id: string): Promise<boolean>;
   /** @param after the events behind that number; the last ones where it is negative */
   read(id: string, after: number): Promise<JobReading | undefined>;
-  /** Some of the jobs that run and that nobody holds. */
-  due(limit: number): Promise<readonly string[]>;
+  /** Some of the jobs of a kind that run and that nobody holds: their ids. */
+  due(kind: string, limit: number): Promise<readonly string[]>;
   /** Hears events as they are added, with the number of the first, in all processes. None where a job was let go. */
   listen(hear: (id: string, first: number, events: readonly string[]) => void, onGap: () => void): () => void;
 }

@@ -1,5 +1,5 @@
 import { ServiceUnavailableError } from '@signalbox/errors';
-import type { JobState, JobStore, KnownKinds, NewJob } from './job-store.js';
+import type { JobState, JobStore, NewJob } from './job-store.js';
 
 export interface MemoryJobStoreOptions {
   readonly leaseMs: number;
@@ -83,7 +83,7 @@ export function memoryJobStore(options: MemoryJobStoreOptions): JobStore {
       return entry.isCancelled ? 'cancelled' : 'held';
     },
 
-    async append(id, holder, from, events, end) {
+    async append({ id }, holder, from, events, end) {
       const entry = find(id);
       if (entry === undefined) return 'missing';
       if (entry.holder !== holder) return 'lost';
@@ -92,11 +92,9 @@ export function memoryJobStore(options: MemoryJobStoreOptions): JobStore {
       return entry.isCancelled ? 'cancelled' : 'held';
     },
 
-    async take(id, holder, kinds: KnownKinds, abandoned) {
+    async take({ id }, holder, maxAttempts, abandoned) {
       const entry = find(id);
       if (entry === undefined || entry.state !== 'running' || entry.leaseUntil > now()) return undefined;
-      const maxAttempts = kinds.get(entry.job.kind);
-      if (maxAttempts === undefined) return undefined;
       entry.holder = holder;
       if (entry.attempt >= maxAttempts) {
         add(entry, entry.events.length, [abandoned], 'failed');
@@ -108,7 +106,7 @@ export function memoryJobStore(options: MemoryJobStoreOptions): JobStore {
       return { job, attempt, isCancelled, events: [...events] };
     },
 
-    async release(id, holder) {
+    async release({ id }, holder) {
       const entry = find(id);
       if (entry?.holder !== holder || entry.state !== 'running') return;
       entry.holder = '';
@@ -138,10 +136,11 @@ export function memoryJobStore(options: MemoryJobStoreOptions): JobStore {
       };
     },
 
-    async due(limit) {
+    async due(kind, limit) {
       const found: string[] = [];
-      for (const [id, { state, leaseUntil }] of entries) {
-        if (state === 'running' && leaseUntil <= now() && found.push(id) >= limit) break;
+      for (const [id, { job, state, leaseUntil }] of entries) {
+        const isDue = job.kind === kind && state === 'running' && leaseUntil <= now();
+        if (isDue && found.push(id) >= limit) break;
       }
       return found;
     },

@@ -1,6 +1,6 @@
 import type { RedisLink, RedisReply } from '@signalbox/redis';
-import { CANCEL, DUE, READ, RELEASE, TAKE, WRITE } from './job-scripts.js';
-import type { Hold, JobReading, JobState, JobStore, NewJob, TakenJob } from './job-store.js';
+import { CANCEL, DUE, INDEX, READ, RELEASE, TAKE, WRITE } from './job-scripts.js';
+import type { Hold, JobReading, JobRef, JobState, JobStore, TakenJob } from './job-store.js';
 
 export interface RedisJobStoreOptions {
   readonly link: RedisLink;
@@ -14,59 +14,61 @@ export interface RedisJobStoreOptions {
 export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOptions): JobStore {
   const keepMs = ttlMs + leaseMs;
   const channel = `${prefix}events`;
-  const running = `${prefix}running`;
   const write = link.script('job-write', WRITE, { decode: texts });
   const take = link.script('job-take', TAKE, { decode: texts });
   const release = link.script('job-release', RELEASE);
   const cancel = link.script('job-cancel', CANCEL);
   const read = link.script('job-read', READ, { decode: texts });
   const due = link.script('job-due', DUE, { decode: texts });
+  const putIndex = link.script('job-index', INDEX);
 
   const keysOf = (id: string): readonly string[] => [`${prefix}{${id}}`, `${prefix}{${id}}:events`];
+  /** By kind: nobody is to look at jobs, again and again, that only others can do. */
+  const indexOf = (kind: string): string => `${prefix}running:${kind}`;
 
   /**
    * Where it stands among those that run. The index is only a hint of which jobs to look at; a wrong one costs a look.
    */
-  async function index(id: string, leaseUntil: number): Promise<void> {
+  async function index({ id, kind }: JobRef, leaseUntil: number): Promise<void> {
     try {
-      if (leaseUntil === 0) await link.command('zrem', running, id);
-      else await link.command('zadd', running, leaseUntil, id);
+      if (leaseUntil === 0) await link.command('zrem', indexOf(kind), id);
+      else await putIndex([indexOf(kind)], [leaseUntil, id, keepMs]);
     } catch {
       // The next write says it again, and who looks at a job that has ended takes it out.
     }
   }
 
+  /** @param made what it is made of, where it is not there yet */
   async function add(
-    job: NewJob,
+    job: JobRef,
+    made: readonly string[],
     holder: string,
     from: number,
     events: readonly string[],
-    end: JobState | undefined,
+    end: JobState = 'running',
   ): Promise<Hold> {
-    const { id, kind, owner, input, traceparent } = job;
-    const args = [holder, from, end ?? '', leaseMs, keepMs, channel, id];
-    args.push(kind, owner ?? '', input, traceparent, ...events);
-    const [hold = 'missing', lease = '0'] = await write(keysOf(id), args);
-    if (hold === 'held' || hold === 'cancelled') void index(id, Number(lease));
+    const args = [holder, from, end === 'running' ? '' : end, leaseMs, keepMs, channel, job.id];
+    args.push(...made, ...events);
+    const [hold = 'missing', lease = '0'] = await write(keysOf(job.id), args);
+    if (hold === 'held' || hold === 'cancelled') void index(job, Number(lease));
     return hold as Hold;
   }
 
   return {
     async put(job, holder, events, end) {
       // Before the job itself: one that nobody can find would never be taken over.
-      const indexed = link.command('zadd', running, 'NX', Date.now() + leaseMs, job.id);
-      const [hold] = await Promise.all([add(job, holder, 0, events, end), indexed]);
+      const { id, kind, owner, input, traceparent } = job;
+      const indexed = putIndex([indexOf(kind)], [Date.now() + leaseMs, id, keepMs, 'NX']);
+      const made = [kind, owner ?? '', input, traceparent];
+      const [hold] = await Promise.all([add(job, made, holder, 0, events, end), indexed]);
       return hold;
     },
 
-    append(id, holder, from, events, end) {
-      const known = { id, kind: '', owner: null, input: '', traceparent: '' };
-      return add(known, holder, from, events, end);
-    },
+    append: (job, holder, from, events, end) => add(job, ['', '', '', ''], holder, from, events, end),
 
-    async take(id, holder, kinds, abandoned): Promise<TakenJob | undefined> {
-      const pairs = [...kinds].flat();
-      const args = [holder, leaseMs, keepMs, channel, id, abandoned, ...pairs];
+    async take(ref, holder, maxAttempts, abandoned): Promise<TakenJob | undefined> {
+      const { id } = ref;
+      const args = [holder, leaseMs, keepMs, channel, id, abandoned, maxAttempts];
       const [
         outcome,
         lease,
@@ -78,10 +80,7 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
         traceparent = '',
         ...events
       ] = await take(keysOf(id), args);
-      if (outcome === 'over') void index(id, 0);
-      // Behind the others: it must not be all that anybody ever looks at.
-      if (outcome === 'unknown') void index(id, Date.now() + leaseMs);
-      if (outcome === 'leased' || outcome === 'taken') void index(id, Number(lease));
+      void index(ref, outcome === 'over' ? 0 : Number(lease));
       if (outcome !== 'taken') return undefined;
       return {
         job: { id, kind, owner: owner === '' ? null : (owner ?? null), input, traceparent },
@@ -91,10 +90,10 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
       };
     },
 
-    async release(id, holder) {
+    async release({ id, kind }, holder) {
       const isReleased = (await release(keysOf(id), [holder, channel, id])) === 1;
       // Found by whoever looks next.
-      if (isReleased) await link.command('zadd', running, 'XX', 1, id);
+      if (isReleased) await putIndex([indexOf(kind)], [1, id, keepMs, 'XX']);
     },
 
     cancel: async (id) => (await cancel(keysOf(id), [])) === 1,
@@ -112,7 +111,7 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
       };
     },
 
-    due: (limit) => due([running], [limit]),
+    due: (kind, limit) => due([indexOf(kind)], [limit]),
 
     listen(hear, onGap) {
       const onMessage = (message: string): void => {

@@ -189,7 +189,7 @@ describe('a feed', () => {
           const reading = await source.read(id, after);
           return isGone || reading === undefined ? undefined : { ...reading, leaseLeftMs };
         },
-        abandoned: (id) => void abandoned.push(id),
+        abandoned: ({ id }) => void abandoned.push(id),
         isHere: () => false,
       },
       100,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
-import type { JobStore, NewJob } from '../src/job-store.js';
+import type { JobRef, JobStore, NewJob } from '../src/job-store.js';
 
 /** How long the stores under test let a holder be silent. */
 export const LEASE_MS = 300;
@@ -22,8 +22,7 @@ function newJob(fields: Partial<NewJob> = {}): NewJob {
   return { id, kind: 'search', owner: 'ada', input: '{"q":"ü\\n"}', traceparent: '', ...fields };
 }
 
-const KINDS = new Map([['search', 3]]);
-const take = (store: JobStore, id: string, holder: string) => store.take(id, holder, KINDS, 'abandoned');
+const take = (store: JobStore, job: JobRef, holder: string) => store.take(job, holder, 3, 'abandoned');
 
 /** The checks that every store of jobs passes. */
 export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>): void {
@@ -32,7 +31,7 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       const { store, other } = await open();
       const job = newJob();
       expect(await store.put(job, 'h1', ['a', 'b'])).toBe('held');
-      expect(await store.append(job.id, 'h1', 2, ['c'])).toBe('held');
+      expect(await store.append(job, 'h1', 2, ['c'])).toBe('held');
       const reading = await other.read(job.id, 0);
       expect(reading).toMatchObject({ kind: 'search', owner: 'ada', state: 'running', length: 3 });
       expect(reading?.events).toEqual(['a', 'b', 'c']);
@@ -42,7 +41,7 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       expect((await other.read(job.id, 9))?.events).toEqual([]);
       expect((await other.read(job.id, -1))?.events).toEqual(['c']);
       expect(await other.read('nowhere', 0)).toBeUndefined();
-      expect(await store.append('nowhere', 'h1', 0, ['a'])).toBe('missing');
+      expect(await store.append({ id: 'nowhere', kind: 'search' }, 'h1', 0, ['a'])).toBe('missing');
     });
 
     it.concurrent('of nobody has no owner', async () => {
@@ -56,14 +55,14 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       const { store, other, pass } = await open();
       const job = newJob();
       await store.put(job, 'h1', ['a']);
-      expect(await store.append(job.id, 'h1', 1, ['end'], 'complete')).toBe('held');
+      expect(await store.append(job, 'h1', 1, ['end'], 'complete')).toBe('held');
       // The answer got lost, and it is said again.
-      expect(await store.append(job.id, 'h1', 1, ['end'], 'complete')).toBe('held');
-      expect(await store.append(job.id, 'h1', 2, ['more'])).toBe('held');
+      expect(await store.append(job, 'h1', 1, ['end'], 'complete')).toBe('held');
+      expect(await store.append(job, 'h1', 2, ['more'])).toBe('held');
       expect(await other.read(job.id, 0)).toMatchObject({ state: 'complete', events: ['a', 'end'] });
       await pass(LEASE_MS * 2);
-      expect(await take(other, job.id, 'h2')).toBeUndefined();
-      expect(await other.due(100)).not.toContain(job.id);
+      expect(await take(other, job, 'h2')).toBeUndefined();
+      expect(await other.due('search', 100)).not.toContain(job.id);
       expect(await other.cancel(job.id)).toBe(false);
     });
 
@@ -72,11 +71,11 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       const job = newJob();
       await store.put(job, 'h1', ['a', 'b']);
       expect(await store.put(job, 'h1', ['a', 'b', 'c'])).toBe('held');
-      expect(await store.append(job.id, 'h1', 1, ['b', 'c', 'd'])).toBe('held');
-      expect(await store.append(job.id, 'h1', 4, [])).toBe('held');
+      expect(await store.append(job, 'h1', 1, ['b', 'c', 'd'])).toBe('held');
+      expect(await store.append(job, 'h1', 4, [])).toBe('held');
       expect((await store.read(job.id, 0))?.events).toEqual(['a', 'b', 'c', 'd']);
       // The store has less than was written.
-      expect(await store.append(job.id, 'h1', 9, ['z'])).toBe('missing');
+      expect(await store.append(job, 'h1', 9, ['z'])).toBe('missing');
     });
 
     it.concurrent('is heard of by all processes, with the numbers of its events', async () => {
@@ -93,9 +92,9 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       });
       heard.length = 0;
       await store.put(job, 'h1', ['a']);
-      await store.append(job.id, 'h1', 1, ['b', 'c']);
-      await store.append(job.id, 'h1', 3, []);
-      await store.append(job.id, 'h1', 2, ['c', 'd'], 'complete');
+      await store.append(job, 'h1', 1, ['b', 'c']);
+      await store.append(job, 'h1', 3, []);
+      await store.append(job, 'h1', 2, ['c', 'd'], 'complete');
       const own = (): unknown[] => heard.filter((entry) => Array.isArray(entry) && entry[0] === job.id);
       await eventually(() => own().length === 3);
       expect(own()).toEqual([
@@ -114,20 +113,20 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       await store.put(job, 'h1', ['a']);
       for (let round = 0; round < 3; round += 1) {
         await pass(LEASE_MS / 2);
-        expect(await store.append(job.id, 'h1', 1, [])).toBe('held');
-        expect(await take(other, job.id, 'h2')).toBeUndefined();
+        expect(await store.append(job, 'h1', 1, [])).toBe('held');
+        expect(await take(other, job, 'h2')).toBeUndefined();
       }
       await pass(LEASE_MS + 50);
-      expect(await other.due(100)).toContain(job.id);
-      expect(await take(other, job.id, 'h2')).toEqual({ job, attempt: 2, isCancelled: false, events: ['a'] });
-      expect(await other.due(100)).not.toContain(job.id);
+      expect(await other.due('search', 100)).toContain(job.id);
+      expect(await take(other, job, 'h2')).toEqual({ job, attempt: 2, isCancelled: false, events: ['a'] });
+      expect(await other.due('search', 100)).not.toContain(job.id);
 
       // The first comes back: it was only asleep.
-      expect(await store.append(job.id, 'h1', 1, ['late'])).toBe('lost');
-      expect(await store.append(job.id, 'h1', 1, ['late'], 'complete')).toBe('lost');
+      expect(await store.append(job, 'h1', 1, ['late'])).toBe('lost');
+      expect(await store.append(job, 'h1', 1, ['late'], 'complete')).toBe('lost');
       expect(await store.put(job, 'h1', ['a', 'late'])).toBe('lost');
-      await store.release(job.id, 'h1');
-      expect(await other.append(job.id, 'h2', 1, ['b'])).toBe('held');
+      await store.release(job, 'h1');
+      expect(await other.append(job, 'h2', 1, ['b'])).toBe('held');
       expect((await store.read(job.id, 0))?.events).toEqual(['a', 'b']);
     });
 
@@ -136,8 +135,8 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       const job = newJob();
       await store.put(job, 'h1', ['a']);
       await pass(LEASE_MS * 2);
-      expect(await store.append(job.id, 'h1', 1, ['b'])).toBe('held');
-      expect(await take(store, job.id, 'h2')).toBeUndefined();
+      expect(await store.append(job, 'h1', 1, ['b'])).toBe('held');
+      expect(await take(store, job, 'h2')).toBeUndefined();
     });
 
     it.concurrent('can be let go, which is no failed attempt', async () => {
@@ -145,23 +144,24 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       const job = newJob();
       await store.put(job, 'h1', ['a']);
       for (let round = 0; round < 5; round += 1) {
-        await store.release(job.id, round === 0 ? 'h1' : `h${round + 1}`);
-        await eventually(async () => (await other.due(100)).includes(job.id));
-        expect((await take(other, job.id, `h${round + 2}`))?.attempt).toBe(1);
+        await store.release(job, round === 0 ? 'h1' : `h${round + 1}`);
+        await eventually(async () => (await other.due('search', 100)).includes(job.id));
+        expect((await take(other, job, `h${round + 2}`))?.attempt).toBe(1);
       }
-      await store.release(job.id, 'h1');
-      expect(await other.due(100)).not.toContain(job.id);
+      await store.release(job, 'h1');
+      expect(await other.due('search', 100)).not.toContain(job.id);
     });
 
-    it.concurrent('is for those who know the kind', async () => {
-      const { store, pass } = await open();
-      const job = newJob({ kind: 'new-kind' });
-      await store.put(job, 'h1', ['a']);
+    it.concurrent('is found by its kind', async () => {
+      const { store, other, pass } = await open();
+      const [known, unknown] = [newJob(), newJob({ kind: 'new-kind' })];
+      await store.put(known, 'h1', ['a']);
+      await store.put(unknown, 'h1', ['a']);
       await pass(LEASE_MS + 50);
-      expect(await take(store, job.id, 'h2')).toBeUndefined();
-      expect(await store.take(job.id, 'h2', new Map([['new-kind', 2]]), 'abandoned')).toMatchObject({
-        attempt: 2,
-      });
+      expect(await other.due('search', 100)).toEqual([known.id]);
+      expect(await other.due('new-kind', 100)).toEqual([unknown.id]);
+      expect(await other.due('no-kind', 100)).toEqual([]);
+      expect(await take(other, unknown, 'h2')).toMatchObject({ attempt: 2 });
     });
 
     it.concurrent('ends after too many attempts, and says so', async () => {
@@ -170,12 +170,12 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       await store.put(job, 'h1', ['a']);
       for (const attempt of [2, 3]) {
         await pass(LEASE_MS + 50);
-        expect(await take(store, job.id, `h${attempt}`)).toMatchObject({ attempt });
+        expect(await take(store, job, `h${attempt}`)).toMatchObject({ attempt });
       }
       await pass(LEASE_MS + 50);
-      expect(await take(store, job.id, 'h4')).toBeUndefined();
+      expect(await take(store, job, 'h4')).toBeUndefined();
       expect(await store.read(job.id, 0)).toMatchObject({ state: 'failed', events: ['a', 'abandoned'] });
-      expect(await store.append(job.id, 'h3', 1, ['late'])).toBe('lost');
+      expect(await store.append(job, 'h3', 1, ['late'])).toBe('lost');
     });
 
     it.concurrent('ends early where somebody wants it to', async () => {
@@ -183,9 +183,9 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       const job = newJob();
       await store.put(job, 'h1', ['a']);
       expect(await other.cancel(job.id)).toBe(true);
-      expect(await store.append(job.id, 'h1', 1, [])).toBe('cancelled');
+      expect(await store.append(job, 'h1', 1, [])).toBe('cancelled');
       await pass(LEASE_MS + 50);
-      expect(await take(other, job.id, 'h2')).toMatchObject({ isCancelled: true });
+      expect(await take(other, job, 'h2')).toMatchObject({ isCancelled: true });
       expect(await other.cancel('nowhere')).toBe(false);
     });
 
@@ -196,7 +196,7 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
         await store.put(job, 'h1', ['a']);
         await pass(LEASE_MS + 50);
         const takers = Array.from({ length: 20 }, (_, index) =>
-          take(index % 2 ? store : other, job.id, `t${index}`),
+          take(index % 2 ? store : other, job, `t${index}`),
         );
         expect((await Promise.all(takers)).filter((taken) => taken !== undefined)).toHaveLength(1);
       }
@@ -227,16 +227,16 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
             const fresh = Array.from({ length: many }, () => `${name}#${(sequence += 1)}`);
             const from = log.length;
             log.push(...fresh);
-            pending.push(at.append(job.id, name, from, fresh));
+            pending.push(at.append(job, name, from, fresh));
           } else if (does === 'repeat' && log !== undefined) {
             const from = Math.floor(log.length / 2);
-            pending.push(at.append(job.id, name, from, log.slice(from)));
+            pending.push(at.append(job, name, from, log.slice(from)));
           } else if (does === 'release' && name !== '') {
-            pending.push(at.release(job.id, name));
+            pending.push(at.release(job, name));
           } else if (does === 'take') {
             await Promise.all(pending.splice(0));
             const holder = `w${who}.${(sequence += 1)}`;
-            const taken = await at.take(job.id, holder, new Map([['search', 1_000]]), 'abandoned');
+            const taken = await at.take(job, holder, 1_000, 'abandoned');
             if (taken !== undefined) {
               names[who] = holder;
               believed.set(holder, [...taken.events]);

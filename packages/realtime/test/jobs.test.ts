@@ -308,6 +308,36 @@ describe('jobs that are shared', () => {
     expect(events[3]?.data).toEqual({ by: 'the second' });
   });
 
+  it('that were cancelled while nobody had them are not begun again', async () => {
+    const first = puppet();
+    const second = puppet();
+    const one = await openShared({ kinds: first.kinds });
+    const other = await openShared({ kinds: { another: () => ({}) } });
+    const { id } = await one.start('puppet', {}, { owner: 'ada' });
+    const events = await follow(other, id, 'ada');
+    await one.close({ budgetMs: 0 });
+    await other.cancel(id, 'ada');
+    await openShared({ kinds: second.kinds });
+    await eventually(() => events.at(-1)?.type === 'failed', 3_000);
+    expect(events.at(-1)?.data).toMatchObject({ error: { type: 'job_cancelled' } });
+    expect(second.contexts).toEqual([]);
+  });
+
+  it('are gone on with where they are known, though many follow and look where they are not', async () => {
+    const first = puppet();
+    const second = puppet();
+    const one = await openShared({ kinds: first.kinds });
+    const { id } = await one.start('puppet', {}, { owner: 'ada' });
+    const others = await Promise.all(
+      Array.from({ length: 6 }, () => openShared({ kinds: { another: () => ({}) } })),
+    );
+    for (const other of others) await follow(other, id, 'ada');
+    await one.close({ budgetMs: 0 });
+    await openShared({ kinds: second.kinds });
+    // It looks every 200 ms.
+    await eventually(() => second.contexts.length === 1, 2_000);
+  });
+
   it('are handed over, unless told otherwise, within the 5 s that a server that stops has for them', async () => {
     const { kinds, contexts } = puppet();
     const [one, two] = [await openShared({ kinds }), await openShared({ kinds })];

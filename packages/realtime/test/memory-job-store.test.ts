@@ -18,7 +18,7 @@ describe('the store of jobs in memory', () => {
     await store.put(job('c'), 'h', ['1']);
     expect(await store.read('a', 0)).toBeUndefined();
     await expect(store.put(job('d'), 'h', ['1'])).rejects.toMatchObject({ code: 'too_many_jobs' });
-    await store.append('b', 'h', 1, ['2'], 'failed');
+    await store.append(job('b'), 'h', 1, ['2'], 'failed');
     await store.put(job('d'), 'h', ['1']);
     expect(await store.read('b', 0)).toBeUndefined();
     expect(await store.read('c', 0)).toBeDefined();
