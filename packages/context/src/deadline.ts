@@ -21,7 +21,7 @@ const MAX_MS = 2 ** 31 - 1;
 
 /**
  * Gives what comes after it a time to answer in. Of several deadlines on a request's way the earliest
- * holds.
+ * holds, for the whole answer and for its headers.
  *
  * `req.deadline` tells when the time is up, `req.signal` is aborted then, and the request goes to the
  * error handler as a {@link DeadlineExceededError}, status 504, naming `facts(req).phase`. Where
@@ -57,16 +57,11 @@ export function deadline(ms: number, options: DeadlineOptions = {}): RequestHand
     }
     const scope = scopeOf(req);
     const at = performance.now() + ms;
-    if (scope.dueAt === undefined) {
-      onceOver(req, res, stopTimer);
-    } else if (scope.dueAt <= at) {
-      next();
-      return;
+    if (!scope.isDueBefore(at, until)) {
+      if (scope.end === undefined && scope.headers === undefined) onceOver(req, res, stopTimers);
+      clearTimeout(scope[until]?.timer);
+      scope[until] = { at, timer: setTimeout(expire, ms, scope, ms, until).unref() };
     }
-    clearTimeout(scope.timer);
-    scope.dueAt = at;
-    scope.dueUntil = until;
-    scope.timer = setTimeout(expire, ms, scope, ms, until).unref();
     next();
   };
 }
@@ -113,14 +108,16 @@ const dropLateErrors: ErrorRequestHandler = (error, req, res, next) => {
   if (expired === undefined || isDeadline || !res.headersSent) next(error);
 };
 
-function stopTimer(this: ServerResponse): void {
-  clearTimeout(knownScopeOf(this.req as Request)?.timer);
+function stopTimers(this: ServerResponse): void {
+  const { end, headers } = knownScopeOf(this.req as Request) ?? {};
+  clearTimeout(end?.timer);
+  clearTimeout(headers?.timer);
 }
 
 function expire(scope: HttpScope, ms: number, until: 'end' | 'headers'): void {
   const { req } = scope;
   const { res } = req;
-  if (res === undefined || res.writableEnded || res.destroyed) return;
+  if (res === undefined || res.writableEnded || res.destroyed || scope.expired !== undefined) return;
   if (until === 'headers' && res.headersSent) return;
 
   const error = new DeadlineExceededError(ms, scope.facts.phase);

@@ -67,17 +67,22 @@ export function knownScopeOf(req: ScopedRequest): HttpScope | undefined {
   return req[SCOPE];
 }
 
+/** A time by which something has to be done. */
+interface Due {
+  readonly at: number;
+  /** Fires then. */
+  readonly timer: NodeJS.Timeout;
+}
+
 /** Everything that is kept for one HTTP request. What costs is made when it is asked for. */
 export class HttpScope implements RequestScope {
   readonly req: Request;
   /** Whether `requestContext()` runs the request in this scope. */
   entered = false;
-  /** The earliest of the deadlines on its way. */
-  dueAt: number | undefined = undefined;
-  /** What has to be done by then. */
-  dueUntil: 'end' | 'headers' = 'end';
-  /** Fires at the deadline. */
-  timer: NodeJS.Timeout | undefined = undefined;
+  /** The earliest of the deadlines on its way for the whole answer. */
+  end: Due | undefined = undefined;
+  /** The earliest one for its headers. */
+  headers: Due | undefined = undefined;
   /** Set once the deadline answers in the handler's place. */
   expired: DeadlineExceededError | undefined = undefined;
   log: unknown = undefined;
@@ -102,7 +107,18 @@ export class HttpScope implements RequestScope {
 
   /** A stream may last whose headers were sent in time, and so may the calls that are made for it. */
   get deadline(): number | undefined {
-    return this.dueUntil === 'headers' && this.req.res?.headersSent === true ? undefined : this.dueAt;
+    const { end, headers } = this;
+    const isHeaders = headers !== undefined && headers.at < (end?.at ?? Infinity);
+    return isHeaders && this.req.res?.headersSent !== true ? headers.at : end?.at;
+  }
+
+  /** Whether it has to be done by then, or earlier, already: what holds for the whole holds for the headers. */
+  isDueBefore(at: number, until: 'end' | 'headers'): boolean {
+    const { end, headers } = this;
+    return (
+      (end !== undefined && end.at <= at) ||
+      (until === 'headers' && headers !== undefined && headers.at <= at)
+    );
   }
 
   get trace(): Trace {

@@ -269,6 +269,30 @@ describe('deadline', () => {
     expect((await assertNeverHangs(await listen(made))).status).toBe(504);
   });
 
+  it.for(['before', 'after'] as const)(
+    'ends a stream with the whole in time, where its headers have a deadline set %s',
+    async (order) => {
+      const limits = [deadline(20, { until: 'headers' }), deadline(60)];
+      const events = new EventEmitter();
+      const made = express()
+        .set('env', 'test')
+        .use(requestContext(), order === 'before' ? limits : limits.toReversed());
+      made.get('/', (req, res) => {
+        const before = remainingMs();
+        res.write('begun');
+        const left = remainingMs();
+        req.signal.addEventListener('abort', () => events.emit('aborted', before, left));
+      });
+      const aborted = once(events, 'aborted');
+      await expect((await fetch(await listen(made))).text()).rejects.toThrow();
+      const [before, left] = await aborted;
+
+      expect(before).toBeLessThanOrEqual(20);
+      expect(left).toBeGreaterThan(20);
+      expect(left).toBeLessThanOrEqual(60);
+    },
+  );
+
   it('leaves a slow reader alone whose answer is complete', async () => {
     const size = 20 * 2 ** 20;
     const events = new EventEmitter();
