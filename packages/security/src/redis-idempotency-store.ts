@@ -49,7 +49,6 @@ export function redisIdempotencyStore(
 
   const link = redisLink(source);
   const begin = link.script('idempotency-begin', BEGIN);
-  const finish = link.script('idempotency-finish', FINISH);
   const release = link.script('idempotency-release', RELEASE);
 
   return {
@@ -58,7 +57,9 @@ export function redisIdempotencyStore(
       return begunOf(await begin([prefix + id], [fingerprint, holder, lockSeconds * 1_000]));
     },
     async finish(id, holder, answer, ttlSeconds) {
-      return Number(await finish([prefix + id], [holder, answer, ttlSeconds * 1_000])) === 1;
+      // With its text: were it refused at first, as one that Redis does not know yet, a repetition could come in between.
+      const args = [prefix + id, holder, answer, ttlSeconds * 1_000];
+      return Number(await link.command('eval', FINISH, 1, ...args)) === 1;
     },
     async release(id, holder) {
       await release([prefix + id], [holder]);
