@@ -2,7 +2,16 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { listen } from '@signalbox/testing';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, type TestContext } from 'vitest';
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  onTestFinished,
+  type TestContext,
+} from 'vitest';
 import { guestOf } from '../support/identity.js';
 import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
 import { freePort } from '../support/ports.js';
@@ -54,7 +63,6 @@ const faults: Record<string, RequestListener> = {
   'answers another JSON': (_req, res) =>
     res.writeHead(200, { 'Content-Type': 'application/json' }).end('[1]'),
   'refuses JSON with 403': (_req, res) => res.writeHead(403).end(),
-  'limits with 429 for an hour': (_req, res) => res.writeHead(429, { 'Retry-After': '3600' }).end(),
   'answers 50 MB': (_req, res) => {
     res.writeHead(200, { 'Content-Type': 'application/json' });
     let left = 50;
@@ -77,11 +85,17 @@ const faults: Record<string, RequestListener> = {
   },
 };
 
-/** What they are waited for with. */
-const silences: Record<string, RequestListener> = {
-  'never answers': () => undefined,
-  'never ends its answer': (_req, res) =>
-    void res.writeHead(200, { 'Content-Type': 'application/json' }).write('{'),
+/** Those that are waited for, or not asked again for long. */
+const long: Record<string, readonly [outcome: string, RequestListener]> = {
+  'never answers': ['timeout', () => undefined],
+  'never ends its answer': [
+    'timeout',
+    (_req, res) => void res.writeHead(200, { 'Content-Type': 'application/json' }).write('{'),
+  ],
+  'limits with 429 for an hour': [
+    'error',
+    (_req, res) => void res.writeHead(429, { 'Retry-After': '3600' }).end(),
+  ],
 };
 
 describe('an instance that fails', () => {
@@ -98,16 +112,38 @@ describe('an instance that fails', () => {
     return orchestrator;
   }
 
-  async function isMadeUpFor(fault: RequestListener, context: TestContext): Promise<void> {
-    const backup = createServer(good);
-    const first = await listen(createServer(fault), context);
-    const { url, program } = await inFrontOf(context, first, await listen(backup, context));
+  /** Two instances, and the orchestrator in front of them. */
+  interface Pair {
+    orchestrator: RunningOrchestrator;
+    readonly answerWith: (first: RequestListener, second: RequestListener) => void;
+  }
+
+  async function openPair(context: Pick<TestContext, 'onTestFinished'>): Promise<Pair> {
+    const servers = [createServer(good), createServer(good)] as const;
+    const urls = await Promise.all(servers.map((server) => listen(server, context)));
+    return {
+      orchestrator: await inFrontOf(context, ...urls),
+      answerWith(...listeners) {
+        servers.forEach((server, index) => {
+          server.removeAllListeners('request').on('request', listeners[index] ?? good);
+        });
+      },
+    };
+  }
+
+  async function isMadeUpFor(
+    fault: RequestListener,
+    outcome: string,
+    { orchestrator, answerWith }: Pair,
+  ): Promise<void> {
+    const { url, program } = orchestrator;
+    answerWith(fault, good);
     const next = await searched(url);
     expect(next).toMatchObject({ status: 200, meta: { source: 'searxng-2', degraded: true } });
     expect(next.titles).toContain('Good 0');
-    expect(next.meta.attempts[0]).toMatchObject({ source: 'searxng-1' });
+    expect(next.meta.attempts[0]).toMatchObject({ source: 'searxng-1', outcome });
 
-    backup.off('request', good).on('request', fault);
+    answerWith(fault, fault);
     expect(await searched(url)).toMatchObject({
       status: 200,
       meta: { source: 'embedded', degraded: true },
@@ -117,15 +153,36 @@ describe('an instance that fails', () => {
     expect(program.output()).not.toMatch(/unhandled|uncaught/i);
   }
 
-  it.for(Object.entries(faults))(
-    '%s: the next one is asked, then the engine in the process',
-    { timeout: 40_000 },
-    ([, fault], context) => isMadeUpFor(fault, context),
+  // A few to each orchestrator: it asks another one for so many of its searches only.
+  const few = Array.from({ length: Math.ceil(Object.keys(faults).length / 3) }, (_, index) =>
+    Object.entries(faults).slice(index * 3, index * 3 + 3),
   );
-  it.concurrent.for(Object.entries(silences))(
+  describe.for(few)('now and then', (some) => {
+    let pair: Pair;
+    const ends: (() => unknown)[] = [];
+    beforeAll(async () => {
+      pair = await openPair({ onTestFinished: (end) => void ends.push(end as () => unknown) });
+    });
+    afterAll(async () => {
+      for (const end of ends.toReversed()) await end();
+    });
+    // Well enough in between that it is asked again, however many faults it has had.
+    beforeEach(async () => {
+      pair.answerWith(good, good);
+      for (let count = 0; count < 10; count += 1) {
+        expect((await searched(pair.orchestrator.url, 'well')).meta.source).toBe('searxng-1');
+      }
+    });
+
+    it.for(some)('%s: the next one is asked, then the engine in the process', ([, fault]) =>
+      isMadeUpFor(fault, 'error', pair),
+    );
+  });
+
+  it.concurrent.for(Object.entries(long))(
     '%s: the next one is asked, then the engine in the process',
     { timeout: 40_000 },
-    ([, fault], context) => isMadeUpFor(fault, context),
+    async ([, [outcome, fault]], context) => isMadeUpFor(fault, outcome, await openPair(context)),
   );
 
   it('leaves a clear problem where there is nothing to fall back on', async () => {
