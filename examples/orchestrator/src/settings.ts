@@ -23,6 +23,7 @@ import { cors, trustProxy } from '@signalbox/security';
 import { isManaged } from '@signalbox/server';
 import { z } from 'zod';
 import { weaknessOf } from './accounts/weakness.js';
+import { Email } from './modules/auth/fields.js';
 
 function isWebAddress(address: string): boolean {
   return /^https?:\/\//.test(address) && URL.canParse(address);
@@ -111,7 +112,9 @@ export const SETTINGS = z
       .default(['127.0.0.0/8', '::1'])
       .describe('Who may read /health/detailed, /metrics and /admin'),
     ADMIN_EMAIL: text()
-      .transform((email) => email.toLowerCase())
+      // Anything else nobody could sign in with.
+      .transform((email) => email.trim().toLowerCase())
+      .refine((email) => Email.safeParse(email).success, 'must be an e-mail address, as at the sign-in')
       .optional()
       .describe('Address of the admin account, which is made at the start if there is none'),
     ADMIN_PASSWORD: secret({ minBytes: 12 })

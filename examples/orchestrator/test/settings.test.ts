@@ -1,0 +1,34 @@
+import { config, ConfigError, type Config } from '@signalbox/config';
+import { describe, expect, it } from 'vitest';
+import { SETTINGS } from '../src/settings.js';
+
+function settingsOf(env: Record<string, string>): Config<typeof SETTINGS> {
+  return config(SETTINGS, { env });
+}
+
+function problemsOf(env: Record<string, string>): string {
+  try {
+    settingsOf(env);
+    return '';
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.message;
+  }
+}
+
+describe('ADMIN_EMAIL', () => {
+  const ADMIN_PASSWORD = 'Seven-wooden-signals-at-night';
+
+  it.each(['admin', 'admin@localhost', 'Admin <admin@example.org>'])(
+    'is not %s, with which nobody could sign in',
+    (ADMIN_EMAIL) => {
+      expect(problemsOf({ ADMIN_EMAIL, ADMIN_PASSWORD })).toContain('ADMIN_EMAIL must be an e-mail address');
+    },
+  );
+
+  it('is compared as the form of the sign-in does', () => {
+    expect(settingsOf({ ADMIN_EMAIL: ' Admin@Example.org ', ADMIN_PASSWORD }).ADMIN_EMAIL).toBe(
+      'admin@example.org',
+    );
+  });
+});
