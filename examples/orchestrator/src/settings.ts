@@ -29,6 +29,12 @@ function isWebAddress(address: string): boolean {
   return /^https?:\/\//.test(address) && URL.canParse(address);
 }
 
+function hasNoPath(address: string): boolean {
+  if (!URL.canParse(address)) return true;
+  const { href, origin } = new URL(address);
+  return href === `${origin}/`;
+}
+
 /** What a package says of a value; `undefined` where it takes it. */
 function complaint(take: () => unknown): string | undefined {
   try {
@@ -57,6 +63,9 @@ export const SETTINGS = z
     SOCKET: text().optional().describe('Unix socket to listen on, instead of a port'),
     NODE_ENV: profile().describe('development, test or production'),
     PUBLIC_URL: url({ protocols: ['http', 'https'] })
+      .refine(hasNoPath, 'must be an origin, such as https://search.example.org, with nothing behind it')
+      // As browsers write it: links begin with it, and tokens are compared by it.
+      .transform((address) => new URL(address).origin)
       .optional()
       .describe('The origin that visitors use; by default http://HOST:PORT'),
     SECRET_KEYS: secrets({ generate: true }).describe('Secrets, newest first; each use derives its own key'),

@@ -32,3 +32,19 @@ describe('ADMIN_EMAIL', () => {
     );
   });
 });
+
+describe('PUBLIC_URL', () => {
+  it.each(['https://search.example.org', 'https://search.example.org/', 'HTTPS://Search.Example.org:443'])(
+    'is the origin that %s is of, for links to begin with',
+    (PUBLIC_URL) => expect(settingsOf({ PUBLIC_URL }).PUBLIC_URL).toBe('https://search.example.org'),
+  );
+
+  it.each(['https://example.org/search', 'https://example.org/?q=', 'https://me@example.org'])(
+    'is not %s, which is more than an origin',
+    (PUBLIC_URL) => expect(problemsOf({ PUBLIC_URL })).toContain('PUBLIC_URL must be an origin'),
+  );
+
+  it('says what it wants of what is no URL', () => {
+    expect(problemsOf({ PUBLIC_URL: 'example.org' })).toContain('PUBLIC_URL must be a URL that begins with');
+  });
+});
