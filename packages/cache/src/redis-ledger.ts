@@ -5,7 +5,8 @@ import { MAX_KEPT_MS } from './policy.js';
 /** More marks than this are not kept: what is older than the last of them is dead instead. */
 const MAX_MARKS = 10_000;
 
-// Numbers by the clock, so that one that is lost with the key is not given again.
+// Numbers by the clock, so that one that is lost with the key is not given again. The number is asked for with every
+// entry, the marks hardly ever: a Redis that is full may throw away those alone. What they said holds for all then.
 const INVALIDATE = `
 local time = redis.call('TIME')
 local after = redis.call('GET', KEYS[2]) or '0'
@@ -13,7 +14,8 @@ local stamp = math.max(
   tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000),
   tonumber(after) + 1)
 local text = string.format('%.0f', stamp)
-if redis.call('HLEN', KEYS[1]) > ${MAX_MARKS} then
+local kept = redis.call('HLEN', KEYS[1])
+if kept > ${MAX_MARKS} or (kept == 0 and after ~= '0') then
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'floor', text)
 end
@@ -26,6 +28,15 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[2], text, 'PX', ARGV[2])
 redis.call('PUBLISH', ARGV[1], cjson.encode({ stamp = text, after = after, marks = marks }))
 return { text, after }
+`;
+
+const LOAD = `
+local stamp = redis.call('GET', KEYS[2])
+if stamp and redis.call('HLEN', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'floor', stamp)
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+end
+return redis.call('HGETALL', KEYS[1])
 `;
 
 // A reply that was on its way may be older than what was heard meanwhile: nothing is lost then.
@@ -44,6 +55,7 @@ export class RedisLedger extends Ledger {
   private readonly key: string;
   private readonly invalidate: RedisScript;
   private readonly raiseAll: RedisScript;
+  private readonly loadAll: RedisScript;
   private loading: Promise<void> | undefined = undefined;
   private restoring: Promise<void> | undefined = undefined;
   /** How often it was found that something is missing here, whatever the number says. */
@@ -51,15 +63,13 @@ export class RedisLedger extends Ledger {
   /** How many of these were made up for. */
   private gapsClosed = 0;
 
-  constructor(
-    private readonly link: RedisLink,
-    prefix: string,
-  ) {
+  constructor(link: RedisLink, prefix: string) {
     super();
     this.key = `${prefix}{ledger}`;
     this.stampKey = `${this.key}:stamp`;
     this.invalidate = link.script('cache-invalidate', INVALIDATE);
     this.raiseAll = link.script('cache-restore', RESTORE);
+    this.loadAll = link.script('cache-load', LOAD);
   }
 
   /** Whether something was invalidated that is not known here, when Redis is at this number. */
@@ -102,7 +112,7 @@ export class RedisLedger extends Ledger {
   private async loadNow(): Promise<void> {
     // What is missed from now on may not be in the reply.
     const before = this.gaps;
-    const fields = (await this.link.command('hgetall', this.key)) as string[];
+    const fields = (await this.loadAll([this.key, this.stampKey], [MAX_KEPT_MS])) as string[];
     for (let index = 0; index < fields.length; index += 2) {
       const stamp = Number(fields[index + 1]);
       if (fields[index] === 'floor') this.raise(stamp);

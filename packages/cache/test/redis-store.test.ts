@@ -345,6 +345,29 @@ describe('redisStore', () => {
     });
   });
 
+  it('a full Redis that has thrown away what was invalidated takes no process its hits, and brings back nothing', async () => {
+    const options = { local: false, prefix: 'evicting:' };
+    const before = await opened(options);
+    const [dead, dead2] = [keyOf(), keyOf()];
+    const old = { tags: ['known'], stamp: await stampOf(before) };
+    await Promise.all([before.write(dead, entryOf('x', old)), before.write(dead2, entryOf('x', old))]);
+    await before.invalidate({ tag: 'known' });
+    const evict = (): Promise<number> => client.del('evicting:{ledger}');
+
+    expect(await evict()).toBe(1);
+    const started = await opened(options);
+    const key = keyOf();
+    await eventually(async () => {
+      await started.write(key, entryOf('x', { stamp: await stampOf(started) }));
+      return (await started.read(key)) !== undefined;
+    });
+    expect(await started.read(dead)).toBeUndefined();
+
+    expect(await evict()).toBe(1);
+    await before.invalidate({ tag: 'something else' });
+    expect(await (await opened(options)).read(dead2)).toBeUndefined();
+  });
+
   it('what is cut, changed or somebody else’s is a miss', async () => {
     const key = keyOf();
     await of('shared').write(key, entryOf('a body', { stamp: await stampOf(of('shared')) }));
