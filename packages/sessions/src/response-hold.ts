@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { ServerResponse } from 'node:http';
 
 /** What a response waits for before anything of it leaves. */
@@ -181,7 +182,7 @@ class Hold {
       return;
     }
     // Whoever was told to wait goes on; where the socket is full, Node says so later.
-    if (isWaitedFor && !isFull && !res.writableEnded) res.emit('drain');
+    if (isWaitedFor && !isFull && !res.writableEnded) tellDrained(res);
   }
 
   private fail(error: unknown): void {
@@ -194,6 +195,17 @@ class Hold {
 
 /** Of what Node says once something has left: what waits here is as good as sent to whoever asks. */
 const TRUE: PropertyDescriptor = { configurable: true, value: true };
+
+/** Compression has those who wait for `drain` wait at its own stream: `on` answers where they are. */
+function tellDrained(res: ServerResponse): void {
+  const waitingAt: EventEmitter = res.on('drain', doNothing).off('drain', doNothing);
+  res.emit('drain');
+  if (waitingAt !== res) waitingAt.emit('drain');
+}
+
+function doNothing(): void {
+  // Nobody waits.
+}
 
 /** Those that wrapped the response twice, as a view of it, still find it. */
 function holdOf(res: ServerResponse): Hold {

@@ -7,32 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { listen } from '@signalbox/testing';
 import type { RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { memoryStore, type SessionStore } from '../src/index.js';
-import { appWith, send, withErrors } from './support.js';
-
-/** A store that takes its time to save, and fails when it is told to. */
-function slowStore(): SessionStore & { saves: number; fails: boolean } {
-  const inner = memoryStore();
-  const later = async <Answer>(store: { saves: number; fails: boolean }, work: () => Promise<Answer>) => {
-    store.saves += 1;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 5);
-    });
-    if (store.fails) throw new Error('the store is down');
-    return work();
-  };
-  return {
-    ...inner,
-    saves: 0,
-    fails: false,
-    create(...args) {
-      return later(this, () => inner.create(...args));
-    },
-    update(...args) {
-      return later(this, () => inner.update(...args));
-    },
-  };
-}
+import { appWith, send, slowStore, withErrors, type SlowStore } from './support.js';
 
 const MEGABYTES = Buffer.alloc(5 * 1024 * 1024, 'abcdefghij');
 
@@ -41,7 +16,7 @@ const write: RequestHandler = (req, _res, next) => {
   next();
 };
 
-async function serve(): Promise<{ url: string; store: ReturnType<typeof slowStore> }> {
+async function serve(): Promise<{ url: string; store: SlowStore }> {
   const store = slowStore();
   const folder = mkdtempSync(join(tmpdir(), 'sessions-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

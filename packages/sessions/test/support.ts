@@ -5,7 +5,13 @@ import express, { type Express, type RequestHandler } from 'express';
 import { onTestFinished } from 'vitest';
 import { heard } from '../../../test/support/heard.js';
 import { jsonOf, send as sendRaw, type Answer as RawAnswer } from '../../../test/support/send.js';
-import { sessions, type Sessions, type SessionsOptions } from '../src/index.js';
+import {
+  memoryStore,
+  sessions,
+  type Sessions,
+  type SessionsOptions,
+  type SessionStore,
+} from '../src/index.js';
 
 export const SECRET = 'a secret of at least 32 bytes, for tests';
 
@@ -93,6 +99,35 @@ export interface SendOptions {
   json?: unknown;
   agent?: Agent | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A store that takes its time to save, and fails when it is told to. */
+export interface SlowStore extends SessionStore {
+  saves: number;
+  fails: boolean;
+}
+
+export function slowStore(): SlowStore {
+  const inner = memoryStore();
+  const later = async <Answer>(store: { saves: number; fails: boolean }, work: () => Promise<Answer>) => {
+    store.saves += 1;
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+    if (store.fails) throw new Error('the store is down');
+    return work();
+  };
+  return {
+    ...inner,
+    saves: 0,
+    fails: false,
+    create(...args) {
+      return later(this, () => inner.create(...args));
+    },
+    update(...args) {
+      return later(this, () => inner.update(...args));
+    },
+  };
 }
 
 /** What is published until the test ends. */

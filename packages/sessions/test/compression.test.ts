@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import compression from 'compression';
+import { listen } from '@signalbox/testing';
+import express, { type RequestHandler, type Response } from 'express';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { sessions } from '../src/index.js';
+import { SECRET, slowStore } from './support.js';
+
+const write: RequestHandler = (req, _res, next) => {
+  req.session.count = (req.session.count ?? 0) + 1;
+  next();
+};
+
+const PLACES = {
+  'before the session': (session: RequestHandler) => [compression(), session, write],
+  'behind the session': (session: RequestHandler) => [session, compression(), write],
+  'behind what changes the session': (session: RequestHandler) => [session, write, compression()],
+};
+type Place = keyof typeof PLACES;
+
+async function serve(place: Place, ...handlers: readonly RequestHandler[]): Promise<string> {
+  const session = sessions({ secrets: SECRET, store: slowStore() });
+  onTestFinished(() => session.close());
+  return listen(express().use(PLACES[place](session), ...handlers));
+}
+
+const LINES = Array.from({ length: 20 }, (_each, index) => `line ${index}\n`);
+
+const WAYS: readonly [name: string, send: (res: Response) => void][] = [
+  ['piped in small pieces', (res) => void Readable.from(LINES).pipe(res)],
+  [
+    'written as fast as it is taken',
+    async (res) => {
+      for (const line of LINES) if (!res.write(line)) await once(res, 'drain');
+      res.end();
+    },
+  ],
+];
+
+describe.each(Object.keys(PLACES) as Place[])('with compression %s', (place) => {
+  it.each(WAYS)('a response %s is held, and arrives whole', async (_name, sendLines) => {
+    const url = await serve(place, (_req, res) => sendLines(res.type('text')));
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    expect(await answer.text()).toBe(LINES.join(''));
+    expect(answer.headers.get('content-encoding')).toMatch(/^(?:gzip|br)$/);
+    expect(answer.headers.get('set-cookie')).toMatch(/^sid=/);
+  });
+});
