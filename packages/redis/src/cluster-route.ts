@@ -30,12 +30,14 @@ const REFRESH_PAUSE_MS = 200;
 /**
  * @param sender what the guards send their PINGs with
  * @param changed hears that a server can be asked, or no more
+ * @param left hears of a server that is no part of the cluster any more
  */
 export function createClusterRoute(
   settings: ConnectionSettings,
   cluster: ClusterClient,
   sender: () => Sender,
   changed: () => void,
+  left: (client: SingleClient) => void,
 ): ClusterRoute {
   const { name } = settings;
   const servers = new Map<string, ClusterServer>();
@@ -92,6 +94,7 @@ export function createClusterRoute(
     server.close();
     servers.delete(key);
     changed();
+    if (!cluster.slots.some((nodes) => nodes?.includes(key))) left(client);
     refresh();
   }
 

@@ -48,7 +48,7 @@ export function createLink(
   const changed = (): void => connection.update();
   const first = (): Promise<void> | undefined => connection.first;
   const transport = isClusterClient(client)
-    ? clusterTransport(settings, client, changed, first)
+    ? clusterTransport(settings, client, changed, first, (server) => subscriptions.leave(server))
     : singleTransport(settings, client as SingleClient, changed, first);
   const { sender } = transport;
   const connection = watchConnection(name, client, {
@@ -154,8 +154,9 @@ function clusterTransport(
   cluster: ClusterClient,
   changed: () => void,
   first: () => Promise<void> | undefined,
+  left: (server: SingleClient) => void,
 ): Transport {
-  const servers = createClusterRoute(settings, cluster, () => sender, changed);
+  const servers = createClusterRoute(settings, cluster, () => sender, changed, left);
   const sender = createSender(settings, cluster, servers.route, first);
 
   return {

@@ -45,6 +45,8 @@ export interface Subscriptions {
    * lead to a server that is no primary any more, and hears little.
    */
   renew(lostAt: number): void;
+  /** A server has left its cluster: it goes on answering, and hears nothing of what others are told. */
+  leave(server: SingleClient): void;
   close(): void;
 }
 
@@ -243,6 +245,9 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
     },
     renew(lostAt) {
       if (client !== undefined && connectedAt < lostAt) drop(client);
+    },
+    leave({ options: { host, port } }) {
+      if (client !== undefined && client.options.host === host && client.options.port === port) drop(client);
     },
     close() {
       isClosed = true;

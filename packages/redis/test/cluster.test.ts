@@ -3,6 +3,7 @@ import { Cluster as Cluster5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import { startRedisCluster, type RedisCluster } from '../../../test/support/redis-cluster.js';
 import { eventually } from '../../../test/support/eventually.js';
+import type { RedisServer } from '../../../test/support/redis.js';
 import { connectRedis, type RedisLink } from '../src/index.js';
 import { errorOf, isIn, recovery, stageOf, type Stage } from './stage.js';
 
@@ -89,7 +90,49 @@ describe('a link to a cluster', () => {
       await isIn(link, 'up');
     },
   );
+
+  it.concurrent('hears what is told after the server that it listened at has left', LONG, async (context) => {
+    const stage = stageOf(context);
+    const cluster = await startCluster(context);
+    const link = stage.closing(connectRedis(cluster.url));
+    await isIn(link, 'up');
+    const heard: string[] = [];
+    let gaps = 0;
+    link.subscribe('news', (message) => heard.push(message), { onGap: () => void (gaps += 1) });
+    const left = await serverWithSubscriber(cluster);
+    // As `redis-cli --cluster del-node` does it: the server itself goes on, and answers.
+    await expectToLeave(cluster, left);
+    const [other] = cluster.nodes.filter((node) => node !== left);
+    await eventually(async () => {
+      await other?.command('publish', 'news', 'hello');
+      return heard.includes('hello');
+    }, 20_000);
+    expect(gaps).toBe(1);
+  });
 });
+
+async function serverWithSubscriber({ nodes }: RedisCluster): Promise<RedisServer> {
+  let found: RedisServer | undefined;
+  await eventually(async () => {
+    const lists = await Promise.all(nodes.map((node) => node.command('client', 'list', 'type', 'pubsub')));
+    found = nodes[lists.findIndex((list) => list.trim() !== '')];
+    return found !== undefined;
+  });
+  return found as RedisServer;
+}
+
+/** Its replica takes its place first. */
+async function expectToLeave({ nodes }: RedisCluster, leaving: RedisServer): Promise<void> {
+  const id = (await leaving.command('cluster', 'myid')).trim();
+  const replica = (await leaving.command('cluster', 'nodes'))
+    .split('\n')
+    .find((line) => line.includes(' slave ') && line.includes(id));
+  await nodes.find(({ port }) => replica?.includes(`:${port}@`))?.command('cluster', 'failover');
+  await eventually(async () => (await leaving.command('role')).startsWith('slave'), 10_000);
+  const others = nodes.filter((node) => node !== leaving);
+  await Promise.all(others.map((node) => node.command('cluster', 'forget', id)));
+  await leaving.command('cluster', 'reset', 'soft');
+}
 
 async function expectToWork(link: RedisLink): Promise<void> {
   for (const key of KEYS) await recovery(link, key);
