@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { facts } from '@signalbox/context';
 import type { Request } from 'express';
-import type { Dispatcher } from 'undici';
 import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { MAX_INFORMATIONAL, sendInformational, sendTrailers } from './proxy-beside-body.js';
@@ -11,6 +10,7 @@ import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js
 import type { Answering } from './proxy-client.js';
 import { answerOn, flushCompression, hasTimedOut, isAnswered, isFull, onDrain } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
+import { InRequestContext } from './proxy-context.js';
 import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
 import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
 import { Pace } from './proxy-pace.js';
@@ -29,7 +29,7 @@ const ANSWERING = 1;
 const DONE = 2;
 
 /** One request on its way to the upstream and back: what undici calls, and what ends it from either side. */
-export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Caller, Answering, ConnectionUser {
+export class ProxyExchange extends InRequestContext implements Watched, Caller, Answering, ConnectionUser {
   next: Watched | undefined = undefined;
   previous: Watched | undefined = undefined;
 
@@ -56,6 +56,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     private readonly passOn: (error?: unknown) => void,
     private readonly request: OutgoingRequest,
   ) {
+    super();
     answerOn(res, this);
   }
 
@@ -132,18 +133,15 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     else this.abortUpstream = abort;
   }
 
-  onHeaders(status: number, raw: Buffer[], _resume: () => void, statusText: string): boolean {
+  protected override headCame(status: number, raw: readonly Buffer[], statusText: string): void {
     const { res, req, core } = this;
-    if (this.phase === DONE) return true;
+    if (this.phase === DONE) return;
     if (status < 200) {
       this.informational += 1;
       if (this.informational <= MAX_INFORMATIONAL) sendInformational(req, res, core.settings, status, raw);
       else this.breakOff(unusableAnswer(this.at(), new UnusableHeadError('never comes to its final status')));
-      return true;
-    }
-    if (isAnswered(req, res)) this.abandon();
+    } else if (isAnswered(req, res)) this.abandon();
     else this.answer(status, raw, statusText);
-    return true;
   }
 
   private answer(status: number, raw: readonly Buffer[], statusText: string): void {
@@ -160,7 +158,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     // What the client still sends belongs to this request, whether or not anybody reads it.
     if (this.request.body !== null && !req.complete) res.setHeader('Connection', 'close');
     // What undici says of its end is not heard: it takes the length that a 304 may state for that of a body.
-    if (hasNoBody(req.method, status)) this.onComplete(null);
+    if (hasNoBody(req.method, status)) this.endCame(null);
     else if (this.contentLength !== 0) atTurnsEnd(this);
   }
 
@@ -178,37 +176,35 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
   }
 
   /** Sends what came in this turn: the head alone where the body takes its time. */
-  turnEnds(): void {
+  protected override sendGathered(): void {
     this.uncork();
     if (this.phase === ANSWERING && !this.res.headersSent) this.res.flushHeaders();
   }
 
-  onData(chunk: Buffer): boolean {
-    if (this.phase === DONE) return true;
+  protected override bytesCame(chunk: Buffer): void {
+    if (this.phase === DONE) return;
     const { res, pace } = this;
     const { maxResponseBytes } = this.core.settings;
     pace.came(chunk.length);
     if (pace.received > maxResponseBytes) {
       this.breakOff(tooLargeAnswer(this.at(), maxResponseBytes));
-      return true;
+      return;
     }
     // All there will be: the last bytes and the end leave in one write.
     if (pace.received === this.contentLength) {
       this.finish(this.judgement, 'ok');
       res.end(chunk);
-      return true;
+      return;
     }
     if (!this.isEventStream) this.cork();
     const hasRoom = res.write(chunk);
     if (this.isEventStream) flushCompression(res);
-    if (hasRoom || !isFull(res)) return true;
+    if (hasRoom || !isFull(res)) return;
     pace.pause();
     this.connection?.stopReading();
-    if (!this.waitsForDrain) {
-      this.waitsForDrain = true;
-      onDrain(res);
-    }
-    return true;
+    if (this.waitsForDrain) return;
+    this.waitsForDrain = true;
+    onDrain(res);
   }
 
   private cork(): void {
@@ -229,14 +225,14 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.connection?.goOnReading();
   }
 
-  onComplete(trailers: (string | Buffer)[] | null): void {
+  protected override endCame(trailers: (string | Buffer)[] | null): void {
     if (this.phase === DONE) return;
     this.finish(this.judgement, 'ok');
     sendTrailers(this.res, this.core.settings, trailers);
     this.res.end();
   }
 
-  onUpgrade(_status: number, raw: Buffer[] | string[] | null, upstream: Duplex): void {
+  protected override tunnelCame(raw: Buffer[] | string[] | null, upstream: Duplex): void {
     const { connection } = this.request;
     if (isAnswered(this.req, this.res)) this.abandon();
     if (this.phase === DONE || connection === undefined) {
@@ -259,7 +255,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.finish('ok', 'ok');
   }
 
-  onError(cause: Error): void {
+  protected override broke(cause: Error): void {
     if (this.phase === DONE) return;
     const { settings, budget } = this.target;
     const failure = exchangeFailure(cause, this.at(), settings.connectTimeoutMs);
@@ -281,7 +277,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     this.ask();
   }
 
-  inspect(now: number): void {
+  protected override judge(now: number): void {
     const { settings } = this.core;
     const { body } = this.request;
     if (this.phase === WAITING) {
@@ -317,7 +313,7 @@ export class ProxyExchange implements Dispatcher.DispatchHandler, Watched, Calle
     // What came is sent; cut off without a head, the client would take it for a lost connection.
     this.uncork();
     if (isBegun && !res.headersSent) res.flushHeaders();
-    this.passOn(error);
+    this.runInAsyncScope(this.passOn, undefined, error);
     if (isBegun && !res.destroyed) res.destroy();
   }
 
