@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/keeper.js';
 import { freePort } from '../support/ports.js';
-import { runScript } from './deploy-script.js';
+import { NEEDED, runScript } from './deploy-script.js';
 
 describe('start-production.sh', () => {
   it('says what it takes', async () => {
@@ -22,6 +22,22 @@ describe('start-production.sh', () => {
     [['single', '--workers', '2'], '--workers is for cluster and daemon'],
   ])('refuses %j with a sentence and exit code 2', async (args, sentence) => {
     expect(await runScript(args)).toEqual({ code: 2, output: expect.stringContaining(sentence) });
+  });
+
+  it.each([
+    ['HOST=::1', []],
+    ['HOST=[::1]', []],
+    ['# none', ['--bind', '[::1]:0']],
+  ])('takes IPv6 as in %s %j', async (line, args) => {
+    const { path: cwd } = temporaryFolder('production');
+    writeFileSync(join(cwd, 'settings'), `SECRET_KEYS=${NEEDED.SECRET_KEYS}\nPORT=0\n${line}\n`);
+    const { code, output } = await runScript(
+      ['check', '--env-file', 'settings', '--pid-file', 'run/pid', ...args],
+      {},
+      cwd,
+    );
+    expect(output).toContain('All is there; nothing was started.');
+    expect(code).toBe(0);
   });
 
   it('starts nothing where a setting is missing or wrong, and says all that is', async () => {

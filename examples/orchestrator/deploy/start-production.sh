@@ -169,7 +169,12 @@ if [ "$mode" = single ] && [ -n "$bind" ]; then
   esac
   export HOST PORT
 fi
-bind=${bind:-${HOST:-127.0.0.1}:${PORT:-8889}}
+# Beside a port, IPv6 stands in brackets.
+case ${HOST:=127.0.0.1} in
+\[*) ;;
+*:*) HOST="[$HOST]" ;;
+esac
+bind=${bind:-$HOST:${PORT:-8889}}
 
 check_machine
 if [ "$failures" -eq 0 ]; then

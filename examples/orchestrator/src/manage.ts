@@ -2,12 +2,13 @@ import { alerts, workerState } from '@signalbox/alerts';
 import { fileURLToPath } from 'node:url';
 import { startCluster } from '@signalbox/cluster';
 import { createLogger } from '@signalbox/logging';
+import { hostAndPort } from './address.js';
 import { alertChannels, runbooksOf } from './alert-channels.js';
 import type { Settings } from './settings.js';
 
 /** Runs the app in several processes. Each reads the settings itself; what was made up for them has to be the same. */
 export async function manage(settings: Settings): Promise<void> {
-  const { HOST, PORT, SOCKET, WORKERS, SECRET_KEYS, LOG_LEVEL } = settings;
+  const { SOCKET, WORKERS, SECRET_KEYS, LOG_LEVEL } = settings;
   const logger = createLogger({ level: LOG_LEVEL, name: 'manager' });
   // How workers end nobody else knows.
   const watcher = alerts({
@@ -23,7 +24,7 @@ export async function manage(settings: Settings): Promise<void> {
       args: process.argv.slice(2),
       env: { SECRET_KEYS: SECRET_KEYS.join(','), SECRET_KEYS_FILE: undefined },
       workers: WORKERS,
-      bind: SOCKET === undefined ? `${HOST}:${PORT}` : `unix:${SOCKET}`,
+      bind: SOCKET === undefined ? hostAndPort(settings) : `unix:${SOCKET}`,
       log: logger,
       hooks: { preStop: () => watcher.close() },
     });

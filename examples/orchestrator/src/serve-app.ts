@@ -1,5 +1,6 @@
 import { createLogger, type Logger } from '@signalbox/logging';
 import { crashHandlers, serve } from '@signalbox/server';
+import { hostAndPort } from './address.js';
 import { orchestrator, type Orchestrator } from './app.js';
 import { DRAIN_TOTAL_MS, JOBS_MS, READINESS_DELAY_MS } from './deadlines.js';
 import type { Settings } from './settings.js';
@@ -10,7 +11,7 @@ export async function serveApp(settings: Settings): Promise<void> {
   crashHandlers({ log: logger });
 
   // With PORT=0 the address is known only once it listens.
-  let publicUrl = settings.PUBLIC_URL ?? `http://${settings.HOST}:${settings.PORT}`;
+  let publicUrl = settings.PUBLIC_URL ?? `http://${hostAndPort(settings)}`;
   const { app, ready, attach, resources } = composed(settings, logger, () => publicUrl);
 
   try {

@@ -58,7 +58,11 @@ const REDIS_PROTOCOLS = [
 /** Everything that can be set, by the name of its environment variable. */
 export const SETTINGS = z
   .object({
-    HOST: text().default('127.0.0.1').describe('Address to listen on'),
+    HOST: text()
+      // Beside a port, IPv6 is written in brackets, and may come so from whoever had both in one.
+      .transform((host) => host.replace(/^\[(.+)\]$/, '$1'))
+      .default('127.0.0.1')
+      .describe('Address to listen on'),
     PORT: port().default(8889).describe('Port to listen on; 0 picks a free one'),
     SOCKET: text().optional().describe('Unix socket to listen on, instead of a port'),
     NODE_ENV: profile().describe('development, test or production'),

@@ -1,5 +1,6 @@
 import { config, ConfigError, type Config } from '@signalbox/config';
 import { describe, expect, it } from 'vitest';
+import { hostAndPort } from '../src/address.js';
 import { SETTINGS } from '../src/settings.js';
 
 function settingsOf(env: Record<string, string>): Config<typeof SETTINGS> {
@@ -15,6 +16,14 @@ function problemsOf(env: Record<string, string>): string {
     return error.message;
   }
 }
+
+describe('HOST', () => {
+  it.each(['::1', '[::1]'])('may be IPv6 as in %s, which stands in brackets beside a port', (HOST) => {
+    const settings = settingsOf({ HOST });
+    expect(settings.HOST).toBe('::1');
+    expect(hostAndPort(settings)).toBe('[::1]:8889');
+  });
+});
 
 describe('ADMIN_EMAIL', () => {
   const ADMIN_PASSWORD = 'Seven-wooden-signals-at-night';
