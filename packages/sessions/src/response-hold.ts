@@ -15,7 +15,8 @@ export interface HoldOwner {
 }
 
 type Original = (...args: never[]) => unknown;
-type Method = 'writeHead' | 'write' | 'end' | 'flushHeaders';
+/** `flush` is compression's: what it has made of the bytes by now is to leave. */
+type Method = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'flush';
 /** As functions that are called on whatever response they are given. */
 type Originals = Readonly<Record<Method, Original>>;
 
@@ -50,6 +51,7 @@ class Hold {
   readonly write: Original;
   readonly end: Original;
   readonly flushHeaders: Original;
+  readonly flush: Original | undefined;
   phase: number = OPEN;
   private calls: [method: Method, behind: Original, args: unknown[]][] = [];
   /** The methods of those that wrapped the response after this one, as the handler finds them. */
@@ -62,15 +64,17 @@ class Hold {
     private readonly res: ServerResponse,
     private readonly owner: HoldOwner,
   ) {
-    const { writeHead, write, end, flushHeaders } = res as Originals;
+    const { writeHead, write, end, flushHeaders, flush } = res as Omit<Originals, 'flush'> &
+      Partial<Originals>;
     this.writeHead = writeHead;
     this.write = write;
     this.end = end;
     this.flushHeaders = flushHeaders;
+    this.flush = flush;
   }
 
-  methodOf(name: Method): Original {
-    return this.wrappers[name] ?? HELD[name];
+  methodOf(name: Method): Original | undefined {
+    return this.wrappers[name] ?? (this[name] && HELD[name]);
   }
 
   /** Waits before the wrapper, too: it is not to hear of an answer that is dropped, as if that had left. */
@@ -84,6 +88,8 @@ class Hold {
    * @param res the response, or a view of it
    */
   call(method: Method, behind: Original, res: ServerResponse, args: unknown[]): unknown {
+    // Nothing is there to leave, and nothing begins.
+    if (method === 'flush' && this.phase === OPEN) return undefined;
     if (this.phase === OPEN || (this.phase === PASSED && method === 'end')) this.begin();
     if (this.phase === SAVING) this.keep(method, behind, args);
     const isNow = this.phase === PASSED || (this.phase === FAILED && !this.res.writableEnded);
@@ -216,7 +222,7 @@ function holdOf(res: ServerResponse): Hold {
 function heldMethod(name: Method, behind?: Original): Original {
   return function held(this: ServerResponse, ...args: unknown[]): unknown {
     const hold = holdOf(this);
-    return hold.call(name, behind ?? hold[name], this, args);
+    return hold.call(name, behind ?? (hold[name] as Original), this, args);
   };
 }
 
@@ -226,6 +232,7 @@ const HELD: Originals = {
   write: heldMethod('write'),
   end: heldMethod('end'),
   flushHeaders: heldMethod('flushHeaders'),
+  flush: heldMethod('flush'),
 };
 
 const HELD_METHODS: PropertyDescriptorMap = {
@@ -233,6 +240,7 @@ const HELD_METHODS: PropertyDescriptorMap = {
   write: heldProperty('write'),
   end: heldProperty('end'),
   flushHeaders: heldProperty('flushHeaders'),
+  flush: heldProperty('flush'),
 };
 
 function heldProperty(name: Method): PropertyDescriptor & ThisType<ServerResponse> {

@@ -46,4 +46,15 @@ describe.each(Object.keys(PLACES) as Place[])('with compression %s', (place) => 
     expect(answer.headers.get('content-encoding')).toMatch(/^(?:gzip|br)$/);
     expect(answer.headers.get('set-cookie')).toMatch(/^sid=/);
   });
+
+  it('an event is there as soon as it is flushed', async () => {
+    const url = await serve(place, (_req, res) => {
+      res.type('text/event-stream').write('data: 1\n\n');
+      res.flush();
+    });
+    const { body } = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    const events = body?.pipeThrough(new TextDecoderStream()).getReader();
+    expect(await events?.read()).toEqual({ done: false, value: 'data: 1\n\n' });
+    await events?.cancel();
+  });
 });
