@@ -17,6 +17,8 @@ export interface Runner {
   cancel(id: string): boolean;
   /** How many functions are at work; those of one owner where one is given. */
   working(owner?: string): number;
+  /** Whether one more may be. */
+  hasRoom(): boolean;
   /** From the store; of a job that runs here, from here where the store does not know it. */
   read(id: string, after: number): Promise<JobReading | undefined>;
   /** Waits for what runs, and lets others have what is left when the time is up. */
@@ -30,6 +32,8 @@ export function createRunner(settings: JobSettings): Runner {
   const { store, leaseMs, kinds, maxRunning, log } = settings;
   const running = new Map<string, JobRun>();
   const outage = watchOutage({ feature: 'jobs', probe: () => store.read(newName(), 0) });
+  /** Jobs that the store is being asked for. */
+  let taking = 0;
   let isClosing = false;
 
   const isHere = (id: string): boolean => running.has(id);
@@ -77,12 +81,15 @@ export function createRunner(settings: JobSettings): Runner {
     return count;
   }
 
+  const hasRoom = (): boolean => working() + taking < maxRunning;
+
   /** Goes on with a job that nobody holds any more, where it is known what to do. */
   async function takeOver(job: JobRef): Promise<void> {
     const { id, kind } = job;
     const known = kinds.get(kind);
-    if (known === undefined || isClosing || running.has(id) || working() >= maxRunning) return;
+    if (known === undefined || isClosing || running.has(id) || !hasRoom()) return;
     const holder = newName();
+    taking += 1;
     try {
       const taken = await store.take(job, holder, known.maxAttempts, writeFailure(jobAbandoned(), id));
       if (taken === undefined) return;
@@ -90,6 +97,8 @@ export function createRunner(settings: JobSettings): Runner {
       begin({ ...taken, holder });
     } catch {
       // Nobody can say now; it is looked at again.
+    } finally {
+      taking -= 1;
     }
   }
 
@@ -114,6 +123,7 @@ export function createRunner(settings: JobSettings): Runner {
     feeds,
     begin,
     working,
+    hasRoom,
     read,
     cancel(id) {
       running.get(id)?.cancel();

@@ -114,7 +114,7 @@ export function jobs<Inputs extends object = Record<string, unknown>>(
       if (!kinds.has(kind))
         throw new TypeError(`start: there is no kind "${kind}"; ${suggestion(kind, [...kinds.keys()])}`);
       if (owner !== null) requireText('start', 'owner', owner);
-      if (isClosing || runner.working() >= settings.maxRunning) throw noRoom();
+      if (isClosing || !runner.hasRoom()) throw noRoom();
       if (owner !== null && runner.working(owner) >= settings.maxRunningPerOwner) {
         throw new TooManyJobsError(settings.maxRunningPerOwner);
       }

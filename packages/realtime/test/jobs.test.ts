@@ -338,6 +338,19 @@ describe('jobs that are shared', () => {
     await eventually(() => second.contexts.length === 1, 2_000);
   });
 
+  it('are gone on with by a process only as far as it has room', async () => {
+    const one = await openShared({ kinds: puppet().kinds });
+    for (let index = 0; index < 5; index += 1) await one.start('puppet', {}, { owner: null });
+    const { kinds, contexts, finish } = puppet();
+    const two = await openShared({ kinds, maxRunning: 2 });
+    await one.close({ budgetMs: 0 });
+    await eventually(() => contexts.length === 2);
+    await sleep(300);
+    expect(two.report().running).toBe(2);
+    finish();
+    await eventually(() => contexts.length === 3);
+  });
+
   it('are handed over, unless told otherwise, within the 5 s that a server that stops has for them', async () => {
     const { kinds, contexts } = puppet();
     const [one, two] = [await openShared({ kinds }), await openShared({ kinds })];
