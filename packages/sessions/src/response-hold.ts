@@ -39,6 +39,8 @@ export function holdResponse(res: ServerResponse, owner: HoldOwner): void {
   Object.defineProperties(res, HELD_METHODS);
 }
 
+type Call = [method: Method, behind: Original, args: unknown[]];
+
 /** Status and fields of a response. */
 interface Head {
   readonly statusCode: number;
@@ -53,9 +55,11 @@ class Hold {
   readonly flushHeaders: Original;
   readonly flush: Original | undefined;
   phase: number = OPEN;
-  private calls: [method: Method, behind: Original, args: unknown[]][] = [];
-  /** The methods of those that wrapped the response after this one, as the handler finds them. */
+  private calls: Call[] = [];
+  /** The methods of those that wrapped the response after this one. */
   private readonly wrappers: Partial<Record<Method, Original>> = {};
+  /** The same, as the handler finds them. */
+  private readonly heldWrappers: Partial<Record<Method, Original>> = {};
   private hasEnd = false;
   /** As it was when the handler began to send. */
   private head: Head | undefined = undefined;
@@ -74,12 +78,13 @@ class Hold {
   }
 
   methodOf(name: Method): Original | undefined {
-    return this.wrappers[name] ?? (this[name] && HELD[name]);
+    return this.heldWrappers[name] ?? (this[name] && HELD[name]);
   }
 
   /** Waits before the wrapper, too: it is not to hear of an answer that is dropped, as if that had left. */
   wrap(method: Method, wrapper: Original): void {
-    this.wrappers[method] = heldMethod(method, wrapper);
+    this.wrappers[method] = wrapper;
+    this.heldWrappers[method] = heldMethod(method, wrapper);
   }
 
   /**
@@ -115,13 +120,19 @@ class Hold {
   /** Of two answers the first one counts, as where nothing is held. */
   private keep(method: Method, behind: Original, args: unknown[]): void {
     const { res } = this;
-    if (this.hasEnd) return;
+    const call: Call = [method, behind, args];
+    if (this.hasEnd) {
+      // What a wrapper, as compression, still makes of the bytes that it was given before.
+      const isOfWrapper = behind !== (this.wrappers[method] ?? this[method]);
+      if (isOfWrapper) this.calls.splice(-1, 0, call);
+      return;
+    }
     if (this.calls.length === 0 && !hasLeft(res)) {
       const { statusCode, statusMessage } = res;
       this.head = { statusCode, statusMessage, fields: res.getHeaders() };
       Object.defineProperty(res, 'headersSent', TRUE);
     }
-    this.calls.push([method, behind, args]);
+    this.calls.push(call);
     this.hasEnd = method === 'end';
     if (!this.hasEnd) return;
     // Whoever fails from here on breaks the connection under what has begun, and not under an answer that is whole.

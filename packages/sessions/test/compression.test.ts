@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import compression from 'compression';
@@ -56,5 +57,18 @@ describe.each(Object.keys(PLACES) as Place[])('with compression %s', (place) => 
     const events = body?.pipeThrough(new TextDecoderStream()).getReader();
     expect(await events?.read()).toEqual({ done: false, value: 'data: 1\n\n' });
     await events?.cancel();
+  });
+
+  it('a response arrives whole whose session changes while that is compressed', async () => {
+    const long = randomBytes(200_000).toString('hex');
+    const url = await serve(place, async (req, res) => {
+      res.type('text').write('first,');
+      await once(res, 'drain');
+      res.write(long);
+      req.session.count = 1_000;
+      res.end('last');
+    });
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    expect((await answer.text()) === `first,${long}last`).toBe(true);
   });
 });
