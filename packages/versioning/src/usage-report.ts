@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { onceOver, routeTemplate } from '@signalbox/context';
@@ -89,9 +90,12 @@ export function usageReport(options: UsageReportOptions = {}): UsageReport {
     }, flushMs).unref();
   }
 
+  // Not within the request that happened to be counted: its deadline is nothing to the counts of others.
+  const writeForAll = AsyncResource.bind(write);
+
   function flush(): Promise<boolean> {
     if (flushing === undefined) {
-      flushing = write().finally(() => {
+      flushing = writeForAll().finally(() => {
         flushing = undefined;
       });
       return flushing;

@@ -1,3 +1,4 @@
+import { currentRequest, requestContext } from '@signalbox/context';
 import { testClock } from '@signalbox/testing';
 import { Router, type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -126,6 +127,24 @@ describe('usageReport', () => {
       () => store.batches.flatMap(({ counts }) => counts).reduce((sum, { calls }) => sum + calls, 0) === 20,
     );
     expect(store.batches.length).toBeLessThan(20);
+  });
+
+  it('writes for all, and within none of the requests that were counted', async () => {
+    const store = failingStore();
+    const writers: unknown[] = [];
+    const add = store.add.bind(store);
+    store.add = (batch) => {
+      writers.push(currentRequest()?.id);
+      return add(batch);
+    };
+    opened({ flushMs: 10, store });
+    const url = await api(requestContext());
+    store.fails = 'before';
+    await get(`${url}/v1/old`);
+    await eventually(() => writers.length > 1);
+    store.fails = '';
+    await eventually(() => store.batches.length === 1);
+    expect(new Set(writers)).toEqual(new Set([undefined]));
   });
 
   it('reports and writes what there was when it was asked, however many calls go on meanwhile', async () => {
