@@ -16,12 +16,12 @@ import {
   type Before,
 } from './fields.js';
 import type { Flight } from './flights.js';
-import { judge, type Refusal, type Verdict } from './policy.js';
+import { judge, PASSING, type Refusal, type Verdict } from './policy.js';
 import { Recorder, type Course, type RecorderListener } from './recorder.js';
 import { hasCredentials, setRequestField } from './request-fields.js';
 import { isKnown, makeNotModified, makePrivate, sendEntry, type Conditions } from './reply.js';
 import { keep } from './variants.js';
-import { variantOf } from './request-key.js';
+import { variantOf, type Fields } from './request-key.js';
 
 /** How a request came to be passed on, and what there is beside. */
 export interface Call {
@@ -42,9 +42,6 @@ export interface Call {
   readonly conditions: Conditions;
   readonly isBackground: boolean;
 }
-
-/** An error is over some time, and what one user may not share others may. */
-const PASSING: ReadonlySet<Refusal> = new Set(['status', 'incomplete', 'validator', 'credentials']);
 
 /** A request that handlers answer while the cache listens. */
 export class Exchange implements RecorderListener {
@@ -71,8 +68,9 @@ export class Exchange implements RecorderListener {
   private statedLength: string | undefined = undefined;
   /** The fields of the answer, where the client is told that it has it already. */
   private notModified: Before | undefined = undefined;
-  /** Whether it said who asks: a step below may take that away before it answers. */
+  /** Whether it said who asks, and its fields: as it came, since a step below may change or take away any of them. */
   private hadCredentials: boolean;
+  private asked: Fields;
 
   constructor(private readonly call: Call) {
     const { engine, res } = call;
@@ -80,6 +78,7 @@ export class Exchange implements RecorderListener {
     this.before = fieldsNow(res);
     this.stamp = engine.store.stamp;
     this.hadCredentials = hasCredentials(call.req);
+    this.asked = { headers: { ...call.req.headers } };
     this.recorder = new Recorder(res, engine.settings.maxBodyBytes, this);
   }
 
@@ -190,6 +189,7 @@ export class Exchange implements RecorderListener {
     this.stamp = other.stamp;
     this.hasValidated = other.hasValidated;
     this.hadCredentials = other.hadCredentials;
+    this.asked = other.asked;
   }
 
   private freshen(stale: Entry): Course {
@@ -306,14 +306,14 @@ export class Exchange implements RecorderListener {
   }
 
   private store(entry: Entry): void {
-    const { engine, req, key, list, flight } = this.call;
+    const { engine, key, list, flight } = this.call;
     engine.noteKept(key);
-    const written = keep(engine.store, key, req, list, entry, this.vary);
+    const written = keep(engine.store, key, this.asked, list, entry, this.vary);
     const land = (): void =>
       flight?.land({
         entry,
         vary: this.vary,
-        variant: variantOf(req, this.vary),
+        variant: variantOf(this.asked, this.vary),
         isStale: false,
         isOutdated: !this.isCurrent(entry),
       });

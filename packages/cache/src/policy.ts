@@ -57,6 +57,9 @@ export type Refusal =
   /** The function that was to give it its tags has failed. */
   | 'tags';
 
+/** An error is over some time, and what one user may not share others may. */
+export const PASSING: ReadonlySet<Refusal> = new Set(['status', 'incomplete', 'validator', 'credentials']);
+
 /** RFC 9110 section 15.1: what a cache may give a lifetime of its own. 206 is not kept, 5xx never. */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
 /** What `ttlMs` holds for: a 404 may be there a moment later. */

@@ -190,8 +190,11 @@ function varyValue(name: string, value: string | string[] | undefined): string {
   return `"${CASELESS.has(name) ? text.toLowerCase() : text}"`;
 }
 
+/** The fields of a request. */
+export type Fields = Pick<Request, 'headers'>;
+
 /** The values of several fields, in a form in which no two lists of values look alike. */
-export function variantOf(req: Request, names: readonly string[]): string {
+export function variantOf(req: Fields, names: readonly string[]): string {
   let text = '';
   for (const name of names) {
     const value = varyValue(name, req.headers[name]);

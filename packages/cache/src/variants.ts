@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Request } from 'express';
 import type { CacheKey } from './cache-key.js';
 import { Entry, variantList } from './entry.js';
-import { variantOf } from './request-key.js';
+import { variantOf, type Fields } from './request-key.js';
 import type { CacheStore } from './store.js';
 
 /** What a store has for a request. */
@@ -47,11 +47,11 @@ export function flightKeyOf(req: Request, key: CacheKey, list: Entry | undefined
 /** A list outlives its variants by this, so that it is not written again with each of them. */
 const LIST_OUTLIVES_MS = 3_600_000;
 
-/** Keeps an answer that varies by these fields. */
+/** Keeps an answer that varies by these fields. @param req with the fields that the answer was asked for with */
 export function keep(
   store: CacheStore,
   key: CacheKey,
-  req: Request,
+  req: Fields,
   list: Entry | undefined,
   entry: Entry,
   vary: readonly string[],
@@ -76,7 +76,7 @@ function keepIn(
   list: Entry | undefined,
   store: CacheStore,
   key: CacheKey,
-  req: Request,
+  req: Fields,
   entry: Entry,
   vary: readonly string[],
 ): void | Promise<void> {

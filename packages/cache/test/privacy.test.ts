@@ -59,6 +59,34 @@ describe('two users', () => {
     },
   );
 
+  it.each([
+    ['', {}, 0],
+    [', also where that is done while an older answer is sent in its place', { softTimeoutMs: 10 }, 11],
+  ])(
+    'are kept apart by what Vary names where a step below takes that off the request%s',
+    async (_when, more, passed) => {
+      const { now, pass } = clock();
+      let tookMs = 0;
+      const checked: RequestHandler = async (req, res) => {
+        const who = String(req.headers.cookie ?? 'nobody');
+        delete req.headers.cookie;
+        res.set({ 'cache-control': 'public, max-age=10', vary: 'Cookie' });
+        await pause(tookMs);
+        res.end(`page of ${who}`);
+      };
+      const route = cache({ now, staleIfErrorMs: 60_000, ...more });
+      const url = await serving(route, checked);
+      for (const headers of [ALICE, {}]) await get(url, headers);
+      pass(passed);
+      tookMs = passed * 5;
+      const { stored } = route.report();
+      await get(url, ALICE);
+      await eventually(() => passed === 0 || route.report().stored > stored);
+      expect((await get(url)).text).toBe('page of nobody');
+      expect(await get(url, ALICE)).toMatchObject({ text: 'page of sid=alice' });
+    },
+  );
+
   it('are kept apart also where that is done while an older answer is sent in its place', async () => {
     const { now, pass } = clock();
     let isPersonal = false;
