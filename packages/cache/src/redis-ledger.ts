@@ -1,3 +1,4 @@
+import { outsideRequests } from '@signalbox/context';
 import type { RedisLink, RedisReply, RedisScript } from '@signalbox/redis';
 import { Ledger, type Mark } from './ledger.js';
 import { MAX_KEPT_MS } from './policy.js';
@@ -103,7 +104,7 @@ export class RedisLedger extends Ledger {
   }
 
   private load(): Promise<void> {
-    this.loading ??= this.loadNow().finally(() => {
+    this.loading ??= outsideRequests(() => this.loadNow()).finally(() => {
       this.loading = undefined;
     });
     return this.loading;
@@ -126,7 +127,9 @@ export class RedisLedger extends Ledger {
    * entries for dead: what is older than the last of it is dead for all instead.
    */
   private restore(): void {
-    this.restoring ??= this.raiseAll([this.key, this.stampKey], [MAX_KEPT_MS, this.stamp])
+    this.restoring ??= outsideRequests(() =>
+      this.raiseAll([this.key, this.stampKey], [MAX_KEPT_MS, this.stamp]),
+    )
       .then(ignore, ignore)
       .finally(() => {
         this.restoring = undefined;

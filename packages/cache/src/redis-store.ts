@@ -1,3 +1,4 @@
+import { outsideRequests } from '@signalbox/context';
 import {
   refuseUnknownOptions,
   requireInteger,
@@ -105,7 +106,8 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     // It may have been invalidated since it arrived.
     if (underWay !== undefined)
       return underWay.then((entry) => (entry !== undefined && ledger.isCurrent(entry) ? entry : undefined));
-    const read = readShared(name).finally(() => {
+    // Whoever asks meanwhile has it from here, too: the deadline of the first is nothing to the others.
+    const read = outsideRequests(() => readShared(name)).finally(() => {
       if (reading.get(name) === read) reading.delete(name);
     });
     reading.set(name, read);

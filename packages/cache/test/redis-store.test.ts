@@ -1,3 +1,4 @@
+import { runInContext } from '@signalbox/context';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -162,6 +163,15 @@ describe('redisStore', () => {
     const found = await Promise.all(Array.from({ length: 100 }, async () => store.read(key)));
     expect(found.every((entry) => entry?.body.toString() === 'x')).toBe(true);
     expect((await reads()) - before).toBe(1);
+  });
+
+  it('of these, all have it though the time of the first is over', async () => {
+    const key = keyOf();
+    await of('other').write(key, entryOf('x', { stamp: await stampOf(of('other')) }));
+    const store = await opened();
+    const first = runInContext({ deadline: performance.now() }, async () => store.read(key));
+    expect((await store.read(key))?.body.toString()).toBe('x');
+    await first;
   });
 
   it('the local tier holds the bytes of its entries, and not all that arrived with them', async () => {

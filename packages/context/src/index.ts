@@ -8,7 +8,7 @@ export { requestContext } from './request-context.js';
 export { routeTable } from './route-table.js';
 export { routeTemplate } from './route-template.js';
 export { declareMount } from './router-walk.js';
-export { currentRequest, runInContext } from './run-in-context.js';
+export { currentRequest, outsideRequests, runInContext } from './run-in-context.js';
 export { takeUpgrades } from './take-upgrades.js';
 export { traceHeaders } from './trace-headers.js';
 

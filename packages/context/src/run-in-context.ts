@@ -41,6 +41,19 @@ export function runInContext<Result>(scope: RequestScope | ScopeInit, fn: () => 
   return storage.run(isScope(scope) ? scope : new TaskScope(scope, storage.getStore()), fn);
 }
 
+/**
+ * Runs something that belongs to no request, whichever happens to begin it: a timer, a connection or a job that
+ * outlasts it, or that others share. It would have that one's deadline otherwise, its log, and hold it in memory.
+ *
+ * @returns what `fn` returns
+ *
+ * @example
+ * timer ??= outsideRequests(() => setInterval(flush, 1_000).unref());
+ */
+export function outsideRequests<Result>(fn: () => Result): Result {
+  return storage.run(undefined, fn);
+}
+
 /** A socket event or a job. */
 class TaskScope implements RequestScope {
   readonly id: string;

@@ -50,7 +50,7 @@ export interface RequestScope {
 }
 
 /** The scope of what is running. */
-export const storage: AsyncLocalStorage<RequestScope> = new AsyncLocalStorage();
+export const storage: AsyncLocalStorage<RequestScope | undefined> = new AsyncLocalStorage();
 
 const SCOPE: unique symbol = Symbol('signalbox.scope');
 
@@ -105,11 +105,16 @@ export class HttpScope implements RequestScope {
     this.ownId = id;
   }
 
-  /** A stream may last whose headers were sent in time, and so may the calls that are made for it. */
+  /**
+   * A stream may last whose headers were sent in time, and so may the calls that are made for it. What goes on after an
+   * answer in time has no time of its own.
+   */
   get deadline(): number | undefined {
-    const { end, headers } = this;
+    const { end, headers, expired } = this;
+    const { headersSent, writableEnded } = this.req.res ?? { headersSent: false, writableEnded: false };
+    if (writableEnded && expired === undefined) return undefined;
     const isHeaders = headers !== undefined && headers.at < (end?.at ?? Infinity);
-    return isHeaders && this.req.res?.headersSent !== true ? headers.at : end?.at;
+    return isHeaders && !headersSent ? headers.at : end?.at;
   }
 
   /** Whether it has to be done by then, or earlier, already: what holds for the whole holds for the headers. */

@@ -269,6 +269,31 @@ describe('deadline', () => {
     expect((await assertNeverHangs(await listen(made))).status).toBe(504);
   });
 
+  it('leaves what goes on after an answer in time as much time as it takes', async () => {
+    const events = new EventEmitter();
+    const late = once(events, 'late');
+    const made = app(deadline(25), async (req, res) => {
+      res.end('in time');
+      await sleep(60);
+      events.emit('late', req.deadline, remainingMs());
+    });
+    expect(await (await fetch(await listen(made))).text()).toBe('in time');
+
+    expect(await late).toEqual([undefined, Infinity]);
+  });
+
+  it('gives what goes on after its time no time', async () => {
+    const events = new EventEmitter();
+    const late = once(events, 'late');
+    const made = app(deadline(25), async () => {
+      await sleep(60);
+      events.emit('late', remainingMs());
+    });
+    expect((await fetch(await listen(made))).status).toBe(504);
+
+    expect(await late).toEqual([0]);
+  });
+
   it.for(['before', 'after'] as const)(
     'ends a stream with the whole in time, where its headers have a deadline set %s',
     async (order) => {

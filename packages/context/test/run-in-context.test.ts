@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
-import { currentRequest, remainingMs, requestContext, runInContext, traceHeaders } from '../src/index.js';
+import {
+  currentRequest,
+  outsideRequests,
+  remainingMs,
+  requestContext,
+  runInContext,
+  traceHeaders,
+} from '../src/index.js';
 
 describe('runInContext', () => {
   it('gives a job an id, facts and a trace of its own', async () => {
@@ -85,6 +92,21 @@ describe('runInContext', () => {
         throw new Error('broken');
       }),
     ).toThrow('broken');
+  });
+});
+
+describe('outsideRequests', () => {
+  it('runs what is of no request, also after it waits, and goes back', async () => {
+    await runInContext({ id: 'job-7', deadline: performance.now() }, async () => {
+      const inside = outsideRequests(async () => {
+        const atOnce = currentRequest();
+        await sleep(1);
+        return [atOnce, currentRequest(), remainingMs()];
+      });
+      expect(currentRequest()?.id).toBe('job-7');
+      expect(await inside).toEqual([undefined, undefined, Infinity]);
+      expect(currentRequest()?.id).toBe('job-7');
+    });
   });
 });
 

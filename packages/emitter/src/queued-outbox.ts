@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks';
+import { outsideRequests } from '@signalbox/context';
 import { RedisUnavailableError, type RedisLink } from '@signalbox/redis';
 import { createEventQueue, type QueuedEvent } from './event-queue.js';
 import { createListeners } from './listeners.js';
@@ -47,11 +47,12 @@ export function createQueuedOutbox(
 
   const canTry = (): boolean => link.state === 'up' || link.state === 'closed';
 
-  // Not within the request that happened to emit: its deadline is nothing to the events of others.
-  const sendNext = AsyncResource.bind(() => {
+  const sendNext = (): void => {
     clearTimeout(retry);
-    if (!isSending && !isOver && queue.length > 0 && canTry()) void sendBatch();
-  });
+    if (isSending || isOver || queue.length === 0 || !canTry()) return;
+    // The deadline of the request that happened to emit is nothing to the events of others.
+    outsideRequests(() => void sendBatch());
+  };
   const endWatch = onLinkChange(link, () => {
     if (link.state === 'down') {
       settledAt = undefined;

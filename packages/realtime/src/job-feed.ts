@@ -1,3 +1,4 @@
+import { outsideRequests } from '@signalbox/context';
 import { isLast, readEvent, writeFailure } from './job-events.js';
 import { jobLost } from './job-errors.js';
 import type { JobReading, JobRef } from './job-store.js';
@@ -189,7 +190,8 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     clearTimeout(feed.timer);
     if (feed.followers.size === 0) return;
     const waitMs = Math.min(everyMs, Math.max(MIN_LOOK_MS, leftMs + MIN_LOOK_MS));
-    feed.timer = setTimeout(() => void look(feed), waitMs).unref();
+    // It is for all that follow.
+    feed.timer = outsideRequests(() => setTimeout(() => void look(feed), waitMs).unref());
   }
 
   return {

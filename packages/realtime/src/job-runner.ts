@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { outsideRequests } from '@signalbox/context';
 import { watchOutage } from '@signalbox/redis';
 import { jobAbandoned } from './job-errors.js';
 import { readEvent, writeFailure } from './job-events.js';
@@ -63,9 +64,11 @@ export function createRunner(settings: JobSettings): Runner {
     const { job } = begun;
     const kind = kinds.get(job.kind);
     if (kind === undefined) throw new TypeError(`jobs: there is no kind "${job.kind}"`);
-    const run = startRun(begun, kind, saverStore, settings, (error) => {
+    const failed = (error: unknown): void => {
       if (toldError(error).code >= 500) log.error({ err: error, job: job.id, kind: job.kind }, 'Job failed');
-    });
+    };
+    // Whoever asked for it has been answered long since.
+    const run = outsideRequests(() => startRun(begun, kind, saverStore, settings, failed));
     running.set(job.id, run);
     void run.done.then(() => {
       if (running.get(job.id) === run) running.delete(job.id);

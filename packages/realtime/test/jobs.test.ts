@@ -351,6 +351,26 @@ describe('jobs that are shared', () => {
     await eventually(() => contexts.length === 3);
   });
 
+  it('last longer than the request that began them, and than one that follows them, may', async () => {
+    const { kinds, contexts, finish } = puppet();
+    const live = await openShared({ kinds });
+    const other = await openShared({ kinds });
+    const deadline = performance.now() + 300;
+    const events: JobEvent[] = [];
+    const id = await runInContext({ deadline }, async () => {
+      const begun = await live.start('puppet', {}, { owner: 'ada' });
+      await other.follow(begun.id, { owner: 'ada' }, (event) => events.push(event));
+      return begun.id;
+    });
+    // Longer than it is held without a word.
+    await sleep(1_000);
+    contexts[0]?.progress({ progress: 0.5 });
+    finish();
+    await eventually(() => events.length === 3);
+    expect(contexts).toHaveLength(1);
+    expect(await other.result(id, 'ada')).toMatchObject({ state: 'complete' });
+  });
+
   it('are handed over, unless told otherwise, within the 5 s that a server that stops has for them', async () => {
     const { kinds, contexts } = puppet();
     const [one, two] = [await openShared({ kinds }), await openShared({ kinds })];

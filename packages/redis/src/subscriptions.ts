@@ -1,3 +1,4 @@
+import { outsideRequests } from '@signalbox/context';
 import { requireBoolean, requireFunction, wrongOption } from '@signalbox/options';
 import type { SingleClient } from './client.js';
 import { isReply } from './failure.js';
@@ -71,7 +72,8 @@ export function createSubscriptions(open: () => SingleClient | undefined): Subsc
 
   function connect(): void {
     retry = undefined;
-    const opened = open();
+    // What it hears is for all, whoever was the first to listen.
+    const opened = outsideRequests(open);
     if (opened === undefined) {
       lost(undefined);
       return;

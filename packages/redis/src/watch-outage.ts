@@ -1,3 +1,4 @@
+import { outsideRequests } from '@signalbox/context';
 import { signals, type FeatureState } from '@signalbox/signals';
 import { RedisUnavailableError } from './errors.js';
 
@@ -79,7 +80,8 @@ export function watchOutage(options: OutageOptions): Outage {
 
   function probeLater(): void {
     clearTimeout(timer);
-    timer = setTimeout(() => void look(), PROBE_EVERY_MS).unref();
+    // The deadline of the request that has failed is soon over, and nothing would be asked within it any more.
+    timer = outsideRequests(() => setTimeout(() => void look(), PROBE_EVERY_MS).unref());
   }
 
   async function look(): Promise<void> {

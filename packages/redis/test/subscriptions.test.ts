@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { currentRequest, runInContext } from '@signalbox/context';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
@@ -147,6 +148,20 @@ describe.for(kinds)('subscriptions of $kind', ({ open }) => {
     await redis.command('acl', 'setuser', 'default', 'allchannels');
     await publish(redis, 'one', 'at last');
     await eventually(() => heard.length === 1);
+  });
+
+  it.concurrent('are of no request, whichever was the first to listen', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    const link = stage.closing(open(redis.port, stage));
+    await isIn(link, 'up');
+    const heardIn: unknown[] = [];
+    runInContext({ id: 'the first' }, () =>
+      link.subscribe('news', () => void heardIn.push(currentRequest()?.id)),
+    );
+    await publish(redis, 'news', 'hello');
+    await eventually(() => heardIn.length === 1);
+    expect(heardIn).toEqual([undefined]);
   });
 
   it.concurrent('that Redis refuses take nothing from the others', async (context) => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runInContext } from '@signalbox/context';
 import { signals, type FeatureState } from '@signalbox/signals';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
@@ -118,6 +119,17 @@ describe('an outage', () => {
     await sleep(600);
     expect(probes).toBe(1);
     expect([...ofLink.said, ...closed.said].map(({ degraded }) => degraded)).toEqual([true, true]);
+  });
+
+  it.concurrent('is found over, though the time of the request that failed is over, too', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    const link = stage.closing(connectRedis(redis.url));
+    const { outage, said } = watched(context, { probe: () => link.command('get', 'k') });
+    await isIn(link, 'up');
+    runInContext({ deadline: performance.now() }, () => outage.failed(new Error('too late'), 'open'));
+    await eventually(() => said.length === 2);
+    expect(said[1]).toMatchObject({ degraded: false });
   });
 
   it.concurrent('of a store is one for all that ask it', async (context) => {

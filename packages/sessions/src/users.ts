@@ -1,3 +1,4 @@
+import { runInContext } from '@signalbox/context';
 import { ServiceUnavailableError } from '@signalbox/errors';
 import type { SessionData } from 'express-session';
 import { LRUCache } from 'lru-cache';
@@ -48,7 +49,11 @@ export function cachedUsers(load: LoadUser, cacheMs: number, timeoutMs: number):
   const loading = new Map<string, Promise<Express.User | undefined>>();
 
   async function loadOnce(userId: string): Promise<Express.User | undefined> {
-    const user = await within(timeoutMs, Promise.resolve(load(userId)));
+    // All that ask meanwhile have this one: that the first of them leaves, or is too late, is nothing to it.
+    const user = await within(
+      timeoutMs,
+      runInContext({}, async () => load(userId)),
+    );
     return user ?? undefined;
   }
 

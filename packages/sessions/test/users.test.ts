@@ -1,4 +1,6 @@
+import { deadline, remainingMs, requestContext } from '@signalbox/context';
 import { listen } from '@signalbox/testing';
+import express from 'express';
 import { describe, expect, it } from 'vitest';
 import { sessions, type LoadUser } from '../src/index.js';
 import { appWith, SECRET, send, withErrors } from './support.js';
@@ -35,6 +37,20 @@ describe('loadUser', () => {
     session.forgetUser('alice');
     expect((await me()).body['user']?.['name']).toBe('alice the 2.');
     expect((await send('GET', `${url}/me`)).body['user']).toBe(undefined);
+  });
+
+  it('has a time of its own, whichever of those that come at once is the first', async () => {
+    let left: number | undefined;
+    const loadUser = async (): Promise<object> => {
+      left = remainingMs();
+      return {};
+    };
+    const { app, session } = appWith({ loadUser });
+    const url = await listen(withErrors(express().use(requestContext(), deadline(5_000), app)));
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    session.forgetUser('alice');
+    await send('GET', `${url}/me`, { cookie });
+    expect(left).toBe(Infinity);
   });
 
   it('is asked each time where nothing is kept', async () => {

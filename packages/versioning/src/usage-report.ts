@@ -1,7 +1,6 @@
-import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { onceOver, routeTemplate } from '@signalbox/context';
+import { onceOver, outsideRequests, routeTemplate } from '@signalbox/context';
 import { watchOutage } from '@signalbox/redis';
 import { signals } from '@signalbox/signals';
 import type { RequestHandler, Response } from 'express';
@@ -90,12 +89,10 @@ export function usageReport(options: UsageReportOptions = {}): UsageReport {
     }, flushMs).unref();
   }
 
-  // Not within the request that happened to be counted: its deadline is nothing to the counts of others.
-  const writeForAll = AsyncResource.bind(write);
-
   function flush(): Promise<boolean> {
     if (flushing === undefined) {
-      flushing = writeForAll().finally(() => {
+      // The deadline of the request that happened to be counted is nothing to the counts of others.
+      flushing = outsideRequests(write).finally(() => {
         flushing = undefined;
       });
       return flushing;
