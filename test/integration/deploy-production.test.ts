@@ -40,6 +40,16 @@ describe('start-production.sh', () => {
     expect(code).toBe(0);
   });
 
+  it('takes a value in quotes for what is between them, as Node and systemd do with the same file', async () => {
+    const { path: cwd } = temporaryFolder('production');
+    writeFileSync(
+      join(cwd, 'settings'),
+      `SECRET_KEYS=${NEEDED.SECRET_KEYS}\nPORT="0"\nRATE_API='10/s burst 20'\nRATE_SEARCH="5/s"\n`,
+    );
+    const { output } = await runScript(['check', '--env-file', 'settings', '--pid-file', 'run/pid'], {}, cwd);
+    expect(output).toContain('All is there; nothing was started.');
+  });
+
   it('starts nothing where a setting is missing or wrong, and says all that is', async () => {
     const { path: cwd } = temporaryFolder('production');
     writeFileSync(

@@ -81,14 +81,19 @@ output=$(absolute "$output")
 [ -z "$env_file" ] || env_file=$(absolute "$env_file")
 manager=$app/node_modules/@signalbox/cluster/bin/signalbox.js
 
-# Each line of a file of settings, as it stands: nothing in it is run. What the environment has already ranks before it.
+# Each line of a file of settings, as text: nothing in it is run. What the environment has already ranks before it. Quotes around
+# a value are no part of it, as for Node and systemd, which read the same file.
 read_settings() {
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in '' | '#'*) continue ;; esac
     name=${line%%=*}
     case $name in '' | [0-9]* | *[!A-Za-z0-9_]*) die "$1: \"$name\" is no name of a setting" ;; esac
     [ "$name" != "$line" ] || die "$1: \"$name\" has no value; write $name=value"
-    eval "[ -n \"\${$name+set}\" ]" || export "$name=${line#*=}"
+    value=${line#*=}
+    case $value in
+    \"*\" | \'*\') value=${value#?} value=${value%?} ;;
+    esac
+    eval "[ -n \"\${$name+set}\" ]" || export "$name=$value"
   done <"$1"
 }
 
