@@ -68,7 +68,7 @@ describe('two users', () => {
       const { now, pass } = clock();
       let tookMs = 0;
       const checked: RequestHandler = async (req, res) => {
-        const who = String(req.headers.cookie ?? 'nobody');
+        const who = req.headers.cookie ?? 'nobody';
         delete req.headers.cookie;
         res.set({ 'cache-control': 'public, max-age=10', vary: 'Cookie' });
         await pause(tookMs);
