@@ -40,6 +40,15 @@ describe('start-production.sh', () => {
     expect(code).toBe(0);
   });
 
+  it('listens on the SOCKET of the settings, unless it is told where', async () => {
+    const { path: cwd } = temporaryFolder('production');
+    const socket = join(cwd, 'none/app.sock');
+    writeFileSync(join(cwd, 'settings'), `SECRET_KEYS=${NEEDED.SECRET_KEYS}\nPORT=0\nSOCKET=${socket}\n`);
+    const files = ['check', '--env-file', 'settings', '--pid-file', 'run/pid'];
+    expect((await runScript(files, {}, cwd)).output).toContain(`cannot create the socket ${socket}`);
+    expect((await runScript([...files, '--bind', '127.0.0.1:0'], {}, cwd)).code).toBe(0);
+  });
+
   it('takes a value in quotes for what is between them, as Node and systemd do with the same file', async () => {
     const { path: cwd } = temporaryFolder('production');
     writeFileSync(

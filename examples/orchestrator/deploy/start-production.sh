@@ -15,7 +15,7 @@ Modes
 
 Options
   --workers N       processes that serve (cluster and daemon; default 2); they need REDIS_URL and DATABASE_URL
-  --bind ADDRESS    HOST:PORT, or unix:PATH with cluster and daemon (default HOST:PORT of the settings)
+  --bind ADDRESS    HOST:PORT, or unix:PATH with cluster and daemon (default SOCKET or HOST:PORT of the settings)
   --env-file FILE   settings, one NAME=value a line (default: .env beside the orchestrator's package.json, if it is there)
   --pid-file FILE   default run/signalbox.pid beside it
   --output FILE     what a daemon writes (default run/signalbox.log)
@@ -173,7 +173,9 @@ if [ "$mode" = single ] && [ -n "$bind" ]; then
   *) PORT=$bind ;;
   esac
   export HOST PORT
+  unset SOCKET
 fi
+[ -n "$bind" ] || [ -z "${SOCKET:-}" ] || bind=unix:$(cd "$app" && absolute "$SOCKET")
 # Beside a port, IPv6 stands in brackets.
 case ${HOST:=127.0.0.1} in
 \[*) ;;
