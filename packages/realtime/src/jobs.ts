@@ -153,7 +153,13 @@ export function jobs<Inputs extends object = Record<string, unknown>>(
 
     async cancel(id, owner) {
       await readOwn(id, -1, owner);
-      if (!runner.cancel(id)) await store.cancel(id);
+      const isHere = runner.cancel(id);
+      try {
+        // Also where it runs here: another process may have it by now, which is not known here yet.
+        await store.cancel(id);
+      } catch (error) {
+        if (!isHere) throw error;
+      }
     },
 
     report: () => ({ running: runner.working(), following: feeds.size, shared: settings.isShared }),

@@ -5,6 +5,7 @@ import { BadRequestError } from '@signalbox/errors';
 import { connectRedis } from '@signalbox/redis';
 import { signals } from '@signalbox/signals';
 import { eventually } from '../../../test/support/eventually.js';
+import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { type JobContext, type JobEvent, jobs, type Jobs, type JobsOptions } from '../src/index.js';
 
@@ -282,6 +283,26 @@ describe('jobs that are shared', () => {
     await two.cancel(id, 'ada');
     await eventually(() => events.at(-1)?.type === 'failed', 3_000);
     expect(contexts[0]?.signal.aborted).toBe(true);
+  });
+
+  it('are cancelled by a process that does not know yet that it has lost them', async () => {
+    const proxy = await startFaultProxy({ to: redis.port });
+    onTestFinished(() => proxy.stop());
+    const link = connectRedis(`redis://${proxy.address}`);
+    onTestFinished(() => link.close());
+    await eventually(() => link.state === 'up');
+    const first = puppet();
+    const second = puppet();
+    const one = openJobs({ redis: link, prefix, leaseMs: 400, kinds: first.kinds });
+    const two = await openShared({ kinds: second.kinds });
+    const { id } = await one.start('puppet', {}, { owner: 'ada' });
+    await proxy.partition();
+    await eventually(() => second.contexts.length === 1);
+    await proxy.pass();
+    await eventually(() => link.state === 'up');
+    await one.cancel(id, 'ada');
+    await eventually(() => second.contexts[0]?.signal.aborted === true);
+    await eventually(async () => (await two.result(id, 'ada')).error?.type === 'job_cancelled');
   });
 
   it('are handed over by a process that ends, at once', async () => {
