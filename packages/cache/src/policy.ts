@@ -137,9 +137,11 @@ function judgeFreshness(
   const staleFor = (seconds: number | undefined, ownMs: number): number =>
     isStrict ? 0 : seconds === undefined ? ownMs : seconds * 1_000;
   const freshUntil = bornAt + lifetimeMs;
+  // RFC 9111 section 5.2.2.4: not even while it is fresh does it go out unasked.
+  const usableUntil = directives.noCache ? bornAt : freshUntil;
   const revalidateUntil =
-    freshUntil + staleFor(directives.staleWhileRevalidate, options.staleWhileRevalidateMs);
-  const errorUntil = freshUntil + staleFor(directives.staleIfError, options.staleIfErrorMs);
+    usableUntil + staleFor(directives.staleWhileRevalidate, options.staleWhileRevalidateMs);
+  const errorUntil = usableUntil + staleFor(directives.staleIfError, options.staleIfErrorMs);
   const forValidator = hasValidator && isFixed ? Math.max(freshUntil, now) + VALIDATOR_KEPT_MS : freshUntil;
   const keptUntil = Math.min(Math.max(revalidateUntil, errorUntil, forValidator), now + MAX_KEPT_MS);
   if (keptUntil <= now) return 'no-freshness';

@@ -188,6 +188,24 @@ describe('stale-if-error (RFC 5861 section 4)', () => {
     expect(seen).toEqual([false, true, true, false, false]);
   });
 
+  it.each(['max-age=60', 'stale-if-error=60', 'max-age=60, stale-while-revalidate=60'])(
+    'does not send what is to be asked for each time: no-cache, %s (RFC 9111 section 5.2.2.4)',
+    async (directives) => {
+      const { now, pass } = clock();
+      let isDown = false;
+      const route = cache({ now, ttlMs: 60_000, staleIfErrorMs: 60_000, softTimeoutMs: 20 });
+      const url = await serving(route, async (req, res) => {
+        if (isDown) await pause(50);
+        if (isDown) return void res.status(503).end(`stands by: ${route.standsBy(req)}`);
+        res.set({ 'cache-control': `no-cache, ${directives}`, etag: '"1"' }).end('fine');
+      });
+      await get(url);
+      isDown = true;
+      pass(5);
+      expect(await get(url)).toMatchObject({ status: 503, text: 'stands by: false' });
+    },
+  );
+
   it('holds by option, for HEAD as it is answered', async () => {
     const { now, pass } = clock();
     let isDown = false;
