@@ -55,7 +55,7 @@ return {'held', lease}
 `;
 
 /**
- * ARGV: holder, leaseMs, keepMs, channel, id, abandoned, and how often it may be begun.
+ * ARGV: holder, leaseMs, keepMs, channel, id, abandoned, and how often it may be begun; one that was cancelled will not be.
  *
  * @returns `taken` with all there is to know; `leased` and until when; or `over`
  */
@@ -65,7 +65,7 @@ if job[2] ~= 'running' then return {'over'} end
 if tonumber(job[3]) > now then return {'leased', job[3]} end
 keep(ARGV[3])
 local attempt = job[4] + 1
-if attempt > tonumber(ARGV[7]) then
+if attempt > tonumber(ARGV[7]) and not job[8] then
   local length = redis.call('RPUSH', KEYS[2], ARGV[6])
   redis.call('HSET', KEYS[1], 'state', 'failed', 'lease', 0, 'holder', ARGV[1])
   redis.call('PUBLISH', ARGV[4], ARGV[5] .. ' ' .. length .. '\\n' .. ARGV[6])

@@ -65,7 +65,7 @@ export interface JobStore {
   append(job: JobRef, holder: string, from: number, events: readonly string[], end?: JobState): Promise<Hold>;
   /**
    * Takes over a job that nobody holds any more. One that was begun `maxAttempts` times already ends with the event
-   * `abandoned` instead.
+   * `abandoned` instead, unless it was cancelled: who takes that one does not begin it.
    */
   take(job: JobRef, holder: string, maxAttempts: number, abandoned: string): Promise<TakenJob | undefined>;
   /** Lets go of a job, so that somebody else goes on with it at once. That does not count as an attempt. */

@@ -96,7 +96,7 @@ export function memoryJobStore(options: MemoryJobStoreOptions): JobStore {
       const entry = find(id);
       if (entry === undefined || entry.state !== 'running' || entry.leaseUntil > now()) return undefined;
       entry.holder = holder;
-      if (entry.attempt >= maxAttempts) {
+      if (entry.attempt >= maxAttempts && !entry.isCancelled) {
         add(entry, entry.events.length, [abandoned], 'failed');
         return undefined;
       }

@@ -178,6 +178,17 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       expect(await store.append(job, 'h3', 1, ['late'])).toBe('lost');
     });
 
+    it.concurrent('that was cancelled is not called abandoned, however often it was begun', async () => {
+      const { store, other, pass } = await open();
+      const job = newJob();
+      await store.put(job, 'h1', ['a']);
+      expect(await other.cancel(job.id)).toBe(true);
+      await pass(LEASE_MS + 50);
+      expect(await store.take(job, 'h2', 1, 'abandoned')).toMatchObject({ isCancelled: true, events: ['a'] });
+      expect(await store.append(job, 'h2', 1, ['cancelled'], 'failed')).toBe('cancelled');
+      expect(await store.read(job.id, 0)).toMatchObject({ state: 'failed', events: ['a', 'cancelled'] });
+    });
+
     it.concurrent('ends early where somebody wants it to', async () => {
       const { store, other, pass } = await open();
       const job = newJob();
