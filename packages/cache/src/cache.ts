@@ -149,8 +149,10 @@ export function cache(options: CacheOptions = {}): Cache {
 
     if (entry !== undefined && isUsable(entry, wanted, now)) {
       // By HEAD no new answer can be made.
-      if (settings.earlyRefresh && req.method === 'GET' && isDue(entry, now))
+      if (settings.earlyRefresh && req.method === 'GET' && isDue(entry, now)) {
+        req[STALE] = entry;
         refreshLater(engine, req, res, next, key, found?.list, entry);
+      }
       return hit(req, res, entry, now, entry.isFresh(now) ? 'hit' : 'stale');
     }
     if (entry !== undefined && wanted === NOTHING_WANTED && mayBeStale(req, res, entry, now)) {

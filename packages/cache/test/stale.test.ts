@@ -367,6 +367,23 @@ describe('earlyRefresh', () => {
     await eventually(async () => (await get(url)).text === 'answer 2');
   });
 
+  it('lets a handler see that there is an answer, so that it need not put a worse one in its place', async () => {
+    const { now, pass } = clock();
+    const seen: boolean[] = [];
+    const route = cache({ now, ttlMs: 10_000, jitter: 0, earlyRefresh: true, staleIfErrorMs: 60_000 });
+    const url = await serving(route, (req, res) => {
+      seen.push(route.standsBy(req));
+      setTimeout(() => res.end('page'), 50);
+    });
+    await get(url);
+    pass(9.99);
+    await eventually(async () => {
+      await get(url);
+      return seen.length === 2;
+    });
+    expect(seen).toEqual([false, true]);
+  });
+
   it('is nothing that HEAD does: its answer has no body to keep', async () => {
     const { now, pass } = clock();
     const methods: string[] = [];
