@@ -532,6 +532,25 @@ describe('a password', () => {
       const other = await accountOf(strict.url);
       expect((await login('192.0.2.9', other.password, other.email)).status).toBe(200);
 
+      // A form that is not filled in, or asks for a weak password, has guessed nothing.
+      const from = { 'x-forwarded-for': '192.0.2.8' };
+      const token = 'x'.repeat(43);
+      for (let n = 0; n < 3; n += 1) {
+        expect((await postJson(`${strict.url}/auth/login`, { email: other.email }, from)).status).toBe(422);
+        const weak = await postJson(`${strict.url}/auth/password/reset`, { token, password: 'short' }, from);
+        expect(weak.status).toBe(422);
+      }
+      expect((await login('192.0.2.8', other.password, other.email)).status).toBe(200);
+      // What was compared has: no password of somebody who is signed in, and no code.
+      const { bearer } = await accountOf(strict.url);
+      const changes: number[] = [];
+      for (let n = 20; n < 24; n += 1) {
+        const headers = { ...bearer, 'x-forwarded-for': `192.0.2.${n}` };
+        const body = { password: 'wrong', newPassword: 'another winter in the south' };
+        changes.push((await postJson(`${strict.url}/auth/password/change`, body, headers)).status);
+      }
+      expect(changes).toEqual([422, 422, 422, 429]);
+
       // Nor does it help to be somebody while one guesses, each time somebody else.
       const guesses: number[] = [];
       for (let n = 10; n < 14; n += 1) {

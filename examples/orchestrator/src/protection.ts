@@ -1,7 +1,7 @@
 import { byAddress, byPrincipal, memoryStore, redisStore, zones, type Zones } from '@signalbox/rate-limit';
 import type { RedisLink } from '@signalbox/redis';
 import { securityHeaders } from '@signalbox/security';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { derivedSecret } from './derived-secrets.js';
 import { rates, type Settings, type ZoneName } from './settings.js';
 
@@ -38,11 +38,22 @@ export function allLimits(settings: Settings, redis: RedisLink | undefined): Zon
       guest: { rate: guest, key: byPrincipal() },
       key: { rate: key, key: byKey },
     },
-    // Whoever is asked for the code had the right password, and whoever forgot a field has guessed nothing.
-    requestWasSuccessful: (_req, { statusCode }) => statusCode !== 401 && statusCode !== 422,
+    requestWasSuccessful: (_req, res) => !wasGuess(res),
     secret: derivedSecret(settings, 'limits').toString('hex'),
     instances: settings.WORKERS,
   });
+}
+
+/** What is refused with 422 before anything was compared. */
+const NO_GUESSES: ReadonlySet<unknown> = new Set(['validation_failed', 'weak_password']);
+
+/**
+ * Whoever is asked for the code had the right password, and whoever forgot a field or chose a weak password has guessed
+ * nothing.
+ */
+function wasGuess(res: Response & { err?: { code?: unknown } }): boolean {
+  if (res.statusCode === 422) return !NO_GUESSES.has(res.err?.code);
+  return res.statusCode === 401;
 }
 
 /** Each key by itself: whose programs are many needs many keys. */
