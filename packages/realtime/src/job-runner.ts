@@ -14,6 +14,8 @@ import { toldError } from './told-error.js';
 export interface Runner {
   readonly feeds: Feeds;
   begin(begun: Begun): JobRun;
+  /** Takes back a job that was not begun, and that the store may have got without saying so in time. */
+  withdraw(run: JobRun): void;
   /** @returns whether the job runs here */
   cancel(id: string): boolean;
   /** How many functions are at work; those of one owner where one is given. */
@@ -29,10 +31,15 @@ export interface Runner {
 /** Jobs of one kind that are looked at, at a time. */
 const LOOKED_AT = 16;
 
+/** The first ones after the store fell silent are those that it may have got; what is refused later never reached it. */
+const MAX_WITHDRAWN = 1_000;
+
 export function createRunner(settings: JobSettings): Runner {
   const { store, leaseMs, kinds, maxRunning, log } = settings;
   const running = new Map<string, JobRun>();
   const outage = watchOutage({ feature: 'jobs', probe: () => store.read(newName(), 0) });
+  /** Of which the store has not said yet that it does not keep them. */
+  const withdrawn = new Map<string, JobRun>();
   /** Jobs that the store is being asked for. */
   let taking = 0;
   let isClosing = false;
@@ -84,13 +91,14 @@ export function createRunner(settings: JobSettings): Runner {
     return count;
   }
 
+  const isTaken = (id: string): boolean => running.has(id) || withdrawn.has(id);
   const hasRoom = (): boolean => working() + taking < maxRunning;
 
   /** Goes on with a job that nobody holds any more, where it is known what to do. */
   async function takeOver(job: JobRef): Promise<void> {
     const { id, kind } = job;
     const known = kinds.get(kind);
-    if (known === undefined || isClosing || running.has(id) || !hasRoom()) return;
+    if (known === undefined || isClosing || isTaken(id) || !hasRoom()) return;
     const holder = newName();
     taking += 1;
     try {
@@ -106,6 +114,8 @@ export function createRunner(settings: JobSettings): Runner {
   }
 
   async function sweep(): Promise<void> {
+    // Before others take them over, which they do once the lease is over.
+    await withdrawAll();
     await Promise.all(Array.from(kinds.keys(), sweepKind));
   }
 
@@ -114,6 +124,17 @@ export function createRunner(settings: JobSettings): Runner {
       await Promise.all((await store.due(kind, LOOKED_AT)).map((id) => takeOver({ id, kind })));
     } catch {
       // The next one comes soon.
+    }
+  }
+
+  async function withdrawAll(): Promise<void> {
+    try {
+      for (const [id, { job, holder }] of withdrawn) {
+        await store.withdraw(job, holder);
+        withdrawn.delete(id);
+      }
+    } catch {
+      // It does not answer yet.
     }
   }
 
@@ -128,6 +149,10 @@ export function createRunner(settings: JobSettings): Runner {
     working,
     hasRoom,
     read,
+    withdraw(run) {
+      run.stop();
+      if (withdrawn.size < MAX_WITHDRAWN) withdrawn.set(run.job.id, run);
+    },
     cancel(id) {
       running.get(id)?.cancel();
       return running.has(id);
@@ -139,7 +164,7 @@ export function createRunner(settings: JobSettings): Runner {
       const late = wait(budgetMs, undefined, { signal: control.signal }).catch(() => undefined);
       await Promise.race([Promise.all(Array.from(running.values(), ({ done }) => done)), late]);
       control.abort();
-      await Promise.allSettled(Array.from(running.values(), (run) => handOver(run)));
+      await Promise.allSettled([withdrawAll(), ...Array.from(running.values(), (run) => handOver(run))]);
       unlisten();
       feeds.close();
       outage.close();

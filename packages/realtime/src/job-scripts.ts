@@ -88,6 +88,12 @@ redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. (redis.call('LLEN', KEYS[2]) + 
 return 1
 `;
 
+/** ARGV: holder. */
+export const WITHDRAW = `
+if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end
+return 0
+`;
+
 export const CANCEL = `
 if redis.call('HGET', KEYS[1], 'state') ~= 'running' then return 0 end
 redis.call('HSET', KEYS[1], 'cancelled', 1)

@@ -70,6 +70,8 @@ export interface JobStore {
   take(job: JobRef, holder: string, maxAttempts: number, abandoned: string): Promise<TakenJob | undefined>;
   /** Lets go of a job, so that somebody else goes on with it at once. That does not count as an attempt. */
   release(job: JobRef, holder: string): Promise<void>;
+  /** Takes back what was put but not begun, as if it had never been. Of a job that is not there, or somebody else's, nothing. */
+  withdraw(job: JobRef, holder: string): Promise<void>;
   /** Wants a job to stop. Whether there is one that runs. */
   cancel(id: string): Promise<boolean>;
   /** @param after the events behind that number; the last ones where it is negative */

@@ -125,7 +125,7 @@ export function jobs<Inputs extends object = Record<string, unknown>>(
       const job: NewJob = { id: newName(), kind, owner, input: JSON.stringify(input ?? null), traceparent };
       const run = runner.begin({ job, holder: newName(), attempt: 1, events: [], started, waits });
       if ((await run.saver.first) === 'failed' && waits) {
-        run.stop();
+        runner.withdraw(run);
         throw new RedisUnavailableError('jobs', 'down', 'the job could not be kept');
       }
       return { id: job.id };

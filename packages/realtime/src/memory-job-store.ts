@@ -115,6 +115,10 @@ export function memoryJobStore(options: MemoryJobStoreOptions): JobStore {
       tell(id, entry.events.length + 1, []);
     },
 
+    async withdraw({ id }, holder) {
+      if (find(id)?.holder === holder) entries.delete(id);
+    },
+
     async cancel(id) {
       const entry = find(id);
       if (entry?.state !== 'running') return false;

@@ -1,5 +1,5 @@
 import type { RedisLink, RedisReply } from '@signalbox/redis';
-import { CANCEL, DUE, INDEX, READ, RELEASE, TAKE, WRITE } from './job-scripts.js';
+import { CANCEL, DUE, INDEX, READ, RELEASE, TAKE, WITHDRAW, WRITE } from './job-scripts.js';
 import type { Hold, JobReading, JobRef, JobState, JobStore, TakenJob } from './job-store.js';
 
 export interface RedisJobStoreOptions {
@@ -17,6 +17,7 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
   const write = link.script('job-write', WRITE, { decode: texts });
   const take = link.script('job-take', TAKE, { decode: texts });
   const release = link.script('job-release', RELEASE);
+  const withdraw = link.script('job-withdraw', WITHDRAW);
   const cancel = link.script('job-cancel', CANCEL);
   const read = link.script('job-read', READ, { decode: texts });
   const due = link.script('job-due', DUE, { decode: texts });
@@ -94,6 +95,11 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
       const isReleased = (await release(keysOf(id), [holder, channel, id])) === 1;
       // Found by whoever looks next.
       if (isReleased) await putIndex([indexOf(kind)], [1, id, keepMs, 'XX']);
+    },
+
+    async withdraw(job, holder) {
+      await withdraw(keysOf(job.id), [holder]);
+      void index(job, 0);
     },
 
     cancel: async (id) => (await cancel(keysOf(id), [])) === 1,

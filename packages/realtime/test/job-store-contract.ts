@@ -189,6 +189,17 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       expect(await store.read(job.id, 0)).toMatchObject({ state: 'failed', events: ['a', 'cancelled'] });
     });
 
+    it.concurrent('is taken back by who made it, and by nobody else', async () => {
+      const { store, other } = await open();
+      const job = newJob();
+      await store.withdraw(job, 'h1');
+      await store.put(job, 'h1', ['a']);
+      await other.withdraw(job, 'h2');
+      expect((await other.read(job.id, 0))?.events).toEqual(['a']);
+      await store.withdraw(job, 'h1');
+      expect(await other.read(job.id, 0)).toBeUndefined();
+    });
+
     it.concurrent('ends early where somebody wants it to', async () => {
       const { store, other, pass } = await open();
       const job = newJob();

@@ -477,6 +477,28 @@ describe('jobs without Redis for a while', () => {
     expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
   });
 
+  it('that were refused do not begin later, also where Redis had got them and was only late', async () => {
+    const own = await startRedis();
+    onTestFinished(() => own.stop());
+    const link = connectRedis(own.url);
+    onTestFinished(() => link.close());
+    await eventually(() => link.state === 'up');
+    const { kinds, contexts, finish } = puppet();
+    const closed = openJobs({ redis: link, kinds, onStoreDown: 'closed', leaseMs: 600 });
+    const { id } = await closed.start('puppet', {}, { owner: 'ada' });
+    finish();
+    await eventually(async () => (await closed.result(id, 'ada')).state === 'complete');
+
+    own.pause();
+    await expect(closed.start('puppet', {}, { owner: 'ada' })).rejects.toMatchObject({ status: 503 });
+    own.resume();
+    // Others take over what is silent for as long as the lease, and look twice in that time.
+    await sleep(1_000);
+    expect(contexts.length).toBe(1);
+    const keys = (await own.command('keys', 'signalbox:realtime:job:{*}')).trim();
+    expect(keys).toBe(`signalbox:realtime:job:{${id}}`);
+  });
+
   it('are refused where that is asked for', async () => {
     const link = connectRedis('redis://127.0.0.1:1');
     onTestFinished(() => link.close());
