@@ -6,6 +6,7 @@ import { prepareMigrations, type PreparedMigration } from './migration-list.js';
 import type { Migration, MigrateOptions, MigrationReport } from './migration.js';
 import type { DatabaseSettings } from './options.js';
 import { pause } from './pause.js';
+import { statementsOf } from './script.js';
 import { checkSignal, inside, type Inside, type StatementResult, type Statements } from './statements.js';
 import { TransactionScope } from './transaction-scope.js';
 
@@ -215,10 +216,11 @@ async function apply(stage: Stage, migration: PreparedMigration): Promise<void> 
 
 async function runUp(
   { settings, statements, session, ask }: Stage,
-  { up }: PreparedMigration,
+  { up, transaction = true }: PreparedMigration,
 ): Promise<void> {
   if (typeof up === 'string') {
-    await ask(up);
+    // What is sent as one text is one transaction to the server.
+    for (const text of transaction ? [up] : statementsOf(up)) await ask(text);
     return;
   }
   const patient = { ...statements, run: statements.runPatiently };

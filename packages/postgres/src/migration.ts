@@ -9,7 +9,8 @@ export interface Migration {
    */
   up: string | ((tx: Transaction) => Promise<unknown>);
   /**
-   * Whether it runs in a transaction. `CREATE INDEX CONCURRENTLY` cannot; what fails half-way stays half-done then.
+   * Whether it runs in a transaction. `CREATE INDEX CONCURRENTLY` cannot. Without, each statement runs by itself: what fails
+   * half-way stays half-done, and begins anew with the first one.
    * @default true
    */
   transaction?: boolean | undefined;

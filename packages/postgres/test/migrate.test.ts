@@ -36,6 +36,22 @@ describe('migrate, on a server', () => {
     expect((await db.migrate(folder)).known).toEqual(['0001-books', '0002-index']);
   });
 
+  it('runs what wants no transaction one statement after the other, and all of it again after a failure', async (context) => {
+    const own = stageOf(context).closing(connectPostgres(server.url, { migrationsTable: 'one_by_one' }));
+    const up = `-- no transaction
+      DROP INDEX CONCURRENTLY IF EXISTS by_name;
+      CREATE TABLE IF NOT EXISTS names (name text); -- a; b
+      CREATE INDEX CONCURRENTLY by_name ON names (name);
+      CREATE INDEX CONCURRENTLY by_length ON names (length(name));`;
+    await own.query('CREATE TABLE by_length ()');
+    const migrations = [{ name: '1', up, transaction: false }];
+    expect((await errorOf(own.migrate(migrations))).message).toContain('"by_length" already exists');
+    await own.query('DROP TABLE by_length');
+    expect((await own.migrate(migrations)).applied).toEqual(['1']);
+    const { rows } = await own.query("SELECT indexname FROM pg_indexes WHERE tablename = 'names' ORDER BY 1");
+    expect(rows).toEqual([{ indexname: 'by_length' }, { indexname: 'by_name' }]);
+  });
+
   it('wants no right to make tables where all of them are there', async (context) => {
     const own = await stageOf(context).postgres();
     const owner = stageOf(context).closing(connectPostgres(own.url));
