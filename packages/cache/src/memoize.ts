@@ -1,5 +1,4 @@
 import { runInContext } from '@signalbox/context';
-import { GatewayTimeoutError } from '@signalbox/errors';
 import {
   refuseUnknownOptions,
   requireBoolean,
@@ -17,6 +16,7 @@ import { argumentsKey } from './arguments-key.js';
 import { claimOrFind } from './flights.js';
 import { memoryStore } from './memory-store.js';
 import { requireCacheStore, requireTags } from './options.js';
+import { orAfter, patienceOf, type Patience } from './patience.js';
 import { MAX_KEPT_MS } from './policy.js';
 import { requireInvalidation } from './require-invalidation.js';
 import type { CacheStore, Claim, Invalidation } from './store.js';
@@ -203,8 +203,9 @@ export function memoize<Args extends readonly unknown[], Result>(
 
   async function memoized(...args: Args): Promise<Result> {
     const key = keyOf(args);
+    const patience = patienceOf(name, settings.hardTimeoutMs);
     const found = store.read(key);
-    const entry = found instanceof Promise ? await found : found;
+    const entry = found instanceof Promise ? await patience(found) : found;
     const at = now();
     if (entry !== undefined && entry.isFresh(at)) {
       note('hit');
@@ -220,40 +221,27 @@ export function memoize<Args extends readonly unknown[], Result>(
     const hasJoined = underWay.has(key.text);
     note(hasJoined ? 'coalesced' : 'miss');
     const making = call(key, args);
-    const result = await settled(making.entry, stale);
+    const result = await settled(making.entry, stale, patience);
     // It was forgotten while it was made, maybe before this one was asked for: who waited makes a newer one.
     const isOutdated =
       hasJoined && store.isCurrent?.(key, result, performance.now() - making.startedAt) === false;
-    return valueOf(isOutdated ? await settled(call(key, args).entry, undefined) : result);
+    return valueOf(isOutdated ? await patience(call(key, args).entry) : result);
   }
 
   /** What comes first: the result, the time after which a stale one will do, or the end of all patience. */
-  async function settled(making: Promise<Entry>, stale: Entry | undefined): Promise<Entry> {
-    const timers: NodeJS.Timeout[] = [];
-    const after = (ms: number): Promise<void> =>
-      new Promise((resolve) => {
-        timers.push(setTimeout(resolve, ms));
-      });
-    const racers: Promise<Entry>[] = [making];
-    if (stale !== undefined && settings.softTimeoutMs !== undefined) {
-      racers.push(after(settings.softTimeoutMs).then(() => stale));
-    }
-    if (settings.hardTimeoutMs !== undefined) {
-      racers.push(
-        after(settings.hardTimeoutMs).then(() => {
-          throw new GatewayTimeoutError(`${name} had no result within ${settings.hardTimeoutMs} ms`, {
-            code: 'cache_timeout',
-          });
-        }),
-      );
-    }
+  async function settled(
+    making: Promise<Entry>,
+    stale: Entry | undefined,
+    patience: Patience,
+  ): Promise<Entry> {
+    if (stale === undefined) return patience(making);
+    const { softTimeoutMs } = settings;
     try {
-      return await Promise.race(racers);
-    } catch (error) {
-      if (stale === undefined) throw error;
+      return await patience(
+        softTimeoutMs === undefined ? making : orAfter(making, softTimeoutMs, () => stale),
+      );
+    } catch {
       return stale;
-    } finally {
-      for (const timer of timers) clearTimeout(timer);
     }
   }
 

@@ -179,6 +179,27 @@ describe('memoize', () => {
     await eventually(async () => (await slow().catch(() => 'late')) === 'there');
   });
 
+  it('gives up after the hard timeout also where it waits for several things', async () => {
+    const slow = memoize(() => pause(60).then(() => 'there'), {
+      ttlMs: 10_000,
+      name: 'slow',
+      hardTimeoutMs: 80,
+    });
+    void slow().catch(() => undefined);
+    // What is made now is forgotten, and who comes after that waits for it and for the next.
+    await slow.forget();
+    await expect(slow()).rejects.toMatchObject({ status: 504, code: 'cache_timeout' });
+
+    const store = memoryStore();
+    const far = memoize(() => 'there', {
+      ttlMs: 10_000,
+      name: 'far',
+      store: { ...store, stamp: 0, read: (key) => pause(200).then(() => store.read(key)) },
+      hardTimeoutMs: 20,
+    });
+    await expect(far()).rejects.toMatchObject({ status: 504, code: 'cache_timeout' });
+  });
+
   it.each([
     [{}, 'memoize: "ttlMs" must be an integer from 1 to 604800000, got undefined'],
     [{ ttlMs: 1, name: '' }, 'memoize: "name" must be a non-empty string, got ""'],
