@@ -8,7 +8,7 @@ export type Invalidation =
   | { readonly prefix: string }
   /** Paths such as `/users/:id/*`: `:name` is one segment, `*` any number of characters. */
   | { readonly pattern: string }
-  /** A path, with all its queries and variants; of a memoized function a key. */
+  /** A path, with all its queries and variants; or the name of a memoized function, with all its results. */
   | { readonly key: string };
 
 /** The right to make what many wait for. */

@@ -131,6 +131,8 @@ describe('memoize', () => {
     expect((await user(2)).call).toBe(4);
     await user.invalidate({ prefix: 'user' });
     expect([(await user(1)).call, (await user(2)).call]).toEqual([5, 6]);
+    await user.invalidate({ key: 'user' });
+    expect([(await user(1)).call, (await user(2)).call]).toEqual([7, 8]);
   });
 
   it('returns what is stale while a new one is made, or where that fails or takes too long', async () => {
