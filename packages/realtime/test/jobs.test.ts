@@ -301,7 +301,7 @@ describe('jobs that are shared', () => {
     await proxy.pass();
     await eventually(() => link.state === 'up');
     await one.cancel(id, 'ada');
-    await eventually(() => second.contexts[0]?.signal.aborted === true);
+    await eventually(() => second.contexts[0]?.signal.aborted ?? false);
     await eventually(async () => (await two.result(id, 'ada')).error?.type === 'job_cancelled');
   });
 
