@@ -61,6 +61,8 @@ class Hold {
   /** The same, as the handler finds them. */
   private readonly heldWrappers: Partial<Record<Method, Original>> = {};
   private hasEnd = false;
+  /** Why it could not be saved. */
+  private failure: unknown = undefined;
   /** As it was when the handler began to send. */
   private head: Head | undefined = undefined;
 
@@ -99,6 +101,7 @@ class Hold {
     if (this.phase === SAVING) this.keep(method, behind, args);
     const isNow = this.phase === PASSED || (this.phase === FAILED && !this.res.writableEnded);
     if (isNow) return this.pass(method, behind, res, args);
+    if (this.phase === FAILED) this.tellDropped(args);
     return method === 'write' ? false : res;
   }
 
@@ -125,6 +128,7 @@ class Hold {
       // What a wrapper, as compression, still makes of the bytes that it was given before.
       const isOfWrapper = behind !== (this.wrappers[method] ?? this[method]);
       if (isOfWrapper) this.calls.splice(-1, 0, call);
+      else this.tellDropped(args);
       return;
     }
     if (this.calls.length === 0 && !hasLeft(res)) {
@@ -203,10 +207,19 @@ class Hold {
   }
 
   private fail(error: unknown): void {
+    const { calls } = this;
     this.phase = FAILED;
+    this.failure = error;
     this.calls = [];
     this.pretendNothing();
     this.owner.notSaved(error);
+    for (const [, , args] of calls) this.tellDropped(args);
+  }
+
+  /** Whoever waits until it is written, to give something back then, would wait for ever. */
+  private tellDropped(args: unknown[]): void {
+    const callback = args.at(-1);
+    if (typeof callback === 'function') process.nextTick(callback, this.failure);
   }
 }
 

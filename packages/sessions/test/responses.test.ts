@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { listen } from '@signalbox/testing';
 import type { RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { appWith, send, slowStore, withErrors, type SlowStore } from './support.js';
 
 const MEGABYTES = Buffer.alloc(5 * 1024 * 1024, 'abcdefghij');
@@ -16,7 +17,8 @@ const write: RequestHandler = (req, _res, next) => {
   next();
 };
 
-async function serve(): Promise<{ url: string; store: SlowStore }> {
+async function serve(): Promise<{ url: string; store: SlowStore; heard: unknown[] }> {
+  const heard: unknown[] = [];
   const store = slowStore();
   const folder = mkdtempSync(join(tmpdir(), 'sessions-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -80,6 +82,10 @@ async function serve(): Promise<{ url: string; store: SlowStore }> {
     req.session.count = 1_000;
     res.end('last');
   });
+  app.get('/waits', write, async (_req, res) => {
+    heard.push(await new Promise((resolve) => res.write('first,', resolve)));
+    heard.push(await new Promise((resolve) => res.end('last', () => resolve(undefined))));
+  });
   app.get('/bigint', (req, res) => {
     req.session.cart = 10n;
     res.json({});
@@ -113,7 +119,7 @@ async function serve(): Promise<{ url: string; store: SlowStore }> {
     res.writeHead(200, { 'X-Bad': 'a\nb' });
     res.end();
   });
-  return { url: await listen(withErrors(app)), store };
+  return { url: await listen(withErrors(app)), store, heard };
 }
 
 const ROUTES: readonly [path: string, status: number, text: string][] = [
@@ -153,6 +159,14 @@ describe('a response', () => {
     expect(answer.headers['set-cookie']).toBe(undefined);
     store.fails = false;
     expect((await send('GET', `${url}/json`)).status).toBe(200);
+  });
+
+  it('that is dropped lets nobody wait for ever who waits until it is written', async () => {
+    const { url, store, heard } = await serve();
+    store.fails = true;
+    expect((await send('GET', `${url}/waits`)).status).toBe(503);
+    await eventually(() => heard.length === 2);
+    expect(heard[0]).toMatchObject({ code: 'session_store_unavailable' });
   });
 
   it('keeps the status and fields that writeHead gave', async () => {
