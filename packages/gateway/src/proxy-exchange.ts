@@ -182,8 +182,10 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   }
 
   protected override bytesCame(chunk: Buffer): void {
-    if (this.phase === DONE) return;
     const { res, pace } = this;
+    // The app has ended it, and a slow client has yet to take what there is.
+    if (res.writableEnded) this.abandon();
+    if (this.phase === DONE) return;
     const { maxResponseBytes } = this.core.settings;
     pace.came(chunk.length);
     if (pace.received > maxResponseBytes) {

@@ -272,6 +272,29 @@ describe('an upstream that fails in the middle of its answer', () => {
     expect(refused.status).toBe(502);
   });
 
+  it('is left where the app ends the answer, and its client has yet to take it', async () => {
+    let isLeft = false;
+    const to = await upstreamServer((req, res) => {
+      if (req.url === '/silent') return;
+      const timer = setInterval(() => res.write('more'), 10);
+      res.on('close', () => {
+        clearInterval(timer);
+        isLeft = true;
+      });
+    });
+    const url = await proxied({ to: to.url }, (app) => {
+      app.get('/stream', (_req, res, next) => {
+        setTimeout(() => res.end(), 100);
+        next();
+      });
+    });
+    const socket = await rawConnection(url);
+    // An answer waits for those before it.
+    for (const path of ['/silent', '/stream']) socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await until(() => isLeft);
+    expect(await (await fetch(`${url}/stream`)).text()).toMatch(/^(more)+$/);
+  });
+
   it('lets go of a client that takes nothing', async () => {
     let isGone = false;
     const upstream = await upstreamServer((_req, res) => {
