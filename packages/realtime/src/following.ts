@@ -14,6 +14,8 @@ export async function followJob(
 ): Promise<void> {
   if (jobs === undefined) throw new TypeError('realtime: "jobs" must be given to follow one');
   const { follows, socket, principal } = member;
+  // Nobody would end that.
+  if (member.isEnding) return;
   if (follows.size >= MAX_FOLLOWS && !follows.has(id)) {
     throw new TooManyRequestsError(`At most ${MAX_FOLLOWS} jobs at a time`, { code: 'too_many_jobs' });
   }

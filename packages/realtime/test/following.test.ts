@@ -60,6 +60,15 @@ describe('a search over a socket', () => {
     ]);
   });
 
+  it('is not followed for a client that has gone before it began', async () => {
+    const { url, live, searches, running } = await openSearch();
+    const socket = await enter(url, { auth: { token: 'ada' } });
+    socket.emit('search', { q: 'signals' });
+    socket.disconnect();
+    await eventually(() => running.length === 1 && live.report().sockets === 0);
+    await eventually(() => searches.report().following === 0);
+  });
+
   it('goes on where the client was when it comes back, and only for who began it', async () => {
     const { url, running, searches } = await openSearch();
     const first = await enter(url, { auth: { token: 'ada' } });
