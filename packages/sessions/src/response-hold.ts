@@ -48,6 +48,18 @@ interface Head {
   readonly fields: Readonly<ReturnType<ServerResponse['getHeaders']>>;
 }
 
+function headOf(res: ServerResponse): Head {
+  const { statusCode, statusMessage } = res;
+  return { statusCode, statusMessage, fields: res.getHeaders() };
+}
+
+/** Without `Set-Cookie`, which the session sets. */
+function fieldsChangedSince({ fields }: Head, res: ServerResponse): string[] {
+  const names = new Set([...res.getHeaderNames(), ...Object.keys(fields)]);
+  names.delete('set-cookie');
+  return [...names].filter((name) => fields[name] !== res.getHeader(name));
+}
+
 class Hold {
   readonly writeHead: Original;
   readonly write: Original;
@@ -99,8 +111,8 @@ class Hold {
     if (method === 'flush' && this.phase === OPEN) return undefined;
     if (this.phase === OPEN || (this.phase === PASSED && method === 'end')) this.begin();
     if (this.phase === SAVING) this.keep(method, behind, args);
-    const isNow = this.phase === PASSED || (this.phase === FAILED && !this.res.writableEnded);
-    if (isNow) return this.pass(method, behind, res, args);
+    if (this.phase === PASSED || (this.phase === FAILED && !this.isDropped(method)))
+      return this.pass(method, behind, res, args);
     if (this.phase === FAILED) this.tellDropped(args);
     return method === 'write' ? false : res;
   }
@@ -132,8 +144,7 @@ class Hold {
       return;
     }
     if (this.calls.length === 0 && !hasLeft(res)) {
-      const { statusCode, statusMessage } = res;
-      this.head = { statusCode, statusMessage, fields: res.getHeaders() };
+      this.head = headOf(res);
       Object.defineProperty(res, 'headersSent', TRUE);
     }
     this.calls.push(call);
@@ -157,12 +168,10 @@ class Hold {
     if (head === undefined) return;
     res.statusCode = head.statusCode;
     res.statusMessage = head.statusMessage;
-    const names = new Set([...res.getHeaderNames(), ...Object.keys(head.fields)]);
-    names.delete('set-cookie');
-    for (const name of names) {
+    for (const name of fieldsChangedSince(head, res)) {
       const value = head.fields[name];
       if (value === undefined) res.removeHeader(name);
-      else if (value !== res.getHeader(name)) res.setHeader(name, value);
+      else res.setHeader(name, value);
     }
   }
 
@@ -207,13 +216,27 @@ class Hold {
   }
 
   private fail(error: unknown): void {
-    const { calls } = this;
+    const { calls, res } = this;
     this.phase = FAILED;
     this.failure = error;
     this.calls = [];
     this.pretendNothing();
+    this.head = undefined;
+    const head = headOf(res);
     this.owner.notSaved(error);
+    if (!this.hasEnd && !hasLeft(res)) this.head = head;
     for (const [, , args] of calls) this.tellDropped(args);
+  }
+
+  /** A handler that has not ended goes on, and an error handler that takes its time sets a status or a field first. */
+  private isDropped(method: Method): boolean {
+    const { head, res } = this;
+    if (res.writableEnded) return true;
+    if (head === undefined) return false;
+    const isSameHead = res.statusCode === head.statusCode && fieldsChangedSince(head, res).length === 0;
+    if (isSameHead && method !== 'writeHead') return true;
+    this.head = undefined;
+    return false;
   }
 
   /** Whoever waits until it is written, to give something back then, would wait for ever. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { listen } from '@signalbox/testing';
-import type { RequestHandler } from 'express';
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { appWith, send, slowStore, withErrors, type SlowStore } from './support.js';
@@ -168,6 +168,34 @@ describe('a response', () => {
     await eventually(() => heard.length === 2);
     expect(heard[0]).toMatchObject({ code: 'session_store_unavailable' });
   });
+
+  const ways: Record<string, (res: Response, status: number) => void> = {
+    send: (res, status) => void res.status(status).send('sorry'),
+    writeHead: (res, status) => void res.writeHead(status).end('sorry'),
+  };
+  it.each(Object.keys(ways))(
+    'that is dropped stays so until an error handler comes to %s, whatever its handler writes',
+    async (way) => {
+      const store = slowStore();
+      const { app } = appWith({ store });
+      let tell: () => void = () => {};
+      const late = new Promise<void>((resolve) => {
+        tell = resolve;
+      });
+      app.get('/', write, async (_req, res) => {
+        await new Promise((resolve) => res.write('first,', resolve));
+        res.end('last');
+        tell();
+      });
+      const sorry: ErrorRequestHandler = async (error, _req, res, _next) => {
+        await late;
+        ways[way]?.(res, error.status);
+      };
+      store.fails = true;
+      const answer = await send('GET', await listen(app.use(sorry)));
+      expect([answer.status, answer.text]).toEqual([503, 'sorry']);
+    },
+  );
 
   it('keeps the status and fields that writeHead gave', async () => {
     const { url } = await serve();
