@@ -166,8 +166,12 @@ function begin(
 
   const exchange = new ProxyExchange(core, target, req, res, next, request);
   if (headers.hasBody) {
-    if (wasRead) request.body = writeParsed(req, headers);
-    else if (isSmall(headers)) {
+    if (wasRead) {
+      const body = writeParsed(req, headers);
+      // It came without a length, or compressed.
+      if (body !== null && body.length > settings.maxRequestBytes) throw tooLarge(settings);
+      request.body = body;
+    } else if (isSmall(headers)) {
       readSmall(req, (body) => {
         if (res.destroyed || res.writableEnded) return;
         request.body = body;
