@@ -44,6 +44,25 @@ describe('doctor', () => {
     await expect(doctor('.', options)).rejects.toThrow(message);
   });
 
+  it('judges an override of compose together with what it is put on, and tells of it what it adds', async () => {
+    const folder = folderWith({
+      'deploy/compose.yaml': `services:
+        app: { build: ., restart: always, init: true, stop_grace_period: 40s, user: node, environment: { A: b } }
+        postgres: { image: 'postgres:17', volumes: [data:/data] }\n`,
+      'deploy/compose.override.yaml': `services:
+        app: { scale: 2, environment: [B=c] }
+        postgres: { restart: always, ports: ['5432:5432'] }\n`,
+    });
+    const { findings, examined } = await doctor(folder, { env: {}, drainMs: 35_000 });
+    const about = findings.filter(({ where }) => where.startsWith('deploy/'));
+    expect(about.map(({ code, where }) => `${code} ${where}`).toSorted()).toEqual([
+      'SBX116 deploy/compose.override.yaml: app',
+      'SBX421 deploy/compose.override.yaml: postgres',
+      'SBX422 deploy/compose.yaml: postgres',
+    ]);
+    expect(examined).toContain('deploy/compose.override.yaml');
+  });
+
   it('says when there is no such folder or program', async () => {
     await expect(doctor('/nowhere/app.js')).rejects.toThrow(DoctorError);
     await expect(doctor('')).rejects.toThrow('there is no folder or program ""');

@@ -10,7 +10,7 @@ import { checkGrace, drainOf } from './grace.js';
 import { checkNodeLine } from './program.js';
 import { checkSettings } from './settings.js';
 
-type Service = Readonly<Record<string, unknown>>;
+export type Service = Readonly<Record<string, unknown>>;
 
 /** The services of a compose file, or `undefined` where it is none. */
 export function composeServices(text: string): ReadonlyMap<string, Service> | undefined {

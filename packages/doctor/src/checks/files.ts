@@ -1,6 +1,7 @@
 import { found, type Finding } from '../finding.js';
 import type { Folder, TextFile } from '../folder/read-folder.js';
 import { checkCompose, composeServices } from './compose.js';
+import { baseOf, checkOverride } from './compose-override.js';
 import { checkDockerfile, isDockerfile } from './dockerfile.js';
 import { checkTask, taskContainers } from './ecs.js';
 import { checkKubernetes, kubernetesObjects, type Manifest } from './kubernetes.js';
@@ -50,7 +51,12 @@ function checkFile(
       return containers && checkTask(file, containers, drainMs);
     }
     const services = composeServices(text);
-    if (services !== undefined) return checkCompose(file, services, folder, drainMs);
+    if (services !== undefined) {
+      const base = baseOf(file, folder);
+      return base === undefined
+        ? checkCompose(file, services, folder, drainMs)
+        : checkOverride(file, services, base, folder, drainMs);
+    }
     const found = kubernetesObjects(file);
     if (found.length === 0) return undefined;
     const group = path.replace(/[^/]*$/, '');
