@@ -85,6 +85,8 @@ export function createMembers(): Members {
     hasEnded: ({ socket, principal }, since) =>
       endings.some(since, (target) => isMeant(target, socket.id, principal)),
     isDoubted: ({ socket, principal }, since) =>
+      endings.hasForgotten(since) ||
+      doubts.hasForgotten(since) ||
       doubts.some(since, (target) => target === undefined || isMeant(target, socket.id, principal)),
     async gone(withinMs) {
       const end = performance.now() + withinMs;
@@ -98,17 +100,23 @@ interface Recent<What> {
   readonly add: (what: What) => void;
   /** Whether something of the sort happened from `since` on. */
   some(since: number, isOfTheSort: (what: What) => boolean): boolean;
+  /** Whether so much happened from `since` on that not all of it is known any more. */
+  hasForgotten(since: number): boolean;
 }
 
 function recent<What>(): Recent<What> {
   const all: { at: number; what: What }[] = [];
+  let forgottenAt = -Infinity;
   return {
     add(what) {
       const now = performance.now();
       all.push({ at: now, what });
       const isOld = ({ at }: { at: number }): boolean => now - at > REMEMBERED_MS;
-      while (all.length > MAX_REMEMBERED || (all[0] !== undefined && isOld(all[0]))) all.shift();
+      while (all.length > MAX_REMEMBERED || (all[0] !== undefined && isOld(all[0]))) {
+        forgottenAt = all.shift()?.at ?? forgottenAt;
+      }
     },
     some: (since, isOfTheSort) => all.some(({ at, what }) => at >= since && isOfTheSort(what)),
+    hasForgotten: (since) => forgottenAt >= since,
   };
 }

@@ -283,6 +283,25 @@ describe('a sign-out', () => {
     expect(live.report().sockets).toBe(1);
   });
 
+  it('asks anew about who was being let in while more were signed out than are remembered', async () => {
+    const signedOut = new Set<unknown>();
+    let letIn: (() => void) | undefined;
+    const { url, live } = await open({
+      authenticate: (_req, { token }) => (signedOut.has(token) ? undefined : { subject: String(token) }),
+      limit: (_principal, event) =>
+        event === 'connect' ? new Promise<void>((resolve) => (letIn = resolve)) : undefined,
+    });
+    const gone = heard(clientOf(url, { auth: { token: 'ada' } }), 'disconnect');
+    await eventually(() => letIn !== undefined);
+    for (const subject of ['ada', ...Array.from({ length: 1_000 }, (_, index) => `u_${index}`)]) {
+      signedOut.add(subject);
+      live.end({ subject });
+    }
+    letIn?.();
+    expect(await gone).toBe('io server disconnect');
+    expect(live.report().sockets).toBe(0);
+  });
+
   it('is over for a socket that goes while it is asked about: it counts for nobody any more', async () => {
     let isSlow = false;
     const answers: (() => void)[] = [];
