@@ -223,6 +223,8 @@ class Hold {
     this.pretendNothing();
     this.head = undefined;
     const head = headOf(res);
+    // A cache that stands before the handler has heard an answer, and would take this one for that of a handler too late.
+    Object.defineProperties(res, HELD_METHODS);
     this.owner.notSaved(error);
     if (!this.hasEnd && !hasLeft(res)) this.head = head;
     for (const [, , args] of calls) this.tellDropped(args);
