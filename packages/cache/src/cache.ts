@@ -10,9 +10,10 @@ import { refreshLater, runCall, type RunnableCall } from './run-call.js';
 import { sendEntry, stayPrivate, conditionsOf, type Conditions } from './reply.js';
 import { hasCredentials } from './request-fields.js';
 import { requireInvalidation } from './require-invalidation.js';
-import { isDue, isRead, isUsable, mayBeStale, NOTHING_WANTED, wantedOf } from './freshness.js';
+import { isDue, isRead, isUsable, mayBeStale, maySubstitute, NOTHING_WANTED, wantedOf } from './freshness.js';
+import { orAfter } from './patience.js';
 import { requestKey, variantOf, type NoKey } from './request-key.js';
-import { claimOrFind, isMaking, type Landing } from './flights.js';
+import { claimOrFind, fitting, isMaking, isOtherVariant, type Flight } from './flights.js';
 import type { Invalidation } from './store.js';
 import type { CacheReport } from './tally.js';
 import { find, flightKeyOf, type Found } from './variants.js';
@@ -180,15 +181,12 @@ export function cache(options: CacheOptions = {}): Cache {
       why,
       conditions: conditionsOf(req),
       flight: undefined,
+      softUntil: performance.now() + (settings.softTimeoutMs ?? Infinity),
     };
     const isAlone = !isOpenToAll && !settings.shared;
     if (isAlone || engine.isNotKept(key) || isMaking(req, flightKey)) return runCall(call, next);
     const under = engine.flights.get(flightKey);
-    if (
-      under?.isSlow &&
-      entry !== undefined &&
-      now < Math.max(entry.head.revalidateUntil, entry.head.errorUntil)
-    ) {
+    if (under?.isSlow && entry !== undefined && maySubstitute(entry, now)) {
       return hit(req, res, entry, now, 'stale');
     }
     if (under === undefined && store.claim === undefined) {
@@ -212,8 +210,9 @@ export function cache(options: CacheOptions = {}): Cache {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const under = engine.flights.get(call.flightKey);
       if (under === undefined) return lead(call, next);
-      const landing = await under.landed;
+      const landing = await untilLate(call, under.landed);
       if (res.closed) return next(new RequestAbortedError());
+      if (landing === undefined) return standIn(call, under);
       if (landing === 'not-kept') break;
       // The next call begins after this request: it may have what that brings, whatever is forgotten meanwhile.
       if (typeof landing === 'object' && landing.isOutdated && attempt === 0) continue;
@@ -243,26 +242,46 @@ export function cache(options: CacheOptions = {}): Cache {
   async function lead(call: RunnableCall, next: NextFunction): Promise<void> {
     const { req, res, key, flightKey } = call;
     const flight = engine.flights.start(flightKey);
-    const { claim, found } = await claimOrFind(store, flightKey, settings.waitMs, async () => {
+    const claiming = claimOrFind(store, flightKey, settings.waitMs, async () => {
       const known = await find(store, key, req);
       return known.entry !== undefined &&
         isUsable(known.entry, wantedOf(req, settings.requestDirectives), engine.now())
         ? known
         : undefined;
-    });
-    flight.claim = claim;
-    const entry = found?.entry;
-    if (entry !== undefined) {
+    }).then(({ claim, found }) => {
+      flight.claim = claim;
+      const entry = found?.entry;
       const vary = found?.list?.head.vary ?? [];
-      flight.land({ entry, vary, variant: variantOf(req, vary), isStale: false, isOutdated: false });
-      if (res.closed) return next(new RequestAbortedError());
-      return hit(req, res, entry, engine.now(), 'coalesced');
-    }
-    if (res.closed) {
-      flight.land('failed');
-      return next(new RequestAbortedError());
-    }
-    runCall({ ...call, flight }, next);
+      if (entry !== undefined)
+        flight.land({ entry, vary, variant: variantOf(req, vary), isStale: false, isOutdated: false });
+      return { entry };
+    });
+    const claimed = await untilLate(call, claiming);
+    const entry = claimed?.entry;
+    if (claimed !== undefined && entry === undefined && !res.closed)
+      return runCall({ ...call, flight }, next);
+    // Whoever comes next may make it, where no other process has.
+    claiming.finally(() => flight.land('failed')).catch(() => undefined);
+    if (res.closed) return next(new RequestAbortedError());
+    if (entry === undefined) return standIn(call, flight);
+    hit(req, res, entry, engine.now(), 'coalesced');
+  }
+
+  /** What is waited for; `undefined` once that takes too long for a request that may have an older answer. */
+  function untilLate<Value>(
+    { stale, softUntil }: RunnableCall,
+    work: Promise<Value>,
+  ): Promise<Value | undefined> {
+    if (softUntil === Infinity || stale === undefined) return work;
+    const leftMs = Math.max(0, softUntil - performance.now());
+    return orAfter<Value | undefined>(work, leftMs, () =>
+      maySubstitute(stale, engine.now()) ? undefined : work,
+    );
+  }
+
+  function standIn({ req, res, stale }: RunnableCall, slow: Flight): void {
+    slow.isSlow = true;
+    hit(req, res, stale as Entry, engine.now(), 'stale');
   }
 
   function hit(
@@ -319,16 +338,4 @@ export function cache(options: CacheOptions = {}): Cache {
 
 function textOf(key: CacheKey | NoKey): string {
   return typeof key === 'string' ? key : key.text;
-}
-
-/** What others wait for, where it is also for this request: not what has to be asked for each time. */
-function fitting(req: Request, landing: Landing, now: number): Entry | undefined {
-  if (typeof landing === 'string') return undefined;
-  if (!landing.isStale && !landing.entry.isFresh(now)) return undefined;
-  return variantOf(req, landing.vary) === landing.variant ? landing.entry : undefined;
-}
-
-/** Whether it is only the request's fields by which it does not fit. */
-function isOtherVariant(req: Request, landing: Landing): boolean {
-  return typeof landing === 'object' && variantOf(req, landing.vary) !== landing.variant;
 }

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { Entry } from './entry.js';
 import type { CacheKey } from './cache-key.js';
+import { variantOf } from './request-key.js';
 import type { Claim, CacheStore } from './store.js';
 
 /** What became of the one call that many wait for. */
@@ -70,6 +71,18 @@ export class Flights {
   close(): void {
     for (const flight of Array.from(this.open.values())) flight.land('failed');
   }
+}
+
+/** What others wait for, where it is also for this request: not what has to be asked for each time. */
+export function fitting(req: Request, landing: Landing, now: number): Entry | undefined {
+  if (typeof landing === 'string') return undefined;
+  if (!landing.isStale && !landing.entry.isFresh(now)) return undefined;
+  return variantOf(req, landing.vary) === landing.variant ? landing.entry : undefined;
+}
+
+/** Whether it is only the request's fields by which it does not fit. */
+export function isOtherVariant(req: Request, landing: Landing): boolean {
+  return typeof landing === 'object' && variantOf(req, landing.vary) !== landing.variant;
 }
 
 const making = new WeakMap<Request, Set<string>>();

@@ -46,6 +46,11 @@ export function mayBeStale(req: Request, res: Response, { head }: Entry, now: nu
   return !head.mustValidate && now < head.revalidateUntil && req.method === 'GET' && canDetach(req, res);
 }
 
+/** Whether it may be sent where a new one takes too long, or there is none. */
+export function maySubstitute({ head }: Entry, now: number): boolean {
+  return now < Math.max(head.revalidateUntil, head.errorUntil);
+}
+
 /**
  * Whether to make it anew before it is stale: the likelier the nearer that is and the longer it takes, so that of many
  * one is early enough (Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention").

@@ -16,7 +16,11 @@ export function patienceOf(name: string, hardTimeoutMs: number | undefined): Pat
 }
 
 /** What comes first: what is worked at, or what there is instead after so long. */
-export async function orAfter<Value>(work: Promise<Value>, ms: number, instead: () => Value): Promise<Value> {
+export async function orAfter<Value>(
+  work: Promise<Value>,
+  ms: number,
+  instead: () => Value | Promise<Value>,
+): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);

@@ -6,12 +6,17 @@ import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
 import { Exchange, type Call } from './exchange.js';
 import { fieldsNow, restore } from './fields.js';
+import { maySubstitute } from './freshness.js';
 import { claimOrFind, noteMaking, type Flight } from './flights.js';
 import { conditionsOf } from './reply.js';
 import { find, flightKeyOf } from './variants.js';
 
 /** A call for a client. */
-export type RunnableCall = Omit<Call, 'isBackground'> & { readonly res: Response };
+export type RunnableCall = Omit<Call, 'isBackground'> & {
+  readonly res: Response;
+  /** By the clock of `performance.now()`, when its client has waited long enough if there is an older answer. */
+  readonly softUntil: number;
+};
 
 /** Lets the handlers answer while the cache listens. */
 export function runCall(call: RunnableCall, next: NextFunction): void {
@@ -22,14 +27,14 @@ export function runCall(call: RunnableCall, next: NextFunction): void {
   if (flight !== undefined) noteMaking(req, call.flightKey);
   onceOver(req, res, () => exchange.abandoned());
 
-  const { softTimeoutMs } = engine.settings;
-  if (softTimeoutMs !== undefined && stale !== undefined && canDetach(req, res)) {
-    const mayBeSent = (): boolean =>
-      engine.now() < Math.max(stale.head.revalidateUntil, stale.head.errorUntil);
-    const timer = setTimeout(() => {
-      if (exchange.recorder.hasHead || res.closed || res.socket === null || !mayBeSent()) return;
-      giveStale(exchange, call, stale);
-    }, softTimeoutMs).unref();
+  if (call.softUntil !== Infinity && stale !== undefined && canDetach(req, res)) {
+    const timer = setTimeout(
+      () => {
+        if (exchange.recorder.hasHead || res.closed || res.socket === null) return;
+        if (maySubstitute(stale, engine.now())) giveStale(exchange, call, stale);
+      },
+      Math.max(0, call.softUntil - performance.now()),
+    ).unref();
     onceOver(req, res, () => clearTimeout(timer));
   }
   next();

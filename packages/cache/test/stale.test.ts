@@ -8,7 +8,7 @@ import express, { type RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
-import { cache } from '../src/index.js';
+import { cache, memoryStore, type Claim } from '../src/index.js';
 import { clock, counting, fields, get, serving } from './support.js';
 
 describe('stale-while-revalidate (RFC 5861 section 3)', () => {
@@ -249,6 +249,51 @@ describe('softTimeoutMs', () => {
     expect(renewed.text).toBe('answer 2');
     expect(renewed.headers['x-made']).toBe('below');
     await eventually(() => ends.length === 4);
+  });
+});
+
+describe('softTimeoutMs, where another call for the same is under way', () => {
+  const options = { ttlMs: 10_000, jitter: 0, staleIfErrorMs: 60_000, softTimeoutMs: 20 };
+
+  it('holds also for who waits for one that nobody waits for', async () => {
+    const { now, pass } = clock();
+    let release = (): void => undefined;
+    const handler = counting((_req, _res, next) => {
+      if (handler.calls() === 1) return next();
+      release = () => next();
+    });
+    const url = await serving(cache({ now, ...options, staleWhileRevalidateMs: 5_000 }), handler);
+    await get(url);
+    pass(11);
+    await get(url);
+    await eventually(() => handler.calls() === 2);
+    pass(6);
+    expect((await get(url)).text).toBe('answer 1');
+    expect((await get(url)).text).toBe('answer 1');
+    release();
+    await eventually(async () => (await get(url)).text === 'answer 2');
+    expect(handler.calls()).toBe(2);
+  });
+
+  it('holds also for who waits for another process', async () => {
+    const { now, pass } = clock();
+    const store = memoryStore();
+    let isMine = true;
+    // As Redis has it, whose lock another process has got.
+    const claim = (): Promise<Claim> => Promise.resolve({ isMine, release: () => undefined });
+    const handler = counting();
+    const shared = { ...store, stamp: 0, claim };
+    const url = await serving(cache({ now, ...options, store: shared, waitMs: 300 }), handler);
+    await get(url);
+    pass(11);
+    isMine = false;
+    expect((await get(url)).text).toBe('answer 1');
+    expect((await get(url)).text).toBe('answer 1');
+    expect(handler.calls()).toBe(1);
+    // That one has died.
+    isMine = true;
+    await eventually(async () => (await get(url)).text === 'answer 2');
+    expect(handler.calls()).toBe(2);
   });
 });
 
