@@ -1,4 +1,5 @@
 import { refuseUnknownOptions, requireFunction, requireInteger, requireObject } from '@signalbox/options';
+import { answersInTime } from './bounded-store.js';
 import { changed } from './session-text.js';
 import { REMEMBER_END_MS, type Ownership, type SessionPlace, type SessionStore } from './store.js';
 
@@ -105,7 +106,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
     return tooMany;
   }
 
-  return {
+  return answersInTime({
     read(place, idleMs) {
       const key = keyOf(place);
       const kept = find(key);
@@ -151,5 +152,5 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
       for (const [handle] of others) endAt({ tag, handle });
       return others.length;
     },
-  };
+  });
 }

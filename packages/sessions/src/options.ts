@@ -11,6 +11,7 @@ import {
   wrongOption,
   type Secrets,
 } from '@signalbox/options';
+import { boundedStore } from './bounded-store.js';
 import { deviceOf } from './device.js';
 import { memoryStore } from './memory-store.js';
 import { sessionIds, type SessionIds } from './session-ids.js';
@@ -40,6 +41,12 @@ export interface SessionsOptions {
   secrets: Secrets;
   /** @default memoryStore() */
   store?: SessionStore | undefined;
+  /**
+   * How long a store of the app's own may take for an answer, in milliseconds: then it is one that does not answer, 503
+   * `session_store_unavailable`. `memoryStore` answers at once, and `redisStore` within the deadline of its link.
+   * @default 5_000
+   */
+  storeTimeoutMs?: number | undefined;
   /**
    * How long a session lives without a request, in milliseconds.
    * @default 86_400_000 (24 hours)
@@ -124,6 +131,7 @@ const STORE_METHODS: readonly (keyof SessionStore)[] = ['read', 'create', 'updat
 const KNOWN = [
   'secrets',
   'store',
+  'storeTimeoutMs',
   'idleMs',
   'absoluteMs',
   'resendMs',
@@ -153,6 +161,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   const {
     secrets,
     store = memoryStore(),
+    storeTimeoutMs = 5_000,
     idleMs = DAY_MS,
     absoluteMs = 7 * DAY_MS,
     resendMs = 900_000,
@@ -172,6 +181,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
 
   const ids = sessionIds('sessions', secrets);
   requireStore('sessions', store, STORE_METHODS, ['memoryStore', 'redisStore']);
+  requireMilliseconds('sessions', 'storeTimeoutMs', storeTimeoutMs);
   requireInteger('sessions', 'idleMs', idleMs, 1, MAX_MS);
   requireInteger('sessions', 'absoluteMs', absoluteMs, idleMs, MAX_MS);
   requireInteger('sessions', 'resendMs', resendMs, 0, MAX_MS);
@@ -191,7 +201,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   return {
     ...resolveCookie(options.cookie, production),
     ids,
-    store,
+    store: boundedStore(store, storeTimeoutMs),
     idleMs,
     absoluteMs,
     resendMs,

@@ -1,5 +1,6 @@
 import { refuseUnknownOptions, requireObject } from '@signalbox/options';
 import { redisLink, requirePrefix, type RedisArgument, type RedisSource } from '@signalbox/redis';
+import { answersInTime } from './bounded-store.js';
 import { CREATE, END, END_ALL, LIST, UPDATE } from './scripts.js';
 import {
   REMEMBER_END_MS,
@@ -51,7 +52,7 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
   const listKey = (tag: string): string => `${prefix}{${tag}}`;
   const keyOf = ({ tag, handle }: SessionPlace): string => `${prefix}{${tag}}:${handle}`;
 
-  return {
+  return answersInTime({
     read(place, idleMs) {
       return link.command('getex', keyOf(place), 'PX', idleMs) as Promise<string | undefined>;
     },
@@ -96,5 +97,5 @@ export function redisStore(source: RedisSource, options: RedisStoreOptions = {})
     async probe() {
       await link.command('getex', `${prefix}{probe}`, 'PX', 1_000);
     },
-  };
+  });
 }

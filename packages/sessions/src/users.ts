@@ -2,6 +2,7 @@ import { runInContext } from '@signalbox/context';
 import { ServiceUnavailableError } from '@signalbox/errors';
 import type { SessionData } from 'express-session';
 import { LRUCache } from 'lru-cache';
+import { within } from './within.js';
 
 // Names that passport and express-session have made everybody's.
 declare global {
@@ -48,12 +49,16 @@ export function cachedUsers(load: LoadUser, cacheMs: number, timeoutMs: number):
   const known = new LRUCache<string, Loaded>({ max: MAX_USERS });
   const loading = new Map<string, Promise<Express.User | undefined>>();
 
+  const late = (): Error =>
+    new ServiceUnavailableError(`loadUser did not answer within ${timeoutMs} ms`, {
+      code: 'user_unavailable',
+      retryAfterSeconds: 1,
+    });
+
   async function loadOnce(userId: string): Promise<Express.User | undefined> {
     // All that ask meanwhile have this one: that the first of them leaves, or is too late, is nothing to it.
-    const user = await within(
-      timeoutMs,
-      runInContext({}, async () => load(userId)),
-    );
+    const work = runInContext({}, async () => load(userId));
+    const user = await within(timeoutMs, work, late);
     return user ?? undefined;
   }
 
@@ -86,19 +91,4 @@ export function cachedUsers(load: LoadUser, cacheMs: number, timeoutMs: number):
       loading.clear();
     },
   };
-}
-
-async function within<Value>(ms: number, work: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const message = `loadUser did not answer within ${ms} ms`;
-      reject(new ServiceUnavailableError(message, { code: 'user_unavailable', retryAfterSeconds: 1 }));
-    }, ms);
-  });
-  try {
-    return await Promise.race([work, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

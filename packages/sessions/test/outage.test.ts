@@ -3,7 +3,7 @@ import { assertNeverHangs, listen, redisWithFaults, type RedisWithFaults } from 
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { connectedClient } from '../../../test/support/redis-client.js';
-import { redisStore, type RedisSource } from '../src/index.js';
+import { memoryStore, redisStore, type RedisSource, type SessionStore } from '../src/index.js';
 import { appWith, listening, send, withErrors, type Answer } from './support.js';
 
 /** A generous bound on what takes 100 ms and a bit, on a machine that is busy. */
@@ -95,5 +95,61 @@ describe('while Redis is gone', () => {
     expect(write.status).toBe(503);
     await redis.heal();
     await eventually(async () => (await send('POST', `${url}/count`)).status === 200);
+  });
+});
+
+describe('a store of the app’s own', () => {
+  /** Whose methods, while it is stuck, answer nothing; `broken` ones throw at once. */
+  function ownStore(): { store: SessionStore; is: 'well' | 'stuck' | 'broken' } {
+    const inner = memoryStore();
+    const own = { is: 'well' as 'well' | 'stuck' | 'broken', store: { probe: async () => {}, ...inner } };
+    for (const [name, method] of Object.entries(own.store)) {
+      const stuck = new Promise<never>(() => {});
+      Object.assign(own.store, {
+        [name](...args: never[]): unknown {
+          if (own.is === 'broken') throw new Error('the store is broken');
+          return own.is === 'stuck' ? stuck : Reflect.apply(method, inner, args);
+        },
+      });
+    }
+    return own;
+  }
+
+  it.each(['stuck', 'broken'] as const)(
+    'that is %s holds no request for longer than its time',
+    async (how) => {
+      const own = ownStore();
+      const { features } = listening();
+      const { app, session } = appWith({ store: own.store, storeTimeoutMs: 30 });
+      app.delete('/sessions', async (_req, res) => res.json(await session.signOutEverywhere('alice')));
+      const url = await listen(withErrors(app));
+      const { cookie } = await send('POST', `${url}/in/alice`);
+
+      own.is = how;
+      await expectOutage(url, cookie);
+      const all = await within(() => send('DELETE', `${url}/sessions`));
+      expect([all.status, all.body.error?.type]).toEqual([503, 'session_store_unavailable']);
+      await expect(session.sessionsOf('alice')).rejects.toThrow('The session store does not answer');
+      own.is = 'well';
+      expect((await send('GET', `${url}/required`, { cookie })).status).toBe(200);
+      await eventually(() => features.at(-1)?.degraded === false);
+    },
+  );
+
+  it('that is stuck while a response waits for it is answered 503', async () => {
+    const own = ownStore();
+    const { app } = appWith({ store: own.store, storeTimeoutMs: 30 });
+    app.get('/stuck', (req, res) => {
+      own.is = 'stuck';
+      req.session.count = 1;
+      res.json({});
+    });
+    const url = await listen(withErrors(app));
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    for (const each of [undefined, cookie]) {
+      own.is = 'well';
+      const answer = await within(() => send('GET', `${url}/stuck`, { cookie: each }));
+      expect([answer.status, answer.headers['retry-after']]).toEqual([503, '1']);
+    }
   });
 });
