@@ -61,7 +61,8 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   }
 
   start(): void {
-    // The client may have left before: while it was looked up who it is.
+    // The client may have left before, or missed its deadline: while its body came, or it was looked up who it is.
+    if (isAnswered(this.req, this.res)) this.abandon();
     if (this.phase === DONE) return;
     const express = this.req as Request;
     // A deadline that expires tells what was waited for: from now on it is not the client's body.

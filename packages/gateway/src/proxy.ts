@@ -173,7 +173,6 @@ function begin(
       request.body = body;
     } else if (isSmall(headers)) {
       readSmall(req, (body) => {
-        if (res.destroyed || res.writableEnded) return;
         request.body = body;
         watchClient(req, res);
         exchange.start();

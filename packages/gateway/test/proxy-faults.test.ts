@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { deadline, type DeadlineExceededError } from '@signalbox/context';
 import { signals, type UpstreamRequest } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
-import express, { type ErrorRequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type NextFunction, type Request, type Response } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorType, proxied, rawConnection, rawExchange, testProxy } from './proxy-support.js';
 import {
@@ -97,6 +97,16 @@ describe('an upstream that fails before its answer', () => {
   });
 });
 
+/** As what keeps sessions, which are saved before an answer ends. */
+function heldBack(_req: Request, res: Response, next: NextFunction): void {
+  const end = res.end.bind(res);
+  res.end = (...parts: unknown[]) => {
+    setTimeout(() => Reflect.apply(end, res, parts), 200);
+    return res;
+  };
+  next();
+}
+
 describe('an answer that outlasts the deadline of its request', () => {
   it('says nothing against the server, be it a stream or a client that takes its time', async () => {
     const upstream = await upstreamServer((req, res) => {
@@ -135,18 +145,7 @@ describe('an answer that outlasts the deadline of its request', () => {
     const upstream = await rawServer((socket) =>
       socket.once('data', () => void setTimeout(() => socket.write(bytes), 150)),
     );
-    const url = await proxied({ to: upstream, retries: 0 }, (app) => {
-      app.use(deadline(100));
-      // As what keeps sessions, which are saved before an answer ends.
-      app.use((_req, res, next) => {
-        const end = res.end.bind(res);
-        res.end = (...parts: unknown[]) => {
-          setTimeout(() => Reflect.apply(end, res, parts), 200);
-          return res;
-        };
-        next();
-      });
-    });
+    const url = await proxied({ to: upstream, retries: 0 }, (app) => app.use(deadline(100), heldBack));
     const answer = await fetch(url);
 
     expect(answer.status).toBe(504);
@@ -474,6 +473,18 @@ describe('several upstream servers', () => {
 });
 
 describe('a client that takes its time to send', () => {
+  it('has nothing done any more once it has missed the deadline', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) => app.use(deadline(100), heldBack));
+    const socket = await rawConnection(url);
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na');
+    await sleep(200);
+    socket.write('b');
+    await until(() => socket.text().includes(' 504 '));
+
+    expect(upstream.seen).toEqual([]);
+  });
+
   it('is not called an upstream by the deadline that it misses', async () => {
     const upstream = await hangingServer();
     const phases: unknown[] = [];
