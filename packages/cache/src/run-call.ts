@@ -45,11 +45,15 @@ function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry): void {
   const { engine, req, res, flightKey } = call;
   const { statusCode } = res;
   const below = listenersSince(exchange.above, res);
+  // The call goes on, and with it the right to make the answer.
+  const claim = call.flight?.claim;
+  if (call.flight !== undefined) call.flight.claim = undefined;
   const fields = exchange.giveStale(stale);
   // Somebody above holds it back: there is no other response to be had yet, and this one is deaf.
-  if (!res.headersSent) return;
+  if (!res.headersSent) return claim?.release();
   const other = detached(req, res, below);
   const flight = engine.flights.start(flightKey);
+  flight.claim = claim;
   flight.isSlow = true;
   restore(other, exchange.before);
   const rest = new Exchange({ ...call, res: other, flight, isBackground: true });

@@ -272,6 +272,37 @@ describe('a request that passes through two caches', () => {
   });
 });
 
+describe('two processes, of which one has sent an older answer since the new one takes long', () => {
+  it('make that once, all the same', async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const { now, pass } = clock();
+    let release = (): void => undefined;
+    const handler = counting((_req, _res, next) => {
+      if (handler.calls() === 1) return next();
+      release = () => next();
+    });
+    const started = async (): Promise<string> => {
+      const link = connectRedis(redis.url, { deadlineMs: 5_000 });
+      onTestFinished(() => link.close());
+      await eventually(() => link.state === 'up');
+      const store = redisStore(link, { local: false });
+      const options = { ttlMs: 10_000, jitter: 0, staleIfErrorMs: 60_000, softTimeoutMs: 30 };
+      return serving(sameHost, cache({ ...options, store, now }), handler);
+    };
+    const [one, other] = await Promise.all([started(), started()]);
+    await get(one);
+    pass(11);
+    expect((await get(one)).text).toBe('answer 1');
+    expect((await get(other)).text).toBe('answer 1');
+    expect(handler.calls()).toBe(2);
+    release();
+    await eventually(async () => (await get(other)).text === 'answer 2');
+    await eventually(async () => !(await hasLock(redis)));
+    expect(handler.calls()).toBe(2);
+  });
+});
+
 describe('two processes that are asked again and again while one of them makes it', () => {
   it('make it once, whenever each is asked, also where Redis is far from one of them', async () => {
     const redis = await startRedis();
