@@ -143,9 +143,20 @@ export interface HeaderTable {
   rule(name: string): HeaderRule;
 }
 
-/** @param strip further names that are not passed on, and beginnings of names, such as `x-user-*` */
-export function requestHeaderTable(strip: readonly string[], keepIdentity: boolean): HeaderTable {
-  return createTable(OF_REQUESTS, keepIdentity ? strip : [...IDENTITY, ...strip]);
+/**
+ * @param strip further names that are not passed on, and beginnings of names, such as `x-user-*`
+ * @param forwarded whether the proxy tells itself who asks, and so passes no such claim on
+ */
+export function requestHeaderTable(
+  strip: readonly string[],
+  keepIdentity: boolean,
+  forwarded: boolean,
+): HeaderTable {
+  if (!keepIdentity) return createTable(OF_REQUESTS, [...IDENTITY, ...strip]);
+  return createTable(
+    forwarded ? OF_REQUESTS : OF_REQUESTS.filter(([, action]) => action !== FORWARDED_FOR),
+    strip,
+  );
 }
 
 export function responseHeaderTable(strip: readonly string[]): HeaderTable {

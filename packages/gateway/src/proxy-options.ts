@@ -268,6 +268,7 @@ export function resolveProxyOptions(options: ProxyOptions): ProxySettings {
       // The client's beside ours would come first, and be the ones that are believed.
       [...stripHeaders, ...Object.keys(upstream.headers), ...(forwarded ? FORWARDED : [])],
       keepIdentityHeaders,
+      forwarded,
     ),
     responseHeaders: responseHeaderTable(stripResponseHeaders),
     fields: Object.entries(upstream.headers).flat(),

@@ -135,6 +135,13 @@ describe('header fields on their way through a proxy', () => {
     expect(headers).not.toHaveProperty('x-forwarded-prefix');
   });
 
+  it('passes on all that a client claims of itself where it says nothing of the client', async () => {
+    const claims = { 'x-forwarded-for': '10.0.0.1', 'x-forwarded-proto': 'https', forwarded: 'for=10.0.0.1' };
+    const lines = [...Object.entries(claims).map((claim) => claim.join(': ')), 'Connection: close'];
+
+    expect(await fieldsFor(lines, { keepIdentityHeaders: true, forwarded: false })).toMatchObject(claims);
+  });
+
   it('passes cookies and credentials on as they are, by default', async () => {
     const headers = await fieldsFor(['Cookie: a=1', 'Authorization: Bearer x', 'Connection: close']);
 
