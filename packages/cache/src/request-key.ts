@@ -86,8 +86,7 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   // The absolute form (RFC 9112 section 3.2.2) names a host of its own, which the app may take for the one that counts.
   if (url.charCodeAt(0) !== SLASH) return 'target';
   // A GET with a body may be answered by the body.
-  const length = headers['content-length'];
-  if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) return 'body';
+  if (hasBody(req)) return 'body';
   // Behind a proxy the fields that it names are gone: the answer is none to the request as it is seen here.
   if (headers.connection !== undefined && !OF_CONNECTIONS.test(headers.connection)) return 'connection';
   // It asks for a connection, and not for the page of that URL (RFC 6455 section 4.1).
@@ -121,6 +120,17 @@ export function requestKey(req: Request, options: KeyOptions): CacheKey | NoKey 
   const own = options.key(req);
   if (own === undefined) return 'key';
   return new CacheKey(`${text}\nkey ${textOf(own)}`, path, options.isPersonal);
+}
+
+/** Of a message of HTTP/2. */
+type OfHttp2 = Request & { readonly stream?: { readonly endAfterHeaders?: boolean } | undefined };
+
+function hasBody(req: OfHttp2): boolean {
+  const { headers } = req;
+  const length = headers['content-length'];
+  if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) return true;
+  // In HTTP/2 no field need say so (RFC 9113 section 8.1).
+  return length === undefined && req.httpVersionMajor === 2 && req.stream?.endAfterHeaders === false;
 }
 
 /** The host that is asked: in HTTP/2 another field says it (RFC 9113 section 8.3.1). */

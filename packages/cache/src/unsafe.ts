@@ -74,6 +74,7 @@ function asRead(req: Request, url: string): Request {
   const isOwn = url === req.originalUrl;
   return Object.create(req, {
     headers: { value: headers },
+    stream: { value: undefined },
     originalUrl: { value: url },
     baseUrl: { value: isOwn ? req.baseUrl : '' },
     url: { value: isOwn ? req.url : url },

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect as openSession, createServer } from 'node:http2';
+import { connect as openSession, createServer, type ClientHttp2Session } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Router, type RequestHandler } from 'express';
@@ -38,6 +38,24 @@ const linking: RequestHandler = (req, res) => {
   const said = SAYING_WHERE.map((name) => req.headers[name]).find((value) => value !== undefined);
   res.type('html').send(`<script src="//${String(said ?? 'ours')}/app.js"></script>`);
 };
+
+/** A client of a server of HTTP/2 that answers so behind a cache. */
+async function overHttp2(route: RequestHandler, handler: RequestHandler): Promise<ClientHttp2Session> {
+  const server = createServer((req, res) => {
+    Object.assign(req, { originalUrl: req.url, baseUrl: '' });
+    const [request, response] = [req, res] as never as Parameters<RequestHandler>;
+    route(request, response, () => handler(request, response, () => undefined));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const session = openSession(`http://127.0.0.1:${port}`);
+  onTestFinished(() => {
+    session.close();
+    server.close();
+  });
+  return session;
+}
 
 describe('a poisoned answer', () => {
   it.each(SAYING_WHERE)('through %s stays with who asked for it', async (name) => {
@@ -164,18 +182,8 @@ describe('a poisoned answer', () => {
 
   it('of one host is not that of another, nor over HTTP/2', async () => {
     const route = cache({ ttlMs: 60_000 });
-    const server = createServer((req, res) => {
-      Object.assign(req, { originalUrl: req.url, baseUrl: '' });
-      const said = `${req.authority} ${req.headers.host ?? '-'}`;
-      route(req as never, res as never, () => void res.end(said));
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const session = openSession(`http://127.0.0.1:${port}`);
-    onTestFinished(() => {
-      session.close();
-      server.close();
+    const session = await overHttp2(route, (req, res) => {
+      res.end(`${String(req.headers[':authority'])} ${req.headers.host ?? '-'}`);
     });
     for (const [authority, host] of [
       ['one.example', undefined],
@@ -187,6 +195,23 @@ describe('a poisoned answer', () => {
       expect(await text(asked)).toBe(`${authority} ${host ?? '-'}`);
     }
     expect(route.report()).toMatchObject({ stored: 3, hit: 1 });
+  });
+
+  it('to a body is for nobody else, nor over HTTP/2, where no field says that there is one', async () => {
+    const route = cache({ ttlMs: 60_000 });
+    const session = await overHttp2(route, async (req, res) => res.end(`for "${await text(req)}"`));
+    const ask = (method: string, body?: string): Promise<string> => {
+      const asked = session.request({ ':method': method }, { endStream: body === undefined });
+      if (body !== undefined) asked.end(body);
+      return text(asked);
+    };
+    expect(await ask('GET', 'evil')).toBe('for "evil"');
+    expect([await ask('GET'), await ask('GET')]).toEqual(['for ""', 'for ""']);
+    expect(await ask('GET', 'evil')).toBe('for "evil"');
+    expect(route.report()).toMatchObject({ bypass: 2, miss: 1, hit: 1 });
+    expect(await ask('POST', 'changed')).toBe('for "changed"');
+    await ask('GET');
+    expect(route.report()).toMatchObject({ miss: 2, hit: 1 });
   });
 
   it('of a user cannot be fetched by a path that looks like a style sheet', async () => {
