@@ -266,7 +266,7 @@ function cutOutcome(
   const upstream = settings.name;
   const { origin } = server.address;
   // Less than a tenth of what a call may take shows nothing: the rest was spent elsewhere.
-  const leastMs = settings.timeoutMs / 10;
+  const leastMs = Math.min(settings.timeoutMs, settings.deadlineMs) / 10;
   const hadAChance = askedMs(progress) >= leastMs;
 
   if (!byTimer) {

@@ -44,6 +44,16 @@ describe('deadlines', () => {
     expect(servers.map(({ seen }) => seen.length)).toEqual([1, 1, 0]);
   });
 
+  it('count against a server that had all of one, much shorter than an attempt though it be', async () => {
+    const [hanging, good] = [await hangingServer(), await goodServer()];
+    const service = upstream({ urls: [hanging.url, good.url], deadlineMs: 100, ejection: { failures: 3 } });
+    for (let times = 0; times < 3; times += 1) {
+      expect(await errorOf(service.json({ path: '/' }))).toMatchObject({ code: 'upstream_timeout' });
+    }
+
+    expect(await service.request({ path: '/' })).toMatchObject({ server: good.url });
+  });
+
   it('may be shorter for one call', async () => {
     const { url } = await hangingServer();
     const service = upstream({ urls: url, timeoutMs: 10_000 });
