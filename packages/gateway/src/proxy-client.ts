@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { facts, onceOver } from '@signalbox/context';
-import type { Request } from 'express';
+import { onceOver } from '@signalbox/context';
 import type { ProxyRequest } from './proxy-request-headers.js';
 
 /** What is told how a response fares with its client. */
@@ -47,15 +46,4 @@ const MAX_UNSENT_BYTES = 131_072;
  */
 export function isFull(res: ServerResponse): boolean {
   return res.writableLength >= MAX_UNSENT_BYTES || Object.hasOwn(res, 'write');
-}
-
-/** By what the deadline of a request says, not by the clock: it may be for the head alone. */
-export function hasTimedOut(req: ProxyRequest): boolean {
-  const express = req as Request;
-  return express.deadline !== undefined && facts(express).timedOut === true;
-}
-
-/** By somebody else, such as the error handler of a deadline. What saves a session first may hold that back. */
-export function isAnswered(req: ProxyRequest, res: ServerResponse): boolean {
-  return res.headersSent || res.writableEnded || hasTimedOut(req);
 }

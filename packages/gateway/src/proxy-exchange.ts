@@ -7,10 +7,10 @@ import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { MAX_INFORMATIONAL, sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
-import type { Answering } from './proxy-client.js';
-import { answerOn, flushCompression, hasTimedOut, isAnswered, isFull, onDrain } from './proxy-client.js';
+import { answerOn, flushCompression, isFull, onDrain, type Answering } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
 import { InRequestContext } from './proxy-context.js';
+import { deadlineMsOf, hasTimedOut, isAnswered } from './proxy-deadline.js';
 import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
 import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
 import { Pace } from './proxy-pace.js';
@@ -77,7 +77,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     if (this.phase === DONE) return;
     const isLate = hasTimedOut(this.req);
     // An answer that has begun may last, as streams and slow clients do: how fast it comes is judged elsewhere.
-    const isUpstreams = isLate && this.phase === WAITING && this.hadAChance(performance.now());
+    const isUpstreams = isLate && this.phase === WAITING && this.hadAChance(deadlineMsOf(this.req));
     this.finish(isUpstreams ? 'failed' : 'neutral', isLate ? 'timeout' : 'aborted');
     this.cutUpstream();
   }
@@ -102,8 +102,9 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   }
 
   /** Less than a tenth of what it may take shows nothing of the server: the rest was spent elsewhere. */
-  private hadAChance(now: number): boolean {
-    return this.pace.askedMs(now, this.request.body) >= this.core.settings.timeoutMs / 10;
+  private hadAChance(deadlineMs = Infinity): boolean {
+    const askedMs = this.pace.askedMs(performance.now(), this.request.body);
+    return askedMs >= Math.min(this.core.settings.timeoutMs, deadlineMs) / 10;
   }
 
   private ask(): void {
@@ -285,7 +286,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     const { body } = this.request;
     if (this.phase === WAITING) {
       if (this.pace.waitedMs(now, body) > settings.timeoutMs)
-        this.breakOff(tooSlow(this.at(), 'silent', settings), this.hadAChance(now) ? 'failed' : 'neutral');
+        this.breakOff(tooSlow(this.at(), 'silent', settings), this.hadAChance() ? 'failed' : 'neutral');
       return;
     }
     const verdict = this.pace.judge(now, body, this.isEventStream, settings);

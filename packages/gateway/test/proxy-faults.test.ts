@@ -364,6 +364,15 @@ describe('several upstream servers', () => {
     await eventually(async () => (await (await fetch(url)).text()).includes('shaky'));
   });
 
+  it('leave one out that hangs, however early the deadline of each request', async () => {
+    const [hanging, good] = [await hangingServer(), await goodServer()];
+    const options = { mode: 'preference', ejection: { failures: 3 }, breaker: false } as const;
+    const url = await proxied({ to: [hanging.url, good.url], ...options }, (app) => app.use(deadline(100)));
+    for (let times = 0; times < 3; times += 1) expect((await fetch(url)).status).toBe(504);
+
+    expect((await fetch(url)).status).toBe(200);
+  });
+
   it('are taken back while a stream goes on that is older, and when their trial is a stream', async () => {
     let isWell = true;
     const shaky = await upstreamServer((req, res) => {
