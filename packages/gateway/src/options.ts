@@ -54,7 +54,7 @@ export interface UpstreamOptions {
    */
   maxResponseBytes?: number | undefined;
   /**
-   * Connections to each server; further requests wait for one.
+   * Connections to each server; further requests wait for one. WebSockets of a proxy are not among them once they are open.
    * @default 100
    */
   maxConnections?: number | undefined;
