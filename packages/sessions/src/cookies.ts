@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { CookieSettings } from './options.js';
 import { hasLeft } from './response-hold.js';
 
 /** A visitor may have got the name from several hosts and paths; more are not looked at. */
@@ -47,6 +48,21 @@ export function cookiesOf(res: ServerResponse, name: string): string[] {
 function allCookiesOf(res: ServerResponse): string[] {
   return [res.getHeader('Set-Cookie') ?? []].flat().map(String);
 }
+
+/** As it stands in `Set-Cookie`. Not by Express' `res.cookie()`, which the handshakes of Socket.IO do not have. */
+export function cookieText(
+  name: string,
+  value: string,
+  { path, domain, secure, sameSite }: CookieSettings,
+  expires: Date,
+): string {
+  const attributes = [`Path=${path}`, `Expires=${expires.toUTCString()}`, 'HttpOnly'];
+  if (domain !== undefined) attributes.unshift(`Domain=${domain}`);
+  if (secure) attributes.push('Secure');
+  return [`${name}=${value}`, ...attributes, `SameSite=${SAME_SITE[sameSite]}`].join('; ');
+}
+
+const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
 
 /** Sets a cookie in the place of one of that name: one response sets a name once (RFC 6265 section 4.1.1). */
 export function putCookie(res: ServerResponse, name: string, cookie: string | undefined): void {

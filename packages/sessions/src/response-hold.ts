@@ -27,14 +27,20 @@ const HOLD = Symbol('signalbox.sessions.hold');
 
 type Held = ServerResponse & { [HOLD]?: Hold };
 
-/** What has not left can be changed still, though `headersSent` says that it has. */
+/**
+ * What has not left can be changed still, though `headersSent` says that it has. A handshake may have no response: `{}` is
+ * given for one, as in the examples of `ws`.
+ */
 export function hasLeft(res: ServerResponse): boolean {
-  return Reflect.get(ServerResponse.prototype, 'headersSent', res);
+  return (
+    Reflect.get(res, 'setHeader') === undefined || Reflect.get(ServerResponse.prototype, 'headersSent', res)
+  );
 }
 
 /** Holds a response back until the session is saved. express-session by itself sends the headers first. */
 export function holdResponse(res: ServerResponse, owner: HoldOwner): void {
-  if (HOLD in res) return;
+  // That of a handshake by Socket.IO has fields and no bytes, and nobody waits for them.
+  if (HOLD in res || Reflect.get(res, 'getHeaders') === undefined) return;
   (res as Held)[HOLD] = new Hold(res, owner);
   Object.defineProperties(res, HELD_METHODS);
 }

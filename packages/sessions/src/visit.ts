@@ -3,7 +3,7 @@ import { wrongOption } from '@signalbox/options';
 import type { Outage } from '@signalbox/redis';
 import type { NextFunction, Request, Response } from 'express';
 import type { Session } from 'express-session';
-import { cookiesOf, putCookie } from './cookies.js';
+import { cookiesOf, cookieText, putCookie } from './cookies.js';
 import { SessionStoreUnavailableError } from './errors.js';
 import type { ExpressStore } from './express-store.js';
 import type { Settings } from './options.js';
@@ -57,6 +57,8 @@ function isSession(value: unknown): value is Session {
   if (typeof value !== 'object' || value === null) return false;
   return ['regenerate', 'save', 'touch'].every((name) => typeof Reflect.get(value, name) === 'function');
 }
+
+const LONG_AGO = new Date(0);
 
 /** Instead of the text of a session that could not be read. */
 const UNKNOWN = 'unknown';
@@ -309,8 +311,8 @@ export class Visit implements CurrentVisit, HoldOwner {
     const nowMs = now();
     // It lives as long as the session, which a request may renew just before the cookie would be sent again.
     const endsAtMs = Math.min(nowMs + idleMs + resendMs, kept.createdAtMs + absoluteMs);
-    putCookie(res, cookieName, undefined);
-    res.cookie(cookieName, ids.seal(kept.id, nowMs), { ...cookie, expires: new Date(endsAtMs) });
+    const text = cookieText(cookieName, ids.seal(kept.id, nowMs), cookie, new Date(endsAtMs));
+    putCookie(res, cookieName, text);
   }
 
   /** Takes back what this response was to set, and leaves the visitor's own as it is. */
@@ -319,10 +321,9 @@ export class Visit implements CurrentVisit, HoldOwner {
   }
 
   clearCookie(): void {
-    const { res, kit } = this;
-    if (hasLeft(res)) return;
+    const { cookieName, cookie } = this.kit.settings;
+    if (hasLeft(this.res)) return;
     this.hold();
-    putCookie(res, kit.settings.cookieName, undefined);
-    res.clearCookie(kit.settings.cookieName, kit.settings.cookie);
+    putCookie(this.res, cookieName, cookieText(cookieName, '', cookie, LONG_AGO));
   }
 }

@@ -1,7 +1,9 @@
 import { createHmac } from 'node:crypto';
+import { IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
 import { listen, testClock } from '@signalbox/testing';
-import express, { type Request, type RequestHandler } from 'express';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { Session } from 'express-session';
 import { describe, expect, it } from 'vitest';
 import { memoryStore, sessions, type SessionsOptions } from '../src/index.js';
@@ -573,6 +575,42 @@ describe('what express-session gives', () => {
       expect((await send('POST', `${url}/load?id=${id}`, { cookie })).body).toEqual({ loaded: null });
     }
   });
+
+  const HANDSHAKES: [name: string, res: () => Partial<Response>][] = [
+    ['no response at all', () => ({})],
+    [
+      'one of Socket.IO, of fields alone',
+      () => {
+        const fields = new Map<string, unknown>();
+        const getHeader = (name: string) => fields.get(name) as string;
+        return {
+          setHeader: (name, value) => fields.set(name, value) as never,
+          getHeader,
+          writeHead: () => ({}) as never,
+        };
+      },
+    ],
+  ];
+  it.each(HANDSHAKES)(
+    'is read in a handshake, too, with %s, however old the cookie is',
+    async (_name, handshake) => {
+      let time = Date.now();
+      const now = () => time;
+      const { app, session } = appWith({ now, store: memoryStore({ now }) });
+      const { cookie } = await send('POST', `${await listen(app)}/in/alice`);
+      for (const age of [0, 16 * 60_000]) {
+        time += age;
+        const req = Object.assign(new IncomingMessage(new Socket()), { headers: { cookie } }) as Request;
+        const res = handshake();
+        await new Promise((resolve) => void session(req, res as Response, resolve));
+        res.writeHead?.(101);
+        expect(req.session.userId).toBe('alice');
+        const isRenewed = age > 0 && res.getHeader !== undefined;
+        const renewed = [expect.stringMatching(/^sid=.*HttpOnly/)];
+        expect(res.getHeader?.('Set-Cookie')).toEqual(isRenewed ? renewed : undefined);
+      }
+    },
+  );
 
   it('keeps names that objects have anyway out of the session', async () => {
     const { url } = await serve();
