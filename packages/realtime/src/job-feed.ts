@@ -118,11 +118,16 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
   }
 
   /** Reads what the one that is furthest behind lacks. */
-  async function look(feed: Feed): Promise<void> {
+  function look(feed: Feed): void {
     clearTimeout(feed.timer);
     feed.looksAgain = true;
     if (feed.isLooking) return;
     feed.isLooking = true;
+    // It is for all that follow, however long.
+    void outsideRequests(() => lookUntilKnown(feed));
+  }
+
+  async function lookUntilKnown(feed: Feed): Promise<void> {
     let leftMs = everyMs;
     try {
       while (feed.looksAgain && feed.followers.size > 0) {
@@ -190,8 +195,7 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     clearTimeout(feed.timer);
     if (feed.followers.size === 0) return;
     const waitMs = Math.min(everyMs, Math.max(MIN_LOOK_MS, leftMs + MIN_LOOK_MS));
-    // It is for all that follow.
-    feed.timer = outsideRequests(() => setTimeout(() => void look(feed), waitMs).unref());
+    feed.timer = setTimeout(() => look(feed), waitMs).unref();
   }
 
   return {
@@ -219,7 +223,7 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
         for (const text of reading.events.slice(follower.next - after - 1)) tell(feed, follower, text);
         if (reading.state !== 'running') await finish(feed, follower, reading.length);
         if (!feed.followers.has(follower)) return () => undefined;
-        if (follower.hasMissed || reading.leaseLeftMs <= 0) void look(feed);
+        if (follower.hasMissed || reading.leaseLeftMs <= 0) look(feed);
         else lookLater(feed, reading.leaseLeftMs);
       } catch (error) {
         leave(feed, follower);
@@ -231,11 +235,11 @@ export function createFeeds(source: FeedSource, everyMs: number): Feeds {
     offer(id, first, events) {
       const feed = feeds.get(id);
       if (feed === undefined) return;
-      if (events.length === 0 || deliver(feed, first, events)) void look(feed);
+      if (events.length === 0 || deliver(feed, first, events)) look(feed);
     },
 
     gap() {
-      for (const feed of feeds.values()) void look(feed);
+      for (const feed of feeds.values()) look(feed);
     },
 
     close() {

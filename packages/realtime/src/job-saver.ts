@@ -1,3 +1,4 @@
+import { outsideRequests } from '@signalbox/context';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Begun } from './job-run.js';
 import type { Hold, JobState, JobStore } from './job-store.js';
@@ -63,7 +64,7 @@ export function createSaver(
   const first = new Promise<'held' | 'failed'>((resolve) => (tellFirst = resolve));
   let tellSaved: () => void = () => undefined;
   const saved = new Promise<void>((resolve) => (tellSaved = resolve));
-  const heartbeat = setInterval(() => void write(), leaseMs / 3).unref();
+  const heartbeat = setInterval(write, leaseMs / 3).unref();
 
   function over(): void {
     isOver = true;
@@ -73,9 +74,14 @@ export function createSaver(
   }
 
   /** Everything there is, then nothing: a heartbeat. */
-  async function write(): Promise<void> {
+  function write(): void {
     if (isWriting || isOver) return;
     isWriting = true;
+    // What a job tells in time is kept also when its time is up.
+    void outsideRequests(writeAll);
+  }
+
+  async function writeAll(): Promise<void> {
     do {
       const upTo = Math.min(events.length, kept + CHUNK);
       const endNow = upTo === events.length ? end : undefined;
@@ -139,7 +145,7 @@ export function createSaver(
   function push(text: string): void {
     events.push(text);
     if (isOut) offerNew();
-    void write();
+    write();
   }
 
   return {

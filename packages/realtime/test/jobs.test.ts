@@ -392,6 +392,21 @@ describe('jobs that are shared', () => {
     expect(await other.result(id, 'ada')).toMatchObject({ state: 'complete' });
   });
 
+  it('that are lost are told to who follows longer than the request for it had time', async () => {
+    const link = connectRedis(redis.url);
+    await eventually(() => link.state === 'up');
+    const one = openJobs({ redis: link, prefix, kinds: puppet().kinds });
+    const other = await openShared({ kinds: { another: () => ({}) } });
+    const { id } = await one.start('puppet', {}, { owner: 'ada' });
+    const deadline = performance.now() + 200;
+    const events = await runInContext({ deadline }, () => follow(other, id, 'ada'));
+    await sleep(200);
+    await link.close();
+    await redis.command('del', `${prefix}{${id}}`, `${prefix}{${id}}:events`);
+    await eventually(() => events.at(-1)?.type === 'failed', 3_000);
+    expect(events.at(-1)?.data).toMatchObject({ error: { type: 'job_lost' } });
+  });
+
   it('are handed over, unless told otherwise, within the 5 s that a server that stops has for them', async () => {
     const { kinds, contexts } = puppet();
     const [one, two] = [await openShared({ kinds }), await openShared({ kinds })];
@@ -475,6 +490,32 @@ describe('jobs without Redis for a while', () => {
     finish();
     await eventually(async () => (await live.result(second.id, 'ada')).state === 'complete');
     expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('are kept when it is back though their own time is up', async () => {
+    const own = await startRedis();
+    onTestFinished(() => own.stop());
+    const link = connectRedis(own.url);
+    onTestFinished(() => link.close());
+    await eventually(() => link.state === 'up');
+    let tell = (): void => undefined;
+    let isOver = false;
+    const run = async (_input: unknown, { progress, signal }: JobContext): Promise<void> => {
+      await new Promise<void>((resolve) => (tell = resolve));
+      progress({ progress: 0.5 });
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      isOver = true;
+    };
+    const log = { error: () => undefined };
+    const live = openJobs({ redis: link, kinds: { slow: { run, timeoutMs: 300 } }, log });
+    const { id } = await live.start('slow', {}, { owner: 'ada' });
+    await own.kill();
+    tell();
+    await eventually(() => isOver);
+    await own.restart();
+    await eventually(
+      async () => (await own.command('hget', `signalbox:realtime:job:{${id}}`, 'state')) === 'failed',
+    );
   });
 
   it('that were refused do not begin later, also where Redis had got them and was only late', async () => {
