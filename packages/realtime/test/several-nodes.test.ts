@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Emitter } from '@socket.io/redis-emitter';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { runInContext } from '@signalbox/context';
 import { connectRedis } from '@signalbox/redis';
 import { signals } from '@signalbox/signals';
 import { eventually } from '../../../test/support/eventually.js';
@@ -45,6 +47,21 @@ describe('two processes', () => {
     const gone = [ada, bob].map((socket) => heard(socket, 'disconnect'));
     new Emitter(client).in('news').disconnectSockets(true);
     await Promise.all(gone);
+  });
+
+  it('are told also what is said after the deadline of the request that says it', async () => {
+    const link = connectRedis(redis.url);
+    onTestFinished(() => link.close());
+    await eventually(() => link.state === 'up');
+    const { live } = await open({ redis: link, authenticate: byName });
+    const bob = await enter(two.url, as('bob'));
+    const told = heard(bob, 'later');
+    await runInContext({ deadline: performance.now() + 10 }, async () => {
+      await sleep(20);
+      live.toSubject('bob').emit('later', { isLate: true });
+    });
+    expect(await told).toEqual({ isLate: true });
+    expect(live.report().degraded).toBe(false);
   });
 
   it('keep to each socket what is said to it alone, whatever rooms are open', async () => {
