@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { answerWithoutUpgrade, mayDoWithout } from './answer-without-upgrade.js';
 
 /** Whose some of a server's requests to upgrade are. */
 export interface UpgradeTaker {
@@ -19,6 +20,7 @@ const takings = new WeakMap<Server, Taking>();
 /**
  * Hands a server's requests to upgrade to whose they are: of several takers, to the first. One that is nobody's is
  * refused by the first of them, unless somebody else listens for `upgrade`, too: Node closes none where anybody does.
+ * Offers of other protocols than WebSocket, as of HTTP/2 by Java's and curl's clients, are served as any request then.
  *
  * @returns what ends it
  *
@@ -44,7 +46,9 @@ function listenAt(server: Server): Taking {
       if (taker.owns(req)) return taker.take(req, socket, head);
     }
     const [first] = takers;
-    if (server.listenerCount('upgrade') === 1) first?.refuse(req, socket, head);
+    if (server.listenerCount('upgrade') > 1) return;
+    if (mayDoWithout(req)) answerWithoutUpgrade(server, req, socket);
+    else first?.refuse(req, socket, head);
   };
   const taking = {
     takers,

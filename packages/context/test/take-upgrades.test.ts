@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
@@ -13,16 +13,16 @@ async function listening(): Promise<Server> {
   return server;
 }
 
-function asking(server: Server, path: string): Socket {
+function asking(server: Server, path: string, lines = 'Upgrade: websocket\r\n'): Socket {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n${lines}\r\n`);
   return socket;
 }
 
 /** All that the server says, until it closes. */
-function answerTo(server: Server, path: string): Promise<string> {
-  return text(asking(server, path));
+function answerTo(server: Server, path: string, lines?: string): Promise<string> {
+  return text(asking(server, path, lines));
 }
 
 function taker(path: string): UpgradeTaker {
@@ -52,6 +52,39 @@ it('who has left takes no more, and where nobody is left the server is as it was
   expect(server.listenerCount('upgrade')).toBe(0);
   takeUpgrades(server, taker('/b'));
   expect(await answerTo(server, '/b')).toBe('taken by /b');
+});
+
+it('serves who offers another protocol than WebSocket as if he had not, unless that is somebody’s', async () => {
+  const server = await listening();
+  takeUpgrades(server, taker('/a'));
+  let closed = 0;
+  server.on('request', (_req, res) => void res.on('close', () => (closed += 1)));
+  const h2c = 'Upgrade: h2c\r\n';
+  const answer = await answerTo(server, '/c', h2c);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*\r\n\r\nno upgrade$/);
+  expect(closed).toBe(1);
+  expect(await answerTo(server, '/a', h2c)).toBe('taken by /a');
+  for (const body of ['Content-Length: 2\r\n', 'Transfer-Encoding: chunked\r\n']) {
+    expect(await answerTo(server, '/c', h2c + body)).toBe('refused by /a');
+  }
+});
+
+it('serves it whole, to a slow client, too, and hears when that leaves', async () => {
+  const server = await listening();
+  takeUpgrades(server, taker('/a'));
+  server.removeAllListeners('request');
+  server.once('request', (_req, res) => {
+    res.write('x'.repeat(8_000_000));
+    res.on('drain', () => res.end('end'));
+  });
+  const slow = asking(server, '/c', 'Upgrade: h2c\r\n');
+  await once(slow, 'readable');
+  expect((await text(slow)).endsWith('end\r\n0\r\n\r\n')).toBe(true);
+
+  const leaving = asking(server, '/c', 'Upgrade: h2c\r\n');
+  const [, res] = (await once(server, 'request')) as [IncomingMessage, ServerResponse];
+  leaving.destroy();
+  await once(res, 'close');
 });
 
 it('is left to others who listen, too', async () => {
