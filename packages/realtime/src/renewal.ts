@@ -1,3 +1,4 @@
+import { runInContext } from '@signalbox/context';
 import { toErrorObject } from '@signalbox/errors';
 import { watchExpiry } from './expiry.js';
 import type { Member } from './member.js';
@@ -68,10 +69,15 @@ export async function recheck(settings: Settings, members: Members, member: Memb
     await inTurn(member, () => signInAgain(settings, members, member, member.auth));
     await leaveForbidden(settings, member);
   } catch (error) {
-    if (toErrorObject(error).code >= 500)
-      setTimeout(() => void recheck(settings, members, member), RETRY_MS).unref();
+    if (toErrorObject(error).code >= 500) recheckLater(settings, members, member);
     else if (member.renewals === 0) member.end(error);
     // A better credential is on its way.
     else await recheck(settings, members, member);
   }
+}
+
+/** Not within the request that changed something, whose deadline is over by then. */
+function recheckLater(settings: Settings, members: Members, member: Member): void {
+  const again = (): Promise<void> => recheck(settings, members, member);
+  setTimeout(() => void runInContext({ id: member.socket.id }, again), RETRY_MS).unref();
 }

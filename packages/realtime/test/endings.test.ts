@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { remainingMs, runInContext } from '@signalbox/context';
 import { UnauthorizedError } from '@signalbox/errors';
 import { eventually } from '../../../test/support/eventually.js';
 import type { Revocation, SocketPrincipal } from '../src/index.js';
@@ -341,6 +342,22 @@ describe('a sign-out', () => {
     await live.recheck();
     expect(socket.connected).toBe(true);
     isDown = false;
+    expect(await heard(socket, 'disconnect')).toBe('io server disconnect');
+  });
+
+  it('asks again later in a time of its own, not in that of the request which changed something', async () => {
+    let asked = 0;
+    const { url, live } = await open({
+      authenticate(_req, { token }) {
+        asked += 1;
+        // As a link to Redis does it, and here it is away at first.
+        if (asked === 2 || remainingMs() === 0) throw Object.assign(new Error('down'), { status: 503 });
+        return asked > 2 ? undefined : { subject: String(token) };
+      },
+      log: { error: () => undefined },
+    });
+    const socket = await enter(url, { auth: { token: 'ada' } });
+    await runInContext({ deadline: performance.now() + 100 }, () => live.recheck());
     expect(await heard(socket, 'disconnect')).toBe('io server disconnect');
   });
 });
