@@ -1,4 +1,4 @@
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
@@ -60,7 +60,15 @@ const STATES = [
 ] as const;
 
 /** By these Node tells whether it may still write to a response. */
-const OF_NODE = ['finished', 'destroyed'] as const;
+const OF_NODE: ReadonlySet<string> = new Set(['finished', 'destroyed']);
+/** What those who look at a response that is through ask it for. */
+const READING: ReadonlySet<string> = new Set([
+  'getHeader',
+  'getHeaderNames',
+  'getRawHeaderNames',
+  'getHeaders',
+  'hasHeader',
+]);
 
 /** Who listens to a response. */
 export type Listeners = ReadonlyMap<string, readonly unknown[]>;
@@ -93,22 +101,27 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
   other.on('finish', () => void sink.destroy());
   other.on('error', () => undefined);
 
+  // Who stands above may still be sending what was answered, such as what it compresses.
+  const first = below === undefined ? undefined : new FirstAnswer(res);
   if (below === undefined) listenAnew(res, other);
   else divertListeners(res, other, below);
   for (const name of METHODS) {
-    own(res, name, { writable: true, value: (...args: unknown[]) => forwarded(other, res, name, args) });
+    const method: unknown = Reflect.get(res, name);
+    own(res, name, {
+      writable: true,
+      value: (...args: unknown[]) =>
+        first?.isHeard && READING.has(name) && typeof method === 'function'
+          ? (Reflect.apply(method, res, args) as unknown)
+          : forwarded(other, res, name, args),
+    });
   }
-  // Who stands above may still be sending what was answered, such as what it compresses.
-  const sending = new Map<string, unknown>();
-  if (below !== undefined) for (const name of OF_NODE) sending.set(name, Reflect.get(res, name));
-  const isSending = (): boolean => sending.get('destroyed') === false;
   for (const name of STATES) {
     own(res, name, {
-      get: () => (sending.has(name) && isSending() ? sending.get(name) : Reflect.get(other, name)),
+      get: () => (first?.tells(name) ? first.get(name) : Reflect.get(other, name)),
       // Node itself sets some on a response that is through, and they say nothing of the other one.
       set(value: unknown) {
-        if (sending.has(name)) sending.set(name, value);
-        if (name === 'statusCode' || name === 'statusMessage') Reflect.set(other, name, value);
+        if (OF_NODE.has(name) || first?.isHeard) first?.set(name, value);
+        else if (name === 'statusCode' || name === 'statusMessage') Reflect.set(other, name, value);
       },
     });
   }
@@ -119,6 +132,45 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
     own(req, 'socket', { writable: true, value: socket });
   }
   return other;
+}
+
+/** What a response was answered first, for those above who hear how that fares: a log, for one. */
+class FirstAnswer {
+  /** Whether something happens to it right now. What those below listen to happens to the other one. */
+  isHeard = false;
+  private readonly values: Map<string, unknown> = new Map();
+
+  constructor(private readonly res: Response) {
+    for (const name of STATES) {
+      if (!(name in OutgoingMessage.prototype)) this.values.set(name, Reflect.get(res, name));
+    }
+    const emit = res.emit.bind(res);
+    own(res, 'emit', {
+      writable: true,
+      value: (...args: Parameters<typeof emit>) => {
+        const { isHeard } = this;
+        this.isHeard = true;
+        try {
+          return emit(...args);
+        } finally {
+          this.isHeard = isHeard;
+        }
+      },
+    });
+  }
+
+  tells(name: string): boolean {
+    return this.isHeard || (OF_NODE.has(name) && this.values.get('destroyed') === false);
+  }
+
+  get(name: string): unknown {
+    if (this.values.has(name)) return this.values.get(name);
+    return Reflect.get(OutgoingMessage.prototype, name, this.res);
+  }
+
+  set(name: string, value: unknown): void {
+    if (this.values.has(name)) this.values.set(name, value);
+  }
 }
 
 /** All that was to be heard of the response has been heard: from now on it is the other one's. */

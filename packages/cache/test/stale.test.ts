@@ -1,3 +1,4 @@
+import { requestContext } from '@signalbox/context';
 import { ServiceUnavailableError } from '@signalbox/errors';
 import { randomBytes } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
@@ -249,6 +250,59 @@ describe('softTimeoutMs', () => {
     expect(renewed.text).toBe('answer 2');
     expect(renewed.headers['x-made']).toBe('below');
     await eventually(() => ends.length === 4);
+  });
+});
+
+describe('an older answer that was sent since the new one takes long', () => {
+  it('is what those above hear of, such as a log, whatever the handler has done so far', async () => {
+    const { now, pass } = clock();
+    const seen: unknown[] = [];
+    const above: RequestHandler = (_req, res, next) => {
+      for (const event of ['finish', 'close']) {
+        res.on(event, () => {
+          seen.push([event, res.statusCode, res.get('x-made'), res.headersSent, res.writableFinished]);
+        });
+      }
+      next();
+    };
+    const handler = counting(async (_req, res, next) => {
+      res.set('x-made', String(handler.calls()));
+      if (handler.calls() > 1) {
+        res.status(500);
+        await pause(60);
+      }
+      res.status(200);
+      next();
+    });
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, softTimeoutMs: 20 });
+    const url = await serving(above, route, handler);
+    await get(url);
+    await eventually(() => seen.length === 2);
+    pass(11);
+    expect((await get(url)).headers['cache-status']).toContain('soft-timeout');
+    await eventually(() => route.report().stored === 2);
+    expect(seen.slice(2)).toEqual([
+      ['finish', 200, '1', true, true],
+      ['close', 200, '1', true, true],
+    ]);
+    expect(await get(url)).toMatchObject({ status: 200, text: 'answer 2' });
+  });
+
+  it('does not tell those who make the new one that nobody is there any more', async () => {
+    const { now, pass } = clock();
+    const looking: RequestHandler = (req, _res, next) =>
+      next(req.signal.aborted ? new Error('gone') : undefined);
+    const handler = counting(async (req, _res, next) => {
+      if (handler.calls() > 1) await pause(60, undefined, { signal: req.signal });
+      next();
+    });
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, softTimeoutMs: 20 });
+    const url = await serving(requestContext(), looking, route, handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).headers['cache-status']).toContain('soft-timeout');
+    await eventually(async () => (await get(url)).text === 'answer 2');
+    expect(handler.calls()).toBe(2);
   });
 });
 
