@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks';
+import { outsideRequests } from '@signalbox/context';
 import { type RedisLink, watchOutage } from '@signalbox/redis';
 import { signals } from '@signalbox/signals';
 
@@ -49,10 +49,10 @@ type Callback = (error: unknown, answer?: unknown) => void;
 /** Sends, or does not: the sockets of this process have got the event in any case. */
 function createPublisher(link: RedisLink, failed: (error: unknown) => void): object {
   return {
-    // Not within the request that says it: what the sockets of this process hear after its deadline, all hear.
-    publish: AsyncResource.bind((channel: string, message: string | Buffer): void => {
-      link.command('publish', channel, message).catch(failed);
-    }),
+    publish(channel: string, message: string | Buffer): void {
+      // What the sockets of this process hear after the deadline of the request that says it, all hear.
+      outsideRequests(() => link.command('publish', channel, message)).catch(failed);
+    },
     /** Asks how many nodes there are. */
     send_command(_name: string, [, channel = '']: readonly string[], done: Callback): void {
       void countNodes(link, channel, done);
