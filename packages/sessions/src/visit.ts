@@ -90,6 +90,7 @@ export class Visit implements CurrentVisit, HoldOwner {
     private readonly next: NextFunction,
   ) {
     mark(req, this);
+    req.sessionStore = kit.express;
     Object.defineProperty(req, 'session', SESSION);
   }
 
@@ -196,7 +197,6 @@ export class Visit implements CurrentVisit, HoldOwner {
   session(): Session | undefined {
     if (this.current !== undefined || this.isOver || this.failure !== undefined) return this.current;
     const { express } = this.kit;
-    this.req.sessionStore = express;
     if (this.kept === undefined) express.generate(this.req);
     else express.createSession(this.req, this.data as never);
     this.hold();
@@ -222,7 +222,6 @@ export class Visit implements CurrentVisit, HoldOwner {
   reopen(): void {
     this.isOver = false;
     this.failure = undefined;
-    this.req.sessionStore = this.kit.express;
     if (!Object.hasOwn(this.req, 'session')) Object.defineProperty(this.req, 'session', SESSION);
     this.hold();
   }

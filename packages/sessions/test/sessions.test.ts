@@ -612,6 +612,20 @@ describe('what express-session gives', () => {
     },
   );
 
+  it('has its store at hand before anybody looks at it, as to end another one', async () => {
+    const { url } = await serve({}, ({ app, session }) => {
+      app.post('/id', (req, res) => void res.json({ id: req.sessionID }));
+      app.delete('/other/:id', session.required(), (req, res, next) => {
+        req.sessionStore.destroy(req.params['id'] as string, (error) => (error ? next(error) : res.json({})));
+      });
+    });
+    const { cookie } = await send('POST', `${url}/in/alice`);
+    const other = await send('POST', `${url}/in/alice`);
+    const { id } = (await send('POST', `${url}/id`, { cookie: other.cookie })).body;
+    expect((await send('DELETE', `${url}/other/${String(id)}`, { cookie })).status).toBe(200);
+    expect((await send('GET', `${url}/required`, { cookie: other.cookie })).status).toBe(401);
+  });
+
   it('keeps names that objects have anyway out of the session', async () => {
     const { url } = await serve();
     const { cookie } = await send('POST', `${url}/count`);
