@@ -551,6 +551,15 @@ describe('a password', () => {
       }
       expect(changes).toEqual([422, 422, 422, 429]);
 
+      // Nor does it cost one of the letters to mistype an address.
+      const forgot = (email: string): Promise<Response> =>
+        postJson(`${strict.url}/auth/password/forgot`, { email }, from);
+      for (const email of ['a', 'a@', 'a@example', 'b@example'])
+        expect((await forgot(email)).status).toBe(422);
+      const letters = [];
+      for (let n = 0; n < 4; n += 1) letters.push((await forgot(other.email)).status);
+      expect(letters).toEqual([202, 202, 202, 429]);
+
       // Nor does it help to be somebody while one guesses, each time somebody else.
       const guesses: number[] = [];
       for (let n = 10; n < 14; n += 1) {

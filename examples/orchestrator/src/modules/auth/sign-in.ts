@@ -49,32 +49,38 @@ export function signInRouter(
     return isSame ? current : passwordHash;
   }
 
-  router.post(
-    '/register',
-    registrationLimit,
-    once,
-    validate(
-      { body: Registration },
-      {
-        describe: {
-          summary: 'Register',
-          tags,
-          responses: {
-            201: { description: 'Registered; sign in next', schema: z.object({ user: UserAnswer }) },
-            409: { description: 'There is an account with this address' },
-            422: { description: 'Something is missing or wrong, or the password is weak' },
-          },
+  const registration = validate(
+    { body: Registration },
+    {
+      describe: {
+        summary: 'Register',
+        tags,
+        responses: {
+          201: { description: 'Registered; sign in next', schema: z.object({ user: UserAnswer }) },
+          409: { description: 'There is an account with this address' },
+          422: { description: 'Something is missing or wrong, or the password is weak' },
         },
       },
-      async (req, res) => {
-        const { email, password } = req.valid.body;
-        refuseWeak(password, email);
-        const passwordHash = await passwords.hash(password, { signal: req.signal });
-        const user = await users.create({ email, passwordHash });
-        await audit.record('registered', user.id);
-        res.status(201).json({ user: answerOf(user) });
-      },
-    ),
+    },
+  );
+  router.post(
+    '/register',
+    registration,
+    (req, _res, next) => {
+      const { email, password } = registration.read(req).body;
+      refuseWeak(password, email);
+      next();
+    },
+    // Who has mistyped may try again.
+    registrationLimit,
+    once,
+    async (req, res) => {
+      const { email, password } = registration.read(req).body;
+      const passwordHash = await passwords.hash(password, { signal: req.signal });
+      const user = await users.create({ email, passwordHash });
+      await audit.record('registered', user.id);
+      res.status(201).json({ user: answerOf(user) });
+    },
   );
 
   router.post(
