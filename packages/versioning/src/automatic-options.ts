@@ -11,41 +11,64 @@ const FIELDS = ['Allow', 'Content-Length', 'Content-Type', 'X-Content-Type-Optio
  */
 export function holdAutomaticOptions(res: Response, instead: (allow: string) => void): () => void {
   const before = FIELDS.map((field) => [field, res.getHeader(field)] as const);
-  const end: unknown = Reflect.get(res, 'end');
-  const writeHead: unknown = Reflect.get(res, 'writeHead');
+  const wrapped: (() => void)[] = [];
   let isHolding = true;
+  let sendHead: (() => unknown) | undefined;
 
-  /** Some middleware, such as compression's, sends the head before it calls `end`, which follows then. */
-  function writeHeadUnlessAutomatic(this: Response, ...args: unknown[]): unknown {
-    if (isHolding && automaticAllow(res) !== undefined) return this;
-    return typeof writeHead === 'function' ? Reflect.apply(writeHead, this, args) : this;
+  function wrap(name: 'end' | 'write' | 'writeHead' | 'flushHeaders', how: Wrapper): void {
+    const inner: unknown = Reflect.get(res, name);
+    if (typeof inner !== 'function') return;
+    function wrapper(this: Response, ...args: unknown[]): unknown {
+      return how(args, () => Reflect.apply(inner as Method, this, args));
+    }
+    Reflect.set(res, name, wrapper);
+    wrapped.push(() => {
+      // Somebody may have wrapped it since.
+      if (Reflect.get(res, name) === wrapper) Reflect.set(res, name, inner);
+    });
   }
 
-  function endUnlessAutomatic(this: Response, ...args: unknown[]): unknown {
+  function release(): void {
+    isHolding = false;
+    for (const unwrap of wrapped) unwrap();
+  }
+
+  /** With an answer that is a handler's after all. */
+  function goOn(proceed: () => unknown): unknown {
+    if (!res.headersSent) sendHead?.();
+    return proceed();
+  }
+
+  // Some middleware, such as compression's, sends the head before it calls `end`, which follows then.
+  wrap('writeHead', (_args, proceed) => {
+    if (!isHolding || automaticAllow(res) === undefined) return proceed();
+    sendHead = proceed;
+    return res;
+  });
+  wrap('end', (args, proceed) => {
     const allow = isHolding ? automaticAllow(res) : undefined;
     release();
-    if (allow === undefined || args[0] !== allow)
-      return typeof end === 'function' ? Reflect.apply(end, this, args) : this;
+    if (allow === undefined || args[0] !== allow) return goOn(proceed);
 
     for (const [field, value] of before) {
       if (value === undefined) res.removeHeader(field);
       else res.setHeader(field, value);
     }
     instead(allow);
-    return this;
+    return res;
+  });
+  // Express does neither: it is a handler's answer, whose head has to go before its body.
+  for (const name of ['write', 'flushHeaders'] as const) {
+    wrap(name, (_args, proceed) => {
+      release();
+      return goOn(proceed);
+    });
   }
-
-  function release(): void {
-    isHolding = false;
-    // Somebody may have wrapped them since.
-    if (Reflect.get(res, 'end') === endUnlessAutomatic) Reflect.set(res, 'end', end);
-    if (Reflect.get(res, 'writeHead') === writeHeadUnlessAutomatic) Reflect.set(res, 'writeHead', writeHead);
-  }
-
-  Reflect.set(res, 'end', endUnlessAutomatic);
-  Reflect.set(res, 'writeHead', writeHeadUnlessAutomatic);
   return release;
 }
+
+type Method = (...args: unknown[]) => unknown;
+type Wrapper = (args: unknown[], proceed: () => unknown) => unknown;
 
 /** What Express is about to answer OPTIONS with, where it does so by itself. */
 function automaticAllow(res: Response): string | undefined {

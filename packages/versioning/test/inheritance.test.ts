@@ -142,6 +142,23 @@ describe('OPTIONS', () => {
     expect(nothing.headers['x-content-type-options']).toBe('kept');
   });
 
+  it('sends the head of a handler’s own answer before its body, though that comes in pieces and looks alike', async () => {
+    const v2 = Router().options('/x', async (_req, res) => {
+      res.set('Allow', 'GET, HEAD').setHeader('Content-Type', 'text/plain');
+      res.setHeader('Content-Length', 9);
+      res.writeHead(203);
+      res.write('GET, ');
+      await new Promise(setImmediate);
+      res.end('HEAD');
+    });
+    const url = await serving(versions({ v1: routerOf('v1', '/x'), v2 }));
+    expect(await send('OPTIONS', `${url}/v2/x`)).toMatchObject({
+      status: 203,
+      headers: { allow: 'GET, HEAD' },
+      text: 'GET, HEAD',
+    });
+  });
+
   it('lists them where a middleware sends the head before the end, as compression does', async () => {
     const early: RequestHandler = (_req, res, next) => {
       const end: unknown = Reflect.get(res, 'end');
