@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { currentRequest, runInContext } from '@signalbox/context';
 import { BadRequestError } from '@signalbox/errors';
 import type { Buckets } from './buckets.js';
@@ -57,9 +58,13 @@ export function createDispatch(
     return event.run(payload, call);
   }
 
-  async function run(event: KnownEvent, packet: readonly unknown[], member: Member): Promise<unknown> {
+  async function run(
+    event: KnownEvent,
+    packet: readonly unknown[],
+    member: Member,
+    control: AbortController,
+  ): Promise<unknown> {
     if (member.calls.size >= maxInFlight) throw tooManyInFlight(maxInFlight);
-    const control = new AbortController();
     member.calls.add(control);
     try {
       const call = { member, signal: control.signal, requestId: currentRequest()?.id ?? '' };
@@ -77,11 +82,16 @@ export function createDispatch(
     else reply({ error: object });
   }
 
-  async function handle(event: KnownEvent, packet: unknown[], member: Member): Promise<void> {
+  async function handle(
+    event: KnownEvent,
+    packet: unknown[],
+    member: Member,
+    control: AbortController,
+  ): Promise<void> {
     const last = packet.at(-1);
     const reply = typeof last === 'function' ? (packet.pop() as Reply) : undefined;
     try {
-      const answer = await run(event, packet, member);
+      const answer = await run(event, packet, member, control);
       reply?.(answer === undefined ? {} : answer);
     } catch (error) {
       refuse(error, event.name, member, reply);
@@ -90,12 +100,16 @@ export function createDispatch(
 
   function handleInContext(event: KnownEvent, packet: unknown[], member: Member): void {
     const { traceparent } = member.request.headers;
+    const control = new AbortController();
+    // Every call of a handler may listen; Node would take the eleventh for a leak.
+    setMaxListeners(0, control.signal);
     const scope = {
+      signal: control.signal,
       traceparent: typeof traceparent === 'string' ? traceparent : undefined,
       deadline: performance.now() + event.timeoutMs,
       facts: { userId: member.principal?.subject, route: event.name },
     };
-    void runInContext(scope, () => handle(event, packet, member));
+    void runInContext(scope, () => handle(event, packet, member, control));
   }
 
   return function listen(member) {

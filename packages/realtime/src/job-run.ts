@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { runInContext } from '@signalbox/context';
 import { readEvent, writeEvent, writeFailure } from './job-events.js';
 import { jobCancelled, resultTooLarge } from './job-errors.js';
@@ -56,6 +57,8 @@ export function startRun(
 ): JobRun {
   const { job, attempt } = begun;
   const control = new AbortController();
+  // Every call of the job may listen; Node would take the eleventh for a leak.
+  setMaxListeners(0, control.signal);
   let isWorking = true;
   const saver = createSaver(begun, store, limits, {
     lost: () => stop(new Error('another process has the job')),

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { currentRequest } from '@signalbox/context';
 import { ConflictError } from '@signalbox/errors';
@@ -219,6 +219,34 @@ describe('events', () => {
     });
     expect(await refused(await enter(url), 'slow')).toMatchObject({ code: 504, type: 'deadline_exceeded' });
     expect(reason).toMatchObject({ code: 'deadline_exceeded' });
+  });
+
+  it('give up all that is done for them when the socket goes', async () => {
+    const warned: Error[] = [];
+    const onWarning = (warning: Error): void => void warned.push(warning);
+    process.on('warning', onWarning);
+    onTestFinished(() => void process.off('warning', onWarning));
+    let given = 0;
+    const { url } = await open({
+      anonymous: true,
+      events: {
+        slow: {
+          handler() {
+            // As a query of Postgres or a request to an upstream listens.
+            const signal = currentRequest()?.signal;
+            for (let index = 0; index < 20; index += 1) signal?.addEventListener('abort', () => (given += 1));
+            return new Promise(() => undefined);
+          },
+        },
+        ready: { handler: () => 'yes' },
+      },
+    });
+    const socket = await enter(url);
+    socket.emit('slow');
+    await ask(socket, 'ready');
+    socket.disconnect();
+    await eventually(() => given === 20);
+    expect(warned).toEqual([]);
   });
 
   it('are given up when the socket goes', async () => {
