@@ -91,21 +91,24 @@ export function refreshing({
     const key = requireSigningKey('refresh', settings);
     // Asked first: when it refuses or fails, the token was not used.
     const claims = await ownClaims('refresh', settings, subject, grant.claims, family);
-    const rotated = await kept(store, onStoreDown, rotate(token, draftOf(grant, claims, now(), authTime)));
+    const draft = draftOf(grant, claims, now(), authTime);
+    // Nor where it may say more than a token holds, each letter of which may take four.
+    if (JSON.stringify(claims).length > settings.maxLength / 8) signPair(settings, key, token, draft);
+    const rotated = await kept(store, onStoreDown, rotate(token, draft));
 
     switch (rotated.outcome) {
       case 'rotated':
       case 'repeated':
       case 'renewed': {
         const { outcome, issuedAtMs, successor } = rotated;
-        const draft = JSON.parse(successor) as Draft;
+        const first = JSON.parse(successor) as Draft;
         publishToken('refreshed', 'refresh');
         return signPair(
           settings,
           key,
           { subject, family, chain, issuedAtMs },
           // What it was to say then, such as a role, was taken back.
-          outcome === 'renewed' ? { ...draft, claims } : draft,
+          outcome === 'renewed' ? { ...first, claims } : first,
         );
       }
       case 'reused':

@@ -163,6 +163,18 @@ describe('refresh', () => {
     expect((await after.refresh(next.refreshToken)).expiresIn).toBeLessThanOrEqual(300);
   });
 
+  it('uses up no token where what the app says now is too long for one, and takes nobody for a thief', async () => {
+    const { tokens: heard } = hearing();
+    let groups = ['staff'];
+    const auth = tokensWith({ graceMs: 0, claims: () => ({ groups }) });
+    const { refreshToken } = await auth.issue('u_1');
+    groups = Array.from({ length: 1_000 }, (_each, index) => `group-${index}`);
+    await expect(auth.refresh(refreshToken)).rejects.toThrow('claims must fit into a token');
+    groups = ['staff'];
+    expect(auth.check((await auth.refresh(refreshToken)).accessToken).claims).toMatchObject({ groups });
+    expect(heard.filter(({ event }) => event === 'reused')).toEqual([]);
+  });
+
   it('gives the same pair for the grace, and treats what comes later as theft', async () => {
     const clock = testClock(1_700_000_000_000);
     const auth = tokensWith({ now: clock.now, store: memoryTokenStore({ now: clock.now }) });
