@@ -69,7 +69,9 @@ async function readFolder(folder: URL): Promise<Migration[]> {
     throw new MigrationError(undefined, `migrate: there is no .sql file in ${base.href}`);
   return Promise.all(
     files.map(async (file) => {
-      const up = await readFile(new URL(encodeURIComponent(file), base), 'utf8');
+      const text = await readFile(new URL(encodeURIComponent(file), base), 'utf8');
+      // Editors on Windows begin a file with a mark that is no SQL.
+      const up = text.replace(/^\uFEFF/, '');
       return { name: file.slice(0, -'.sql'.length), up, transaction: !NO_TRANSACTION.test(up) };
     }),
   );

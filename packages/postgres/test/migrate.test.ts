@@ -30,10 +30,12 @@ describe('migrate, on a server', () => {
     const folder = folderOf({
       '0002-index.sql': '-- no transaction\nCREATE INDEX CONCURRENTLY by_note ON books (note)',
       '0001-books.sql': "CREATE TABLE books (note text);\nINSERT INTO books VALUES ('a;b')",
+      '0003-by-windows.sql': '\uFEFFCREATE TABLE shelves (note text);\r\n',
       'README.md': 'nothing',
     });
-    expect((await db.migrate(folder)).applied).toEqual(['0001-books', '0002-index']);
-    expect((await db.migrate(folder)).known).toEqual(['0001-books', '0002-index']);
+    const names = ['0001-books', '0002-index', '0003-by-windows'];
+    expect((await db.migrate(folder)).applied).toEqual(names);
+    expect((await db.migrate(folder)).known).toEqual(names);
   });
 
   it('runs what wants no transaction one statement after the other, and all of it again after a failure', async (context) => {
