@@ -59,7 +59,6 @@ class TaskScope implements RequestScope {
   readonly id: string;
   readonly req: Request | undefined = undefined;
   readonly facts: Facts;
-  readonly deadline: number | undefined;
   log: unknown;
 
   private readonly init: ScopeInit;
@@ -70,11 +69,15 @@ class TaskScope implements RequestScope {
   constructor(init: ScopeInit, parent: RequestScope | undefined) {
     this.id = init.id ?? uuidV7();
     this.facts = init.facts ?? newFacts();
-    this.deadline = init.deadline;
     this.log = init.log;
     this.init = init;
     this.parent = parent;
     this.ownSignal = init.signal;
+  }
+
+  /** Whoever made it may take it away, once what had to be done by then is done. */
+  get deadline(): number | undefined {
+    return this.init.deadline;
   }
 
   get trace(): Trace {

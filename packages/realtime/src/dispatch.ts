@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { currentRequest, runInContext } from '@signalbox/context';
+import { currentRequest, runInContext, type ScopeInit } from '@signalbox/context';
 import { BadRequestError } from '@signalbox/errors';
 import type { Buckets } from './buckets.js';
 import { askLimit } from './limit.js';
@@ -103,13 +103,17 @@ export function createDispatch(
     const control = new AbortController();
     // Every call of a handler may listen; Node would take the eleventh for a leak.
     setMaxListeners(0, control.signal);
-    const scope = {
+    const scope: ScopeInit = {
       signal: control.signal,
       traceparent: typeof traceparent === 'string' ? traceparent : undefined,
       deadline: performance.now() + event.timeoutMs,
       facts: { userId: member.principal?.subject, route: event.name },
     };
-    void runInContext(scope, () => handle(event, packet, member, control));
+    void runInContext(scope, async () => {
+      await handle(event, packet, member, control);
+      // What goes on after an answer in time has no time of its own, as over HTTP.
+      if (!control.signal.aborted) scope.deadline = undefined;
+    });
   }
 
   return function listen(member) {

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { currentRequest } from '@signalbox/context';
+import { currentRequest, remainingMs } from '@signalbox/context';
 import { ConflictError } from '@signalbox/errors';
 import { eventually } from '../../../test/support/eventually.js';
 import { eventTypes } from '../src/index.js';
@@ -219,6 +219,25 @@ describe('events', () => {
     });
     expect(await refused(await enter(url), 'slow')).toMatchObject({ code: 504, type: 'deadline_exceeded' });
     expect(reason).toMatchObject({ code: 'deadline_exceeded' });
+  });
+
+  it('have no time any more for what goes on after they were answered', async () => {
+    let leftMs: number | undefined;
+    const { url } = await open({
+      anonymous: true,
+      events: {
+        quick: {
+          timeoutMs: 100,
+          handler() {
+            setTimeout(() => (leftMs = remainingMs()), 150);
+            return 'begun';
+          },
+        },
+      },
+    });
+    expect(await ask(await enter(url), 'quick')).toBe('begun');
+    await eventually(() => leftMs !== undefined);
+    expect(leftMs).toBe(Infinity);
   });
 
   it('give up all that is done for them when the socket goes', async () => {
