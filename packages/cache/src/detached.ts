@@ -3,8 +3,12 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
 
-/** Swallows what is written. */
+/** Swallows what is written, and is never full: it is a server that tells a response when its socket has drained. */
 class Sink extends Duplex {
+  constructor() {
+    super({ writableHighWaterMark: Number.MAX_SAFE_INTEGER });
+  }
+
   override _read(): void {
     this.push(null);
   }

@@ -422,10 +422,27 @@ describe('an older answer that is held back by who stands above', () => {
 });
 
 describe('an answer that is made anew when its client has gone', () => {
-  it.each([
+  const ways = [
     ['after a stale one was sent', { staleWhileRevalidateMs: 60_000 }],
     ['after a stale one was sent since it took long', { staleIfErrorMs: 60_000, softTimeoutMs: 20 }],
-  ])('sees what stands above, and leaves it as the first one did, %s', async (_when, options) => {
+  ] as const;
+
+  it.each(ways)('may come in pieces of any size, %s', async (_when, options) => {
+    const { now, pass } = clock();
+    const handler = counting(async (_req, res) => {
+      if (handler.calls() > 1) await pause(40);
+      const piece = Buffer.alloc(100_000, String(handler.calls()));
+      await pipeline(Readable.from([piece, piece, piece]), res);
+    });
+    const url = await serving(cache({ now, ttlMs: 10_000, ...options }), handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).text.startsWith('1')).toBe(true);
+    await eventually(async () => (await get(url)).text.startsWith('2'));
+    expect(handler.calls()).toBe(2);
+  });
+
+  it.each(ways)('sees what stands above, and leaves it as the first one did, %s', async (_when, options) => {
     const { now, pass } = clock();
     const above: RequestHandler = (_req, res, next) => {
       res.set({ 'x-frame-options': 'DENY', 'access-control-allow-origin': 'https://app.example' });
