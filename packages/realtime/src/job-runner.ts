@@ -104,7 +104,7 @@ export function createRunner(settings: JobSettings): Runner {
     try {
       const taken = await store.take(job, holder, known.maxAttempts, writeFailure(jobAbandoned(), id));
       if (taken === undefined) return;
-      if (isClosing) return await store.release(job, holder);
+      if (isClosing) return await store.release(job, holder, false);
       begin({ ...taken, holder });
     } catch {
       // Nobody can say now; it is looked at again.
@@ -139,8 +139,10 @@ export function createRunner(settings: JobSettings): Runner {
   }
 
   async function handOver(run: JobRun): Promise<void> {
+    const { job, holder } = run;
     run.stop();
-    await store.release(run.job, run.holder);
+    // What must not be begun twice is not begun by the next one, either.
+    await store.release(job, holder, kinds.get(job.kind)?.maxAttempts === 1);
   }
 
   return {

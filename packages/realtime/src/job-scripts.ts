@@ -78,12 +78,12 @@ for _, event in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do reply[#reply + 1
 return reply
 `;
 
-/** ARGV: holder, channel, id. */
+/** ARGV: holder, channel, id, and what is added to the attempts. */
 export const RELEASE = `
 local job = redis.call('HMGET', KEYS[1], 'holder', 'state')
 if job[1] ~= ARGV[1] or job[2] ~= 'running' then return 0 end
 redis.call('HSET', KEYS[1], 'holder', '', 'lease', 0)
-redis.call('HINCRBY', KEYS[1], 'attempt', -1)
+redis.call('HINCRBY', KEYS[1], 'attempt', ARGV[4])
 redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. (redis.call('LLEN', KEYS[2]) + 1))
 return 1
 `;

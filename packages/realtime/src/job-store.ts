@@ -68,8 +68,12 @@ export interface JobStore {
    * `abandoned` instead, unless it was cancelled: who takes that one does not begin it.
    */
   take(job: JobRef, holder: string, maxAttempts: number, abandoned: string): Promise<TakenJob | undefined>;
-  /** Lets go of a job, so that somebody else goes on with it at once. That does not count as an attempt. */
-  release(job: JobRef, holder: string): Promise<void>;
+  /**
+   * Lets go of a job, so that somebody else goes on with it at once.
+   *
+   * @param counts whether it was an attempt, as of a job that must not be begun twice
+   */
+  release(job: JobRef, holder: string, counts: boolean): Promise<void>;
   /** Takes back what was put but not begun, as if it had never been. Of a job that is not there, or somebody else's, nothing. */
   withdraw(job: JobRef, holder: string): Promise<void>;
   /** Wants a job to stop. Whether there is one that runs. */

@@ -106,11 +106,11 @@ export function memoryJobStore(options: MemoryJobStoreOptions): JobStore {
       return { job, attempt, isCancelled, events: [...events] };
     },
 
-    async release({ id }, holder) {
+    async release({ id }, holder, counts) {
       const entry = find(id);
       if (entry?.holder !== holder || entry.state !== 'running') return;
       entry.holder = '';
-      entry.attempt -= 1;
+      if (!counts) entry.attempt -= 1;
       entry.leaseUntil = 0;
       tell(id, entry.events.length + 1, []);
     },

@@ -91,8 +91,8 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
       };
     },
 
-    async release({ id, kind }, holder) {
-      const isReleased = (await release(keysOf(id), [holder, channel, id])) === 1;
+    async release({ id, kind }, holder, counts) {
+      const isReleased = (await release(keysOf(id), [holder, channel, id, counts ? 0 : -1])) === 1;
       // Found by whoever looks next.
       if (isReleased) await putIndex([indexOf(kind)], [1, id, keepMs, 'XX']);
     },

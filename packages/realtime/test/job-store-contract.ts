@@ -125,7 +125,7 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       expect(await store.append(job, 'h1', 1, ['late'])).toBe('lost');
       expect(await store.append(job, 'h1', 1, ['late'], 'complete')).toBe('lost');
       expect(await store.put(job, 'h1', ['a', 'late'])).toBe('lost');
-      await store.release(job, 'h1');
+      await store.release(job, 'h1', false);
       expect(await other.append(job, 'h2', 1, ['b'])).toBe('held');
       expect((await store.read(job.id, 0))?.events).toEqual(['a', 'b']);
     });
@@ -144,11 +144,11 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       const job = newJob();
       await store.put(job, 'h1', ['a']);
       for (let round = 0; round < 5; round += 1) {
-        await store.release(job, round === 0 ? 'h1' : `h${round + 1}`);
+        await store.release(job, round === 0 ? 'h1' : `h${round + 1}`, false);
         await eventually(async () => (await other.due('search', 100)).includes(job.id));
         expect((await take(other, job, `h${round + 2}`))?.attempt).toBe(1);
       }
-      await store.release(job, 'h1');
+      await store.release(job, 'h1', false);
       expect(await other.due('search', 100)).not.toContain(job.id);
     });
 
@@ -176,6 +176,16 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
       expect(await take(store, job, 'h4')).toBeUndefined();
       expect(await store.read(job.id, 0)).toMatchObject({ state: 'failed', events: ['a', 'abandoned'] });
       expect(await store.append(job, 'h3', 1, ['late'])).toBe('lost');
+    });
+
+    it.concurrent('can be let go as an attempt, after the last of which nobody begins it', async () => {
+      const { store, other } = await open();
+      const job = newJob();
+      await store.put(job, 'h1', ['a']);
+      await store.release(job, 'h1', true);
+      expect(await other.due('search', 100)).toContain(job.id);
+      expect(await other.take(job, 'h2', 1, 'abandoned')).toBeUndefined();
+      expect(await store.read(job.id, 0)).toMatchObject({ state: 'failed', events: ['a', 'abandoned'] });
     });
 
     it.concurrent('that was cancelled is not called abandoned, however often it was begun', async () => {
@@ -254,7 +264,7 @@ export function itKeepsTheJobStoreContract(open: () => Promise<StoreUnderTest>):
             const from = Math.floor(log.length / 2);
             pending.push(at.append(job, name, from, log.slice(from)));
           } else if (does === 'release' && name !== '') {
-            pending.push(at.release(job, name));
+            pending.push(at.release(job, name, false));
           } else if (does === 'take') {
             await Promise.all(pending.splice(0));
             const holder = `w${who}.${(sequence += 1)}`;

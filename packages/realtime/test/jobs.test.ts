@@ -329,6 +329,21 @@ describe('jobs that are shared', () => {
     expect(events[3]?.data).toEqual({ by: 'the second' });
   });
 
+  it('that must not be begun twice are not handed over by a process that ends, either', async () => {
+    const first = puppet();
+    const second = puppet();
+    const kindsOf = ({ kinds }: Puppet) => ({ puppet: { run: kinds.puppet, maxAttempts: 1 } });
+    const one = await openShared({ kinds: kindsOf(first) });
+    const two = await openShared({ kinds: kindsOf(second) });
+    const { id } = await one.start('puppet', {}, { owner: 'ada' });
+    const events = await follow(two, id, 'ada');
+    await eventually(() => first.contexts.length === 1);
+    await one.close({ budgetMs: 0 });
+    await eventually(() => events.at(-1)?.type === 'failed', 3_000);
+    expect(events.at(-1)?.data).toMatchObject({ error: { type: 'job_abandoned' } });
+    expect(second.contexts).toEqual([]);
+  });
+
   it('that were cancelled while nobody had them are not begun again', async () => {
     const first = puppet();
     const second = puppet();
