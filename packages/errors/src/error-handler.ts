@@ -8,6 +8,16 @@ import type { ErrorContext, ErrorFormat } from './render.js';
 import { noteRefusal, reportError, stackOf } from './report.js';
 import { timestamp } from './timestamp.js';
 
+const answeredBy = new WeakMap<object, ErrorRequestHandler>();
+
+/**
+ * The {@link errorHandler} that has answered an error of this response. For who held that answer back, and has another
+ * error to tell: Express leads a request to no error handler twice.
+ */
+export function errorHandlerOf(res: object): ErrorRequestHandler | undefined {
+  return answeredBy.get(res);
+}
+
 /**
  * The one place where errors become responses. Mount it last.
  *
@@ -30,6 +40,7 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorRequestHan
 
   // Express tells an error handler by its four parameters.
   return function errorHandlerMiddleware(error: unknown, req, res, _next) {
+    answeredBy.set(res, errorHandlerMiddleware);
     if (isClientAbort(error) || clientIsGone(req, res)) return leaveUnanswered(res);
 
     let failure: Failure;

@@ -1,4 +1,4 @@
-export { errorHandler } from './error-handler.js';
+export { errorHandler, errorHandlerOf } from './error-handler.js';
 export { methodNotAllowed, notFound } from './not-found.js';
 export { toErrorObject } from './error-object.js';
 export { HttpError } from './http-error.js';

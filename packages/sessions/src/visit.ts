@@ -1,4 +1,5 @@
 import { facts } from '@signalbox/context';
+import { errorHandlerOf } from '@signalbox/errors';
 import { wrongOption } from '@signalbox/options';
 import type { Outage } from '@signalbox/redis';
 import type { NextFunction, Request, Response } from 'express';
@@ -286,7 +287,13 @@ export class Visit implements CurrentVisit, HoldOwner {
     if (error instanceof SessionStoreUnavailableError) this.failure = error;
     this.leave();
     // Express' own way out of a response that fails, which leads on from the route that made it.
-    (this.req.next ?? this.next)(error);
+    const { req, res } = this;
+    const next = req.next ?? this.next;
+    const answered = errorHandlerOf(res);
+    if (answered === undefined) return next(error);
+    // It leads to no error handler twice, as where the answer that was held is a 404, which the log is not to tell any more.
+    if ('err' in res) res.err = undefined;
+    void answered(error, req, res, next);
   }
 
   /** From now on the request has no session. */

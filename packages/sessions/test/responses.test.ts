@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { NotFoundError } from '@signalbox/errors';
 import { listen } from '@signalbox/testing';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -196,6 +197,19 @@ describe('a response', () => {
       expect([answer.status, answer.text]).toEqual([503, 'sorry']);
     },
   );
+
+  it('is the same 503 where it was an error itself', async () => {
+    const store = slowStore();
+    const { app } = appWith({ store }, write);
+    app.get('/refused', () => {
+      throw new NotFoundError('no such thing');
+    });
+    const url = await listen(withErrors(app));
+    expect((await send('GET', `${url}/refused`)).status).toBe(404);
+    store.fails = true;
+    const answer = await send('GET', `${url}/refused`);
+    expect([answer.status, answer.body.error?.type]).toEqual([503, 'session_store_unavailable']);
+  });
 
   it('keeps the status and fields that writeHead gave', async () => {
     const { url } = await serve();
