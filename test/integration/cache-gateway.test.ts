@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { cache } from '@signalbox/cache';
 import { errorHandler } from '@signalbox/errors';
 import { proxy, type ProxyOptions } from '@signalbox/gateway';
 import { listen } from '@signalbox/testing';
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { send } from '../support/send.js';
 import { edgeOf, HEAD, originOf, outcomeOf, whole } from './cache-edge.js';
@@ -289,6 +290,47 @@ describe('behind the cache, an answer that is too much', () => {
     expect(origin.requests).toHaveLength(1);
     expect(route.report().bytes).toBeLessThan(2 * bomb.length + 5_000);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
+  });
+});
+
+describe('an older answer that is sent since the upstream takes long', () => {
+  it('arrives whole, also where the new one comes while it is being sent', async () => {
+    const { now, pass } = clock();
+    const page = 'x'.repeat(2_000_000);
+    const origin = createServer((_req, res) => {
+      const isFirst = !hasAnswered;
+      hasAnswered = true;
+      if (isFirst) res.setHeader('cache-control', 'max-age=10, stale-if-error=60');
+      setTimeout(() => {
+        res.write(isFirst ? page : 'new');
+        res.end();
+      }, 40);
+    });
+    let hasAnswered = false;
+    const forward = proxy({ to: await listen(origin), retries: 0 });
+    onTestFinished(() => void forward.close());
+    // As what compresses does.
+    const inPieces: RequestHandler = (_req, res, next) => {
+      const [write, end, on] = [res.write.bind(res), res.end.bind(res), res.on.bind(res)];
+      res.end = (chunk?: unknown) => {
+        const pieces = Readable.from((chunk as Buffer).toString().match(/[^]{1,50000}/g) ?? []);
+        pieces.on('data', (piece: string) => {
+          pieces.pause();
+          write(piece);
+        });
+        pieces.on('end', () => end());
+        on('drain', () => setTimeout(() => pieces.resume(), 3));
+        return res.writeHead(res.statusCode);
+      };
+      next();
+    };
+    const route = cache({ now, softTimeoutMs: 20, maxBodyBytes: 10_000_000 });
+    const url = await listen(express().use(inPieces, route, forward));
+    expect((await send(url)).text.length).toBe(page.length);
+    pass(11);
+    const { text, headers } = await send(url);
+    expect(headers['cache-status']).toContain('soft-timeout');
+    expect(text.length).toBe(page.length);
   });
 });
 

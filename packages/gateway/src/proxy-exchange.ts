@@ -218,8 +218,9 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   }
 
   private uncork(): void {
-    // The end of a response has done so already.
-    if (!this.res.writableEnded) this.corked?.uncork();
+    // The end of a response has done so already; unless that was another one than what the connection is busy with, as
+    // where a cache has sent an older answer in its place.
+    this.corked?.uncork();
     this.corked = null;
   }
 
