@@ -313,7 +313,7 @@ describe('an older answer that is sent since the upstream takes long', () => {
     const inPieces: RequestHandler = (_req, res, next) => {
       const [write, end, on] = [res.write.bind(res), res.end.bind(res), res.on.bind(res)];
       res.end = (chunk?: unknown) => {
-        const pieces = Readable.from((chunk as Buffer).toString().match(/[^]{1,50000}/g) ?? []);
+        const pieces = Readable.from((chunk as Buffer | undefined)?.toString().match(/[^]{1,50000}/g) ?? []);
         pieces.on('data', (piece: string) => {
           pieces.pause();
           write(piece);
