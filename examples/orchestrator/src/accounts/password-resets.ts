@@ -10,7 +10,7 @@ export interface PasswordResets {
    */
   redeem(token: string, within: Transaction): Promise<string | undefined>;
   /** Makes all tokens of somebody worthless. */
-  forget(userId: string): Promise<void>;
+  forget(userId: string, within: Transaction): Promise<void>;
 }
 
 // 256 random bits cannot be guessed, so their digest needs no salt and no work factor.
@@ -45,8 +45,8 @@ export function passwordResets(database: Database): PasswordResets {
       return used.user_id;
     },
 
-    async forget(userId) {
-      await database.query('delete from password_resets where user_id = $1', [userId]);
+    async forget(userId, within) {
+      await within.query('delete from password_resets where user_id = $1', [userId]);
     },
   };
 }

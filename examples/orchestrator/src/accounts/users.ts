@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ConflictError } from '@signalbox/errors';
-import type { Database } from '@signalbox/postgres';
+import type { Database, Transaction } from '@signalbox/postgres';
 import type { Role } from '../roles.js';
 
 /** Somebody with an account, as the rest of the app sees them. */
@@ -25,7 +25,7 @@ export interface Users {
   /** @throws {ConflictError} `email_taken` */
   create(account: { email: string; passwordHash: string; roles?: readonly Role[] }): Promise<User>;
   /** Where it is `from` still: one that was changed meanwhile stays. Says whether it was. */
-  setPassword(id: string, from: string, to: string): Promise<boolean>;
+  setPassword(id: string, from: string, to: string, within?: Transaction): Promise<boolean>;
   setKeepsHistory(id: string, keeps: boolean): Promise<void>;
 }
 
@@ -72,8 +72,8 @@ export function users(database: Database): Users {
       }
     },
 
-    async setPassword(id, from, to) {
-      const { rowCount } = await database.query(
+    async setPassword(id, from, to, within = database) {
+      const { rowCount } = await within.query(
         'update users set password_hash = $3 where id = $1 and password_hash = $2',
         [id, from, to],
       );

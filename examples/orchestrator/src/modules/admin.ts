@@ -101,6 +101,7 @@ function overviewOf(view: AdminView) {
 const DECIDED_WITHIN_MS = 15_000;
 
 function addWorkers(router: Router, { identity, background }: AdminView): void {
+  const note = identity.audit.noteIn(background);
   router.get(
     '/workers',
     describeRoute({ summary: 'The processes that serve', tags, responses: { 200: {} } }),
@@ -123,8 +124,7 @@ function addWorkers(router: Router, { identity, background }: AdminView): void {
     async (req, res) => {
       const manager = processManager();
       if (manager === undefined) throw new ConflictError('One process serves: restart it');
-      // A database that does not answer keeps nobody from a reload.
-      background.run('the audit log', identity.audit.record('workers_reloaded', identity.asker(req).id));
+      note('workers_reloaded', identity.asker(req).id);
       const outcome = await Promise.race([
         manager.reload(),
         wait(DECIDED_WITHIN_MS, undefined, { ref: false }),
@@ -157,6 +157,7 @@ function addAlerts(router: Router, { watcher }: AdminView): void {
 }
 
 function addInvalidation(router: Router, { answers, identity, background }: AdminView): void {
+  const note = identity.audit.noteIn(background);
   router.post(
     '/cache/invalidate',
     express.json({ limit: '1kb' }),
@@ -172,18 +173,15 @@ function addInvalidation(router: Router, { answers, identity, background }: Admi
       async (req, res) => {
         const what = req.valid.body;
         await answers.invalidate(what);
-        // It is done: a database that does not answer does not make it undone.
-        const record = identity.audit.record('cache_invalidated', identity.asker(req).id, {
-          details: { ...what },
-        });
-        background.run('the audit log', record);
+        note('cache_invalidated', identity.asker(req).id, { ...what });
         res.status(204).end();
       },
     ),
   );
 }
 
-function addSignOut(router: Router, { identity }: AdminView): void {
+function addSignOut(router: Router, { identity, background }: AdminView): void {
+  const note = identity.audit.noteIn(background);
   router.post(
     '/users/:id/signout',
     validate(
@@ -202,7 +200,7 @@ function addSignOut(router: Router, { identity }: AdminView): void {
           throw new NotFoundError('There is no such user');
         }
         await identity.signOutEverywhere(id);
-        await identity.audit.record('signed_out_everywhere', id, { details: { by: identity.asker(req).id } });
+        note('signed_out_everywhere', id, { by: identity.asker(req).id });
         res.status(204).end();
       },
     ),

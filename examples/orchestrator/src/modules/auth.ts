@@ -48,7 +48,7 @@ export function authRouter(parts: AuthParts): Router {
   );
   router.use('/password', passwordRouter({ ...parts, loginLimit, letterLimit: limits.zone('letters') }));
   router.use('/sessions', sessionsRouter(identity, parts.background));
-  router.use('/keys', keysRouter(identity, once));
-  router.use('/second-factor', secondFactorRouter(identity, loginLimit));
+  router.use('/keys', keysRouter(identity, once, parts.background));
+  router.use('/second-factor', secondFactorRouter(identity, loginLimit, parts.background));
   return router;
 }

@@ -3,6 +3,7 @@ import { NotFoundError } from '@signalbox/errors';
 import { describeRoute, validate } from '@signalbox/validation';
 import { type RequestHandler, Router } from 'express';
 import { z } from 'zod';
+import type { Background } from '../../background.js';
 import { type Identity, SCOPES } from '../../identity.js';
 
 const DAY_MS = 86_400_000;
@@ -28,8 +29,9 @@ const KeyAnswer = z.object({
 });
 
 /** `/keys`: keys for programs. A key makes no keys, so that whoever steals one cannot stay. */
-export function keysRouter(identity: Identity, once: RequestHandler): Router {
-  const { keys, audit } = identity;
+export function keysRouter(identity: Identity, once: RequestHandler, background: Background): Router {
+  const { keys } = identity;
+  const note = identity.audit.noteIn(background);
   const router = Router();
   const tags = ['identity'];
   router.use(identity.account);
@@ -75,7 +77,7 @@ export function keysRouter(identity: Identity, once: RequestHandler): Router {
           roles: ['user'],
           ttlMs: expiresInDays === undefined ? undefined : expiresInDays * DAY_MS,
         });
-        await audit.record('key_created', userId, { details: { key: made.id } });
+        note('key_created', userId, { key: made.id });
         res
           .status(201)
           .set('Cache-Control', 'no-store')
@@ -99,7 +101,7 @@ export function keysRouter(identity: Identity, once: RequestHandler): Router {
         const { id: userId } = identity.asker(req);
         const { id } = req.valid.params;
         if (!(await identity.revokeKey(userId, id))) throw new NotFoundError('There is no such key');
-        await audit.record('key_revoked', userId, { details: { key: id } });
+        note('key_revoked', userId, { key: id });
         res.status(204).end();
       },
     ),

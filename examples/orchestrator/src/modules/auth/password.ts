@@ -29,6 +29,7 @@ export interface PasswordRouterOptions {
 export function passwordRouter(options: PasswordRouterOptions): Router {
   const { identity, mail, background, publicUrl, letterLimit, loginLimit } = options;
   const { users, audit, passwords, resets, database } = identity;
+  const note = audit.noteIn(background);
   const router = Router();
   const tags = ['identity'];
 
@@ -36,7 +37,7 @@ export function passwordRouter(options: PasswordRouterOptions): Router {
     const user = await users.byEmail(email);
     if (user === undefined) return;
     const token = await resets.create(user.id);
-    await audit.record('password_reset_asked', user.id);
+    note('password_reset_asked', user.id);
     await mail.send({
       to: user.email,
       subject: 'A new password for Signalbox',
@@ -129,11 +130,16 @@ export function passwordRouter(options: PasswordRouterOptions): Router {
         if (from === undefined || !(await passwords.verify(password, from, { signal })))
           throw wrongPassword();
         refuseWeak(newPassword, email);
-        if (!(await users.setPassword(userId, from, await passwords.hash(newPassword, { signal })))) {
-          throw wrongPassword();
-        }
-        await audit.record('password_changed', userId);
-        await Promise.all([identity.signOutOthers(req), resets.forget(userId)]);
+        const to = await passwords.hash(newPassword, { signal });
+        await database.transaction(async (tx) => {
+          if (!(await users.setPassword(userId, from, to, tx))) throw wrongPassword();
+          await resets.forget(userId, tx);
+          await audit.record('password_changed', userId, { within: tx });
+          // Where that cannot be done, nothing is.
+          await identity.signOutOthers(req);
+        });
+        // Once more: until a moment ago the old password let in.
+        await identity.signOutOthers(req);
         res.status(204).end();
       },
     ),

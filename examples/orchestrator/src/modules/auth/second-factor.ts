@@ -3,14 +3,20 @@ import { describeRoute, validate } from '@signalbox/validation';
 import { type RequestHandler, Router } from 'express';
 import { create as createQrCode } from 'qrcode';
 import { z } from 'zod';
+import type { Background } from '../../background.js';
 import type { Identity } from '../../identity.js';
 import { Code } from './fields.js';
 
 const Proof = z.strictObject({ code: Code });
 
 /** `/second-factor`: codes of an authenticator app beside the password. */
-export function secondFactorRouter(identity: Identity, loginLimit: RequestHandler): Router {
-  const { factors, audit, totp } = identity;
+export function secondFactorRouter(
+  identity: Identity,
+  loginLimit: RequestHandler,
+  background: Background,
+): Router {
+  const { factors, totp } = identity;
+  const note = identity.audit.noteIn(background);
   const router = Router();
   const tags = ['identity'];
   router.use(identity.account);
@@ -77,7 +83,7 @@ export function secondFactorRouter(identity: Identity, loginLimit: RequestHandle
         const { id: userId } = identity.asker(req);
         const recoveryCodes = await factors.confirm(userId, req.valid.body.code);
         if (recoveryCodes === undefined) throw wrongCode();
-        await audit.record('second_factor_added', userId);
+        note('second_factor_added', userId);
         res.set('Cache-Control', 'no-store').json({ recoveryCodes });
       },
     ),
@@ -100,7 +106,7 @@ export function secondFactorRouter(identity: Identity, loginLimit: RequestHandle
         if (!(await factors.isOn(userId))) throw new NotFoundError('There is no second factor');
         if ((await factors.prove(userId, req.valid.body.code)) === undefined) throw wrongCode();
         await factors.remove(userId);
-        await audit.record('second_factor_removed', userId);
+        note('second_factor_removed', userId);
         res.status(204).end();
       },
     ),

@@ -20,7 +20,7 @@ const SessionAnswer = z.object({
  * not sign its owner out.
  */
 export function sessionsRouter(identity: Identity, background: Background): Router {
-  const { audit } = identity;
+  const note = identity.audit.noteIn(background);
   const router = Router();
   const tags = ['identity'];
   router.use(identity.inPerson);
@@ -54,7 +54,7 @@ export function sessionsRouter(identity: Identity, background: Background): Rout
     }),
     async (req, res) => {
       await identity.signOutOthers(req);
-      background.run('the audit log', audit.record('signed_out_everywhere', identity.asker(req).id));
+      note('signed_out_everywhere', identity.asker(req).id);
       res.status(204).end();
     },
   );
@@ -77,7 +77,7 @@ export function sessionsRouter(identity: Identity, background: Background): Rout
         if (!(await identity.endSession(req, req.valid.params.id))) {
           throw new NotFoundError('There is no such session');
         }
-        background.run('the audit log', audit.record('session_ended', identity.asker(req).id));
+        note('session_ended', identity.asker(req).id);
         res.status(204).end();
       },
     ),

@@ -30,7 +30,8 @@ export function signInRouter(
   identity: Identity,
   { loginLimit, registrationLimit, once, background }: SignInParts,
 ): Router {
-  const { users, audit, passwords, factors, tokens } = identity;
+  const { users, passwords, factors, tokens } = identity;
+  const note = identity.audit.noteIn(background);
   const router = Router();
   const tags = ['identity'];
 
@@ -78,7 +79,7 @@ export function signInRouter(
       const { email, password } = registration.read(req).body;
       const passwordHash = await passwords.hash(password, { signal: req.signal });
       const user = await users.create({ email, passwordHash });
-      await audit.record('registered', user.id);
+      note('registered', user.id);
       res.status(201).json({ user: answerOf(user) });
     },
   );
@@ -105,17 +106,17 @@ export function signInRouter(
         const user = await users.byEmail(email);
         // Takes the same time for who does not exist.
         if (!(await passwords.verify(password, user?.passwordHash, { signal: req.signal })) || !user) {
-          await audit.record('sign_in_failed', user?.id);
+          note('sign_in_failed', user?.id);
           throw wrongCredentials();
         }
         if (await factors.isOn(user.id)) {
           if (code === undefined) throw secondFactorRequired();
           const proof = await factors.prove(user.id, code);
           if (proof === undefined) {
-            await audit.record('sign_in_failed', user.id, { details: { at: 'second_factor' } });
+            note('sign_in_failed', user.id, { at: 'second_factor' });
             throw wrongCredentials('The code is wrong, or was used before');
           }
-          if (proof === 'recovery_code') await audit.record('recovery_code_used', user.id);
+          if (proof === 'recovery_code') note('recovery_code_used', user.id);
         }
         const kept = await rehashed(user, password, req.signal);
         const answer = await identity.signIn(req, user);
@@ -124,7 +125,7 @@ export function signInRouter(
           await identity.signOut(req, user.id);
           throw wrongCredentials();
         }
-        await audit.record('signed_in', user.id);
+        note('signed_in', user.id);
         res.set('Cache-Control', 'no-store').json(answer);
       },
     ),
@@ -193,7 +194,7 @@ export function signInRouter(
     async (req, res) => {
       const { id } = identity.asker(req);
       await identity.signOut(req);
-      background.run('the audit log', audit.record('signed_out', id));
+      note('signed_out', id);
       res.status(204).end();
     },
   );
