@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { outsideRequests } from '@signalbox/context';
 import { Client, type Dispatcher } from 'undici';
 
 /** Who reads an answer, or sends a body: is told by which connection, before anything of it comes or goes. */
@@ -29,15 +30,18 @@ export class Connection extends Client {
     super(origin, {
       ...options,
       connect(to, callback) {
-        connect(to, (...[error, socket]) => {
-          // undici leaves the second out where there is a first.
-          if (error !== null) {
-            callback(error, null);
-            return;
-          }
-          present.hold = { socket, isHeld: false };
-          callback(null, holdable(socket, present.hold));
-        });
+        // As long as it is open, it would hold the request in memory that happened to need it first.
+        outsideRequests(() =>
+          connect(to, (...[error, socket]) => {
+            // undici leaves the second out where there is a first.
+            if (error !== null) {
+              callback(error, null);
+              return;
+            }
+            present.hold = { socket, isHeld: false };
+            callback(null, holdable(socket, present.hold));
+          }),
+        );
       },
     });
     this.present = present;

@@ -1,3 +1,4 @@
+import { outsideRequests } from '@signalbox/context';
 import type { ProxySettings } from './proxy-options.js';
 import type { Targets } from './proxy-targets.js';
 
@@ -59,7 +60,7 @@ export function createWatch(shortestMs: number): Watch {
       watched.next = first;
       if (first !== undefined) first.previous = watched;
       first = watched;
-      timer ??= setInterval(tick, tickMs).unref();
+      timer ??= outsideRequests(() => setInterval(tick, tickMs).unref());
     },
     remove(watched) {
       const { next, previous } = watched;
