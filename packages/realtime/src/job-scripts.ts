@@ -57,7 +57,7 @@ return {'held', lease}
 /**
  * ARGV: holder, leaseMs, keepMs, channel, id, abandoned, and how often it may be begun; one that was cancelled will not be.
  *
- * @returns `taken` with all there is to know; `leased` and until when; or `over`
+ * @returns `taken` with all there is to know but the events; `leased` and until when; or `over`
  */
 export const TAKE: string = `${NOW}${KEEP}
 local job = redis.call('HMGET', KEYS[1], 'kind', 'state', 'lease', 'attempt', 'owner', 'input', 'trace', 'cancelled')
@@ -73,9 +73,7 @@ if attempt > tonumber(ARGV[7]) and not job[8] then
 end
 local lease = now + ARGV[2]
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'attempt', attempt, 'lease', lease)
-local reply = {'taken', lease, attempt, job[8] or '', job[1], job[5], job[6], job[7]}
-for _, event in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do reply[#reply + 1] = event end
-return reply
+return {'taken', lease, attempt, job[8] or '', job[1], job[5], job[6], job[7]}
 `;
 
 /** ARGV: holder, channel, id, and what is added to the attempts. */
@@ -100,12 +98,24 @@ redis.call('HSET', KEYS[1], 'cancelled', 1)
 return 1
 `;
 
-/** ARGV: the first index. */
+/**
+ * ARGV: the first index. Of many events some, so that the answer comes in time: who has read fewer than there are asks again.
+ */
 export const READ: string = `${NOW}
 local job = redis.call('HMGET', KEYS[1], 'kind', 'owner', 'state', 'lease')
 if not job[1] then return {} end
-local reply = {job[1], job[2], job[3], job[4] - now, redis.call('LLEN', KEYS[2])}
-for _, event in ipairs(redis.call('LRANGE', KEYS[2], ARGV[1], -1)) do reply[#reply + 1] = event end
+local length = redis.call('LLEN', KEYS[2])
+local reply = {job[1], job[2], job[3], job[4] - now, length}
+local from = tonumber(ARGV[1])
+if from < 0 then from = math.max(0, length + from) end
+local bytes = 0
+while from < length and bytes < 262144 do
+  for _, event in ipairs(redis.call('LRANGE', KEYS[2], from, from + 15)) do
+    reply[#reply + 1] = event
+    bytes = bytes + #event
+  end
+  from = from + 16
+end
 return reply
 `;
 

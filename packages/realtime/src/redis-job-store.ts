@@ -55,6 +55,61 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
     return hold as Hold;
   }
 
+  /** Of the events behind that number some, where they are many. */
+  async function readSome(id: string, after: number): Promise<JobReading | undefined> {
+    const [kind, owner, state, leaseLeftMs, length, ...events] = await read(keysOf(id), [after]);
+    if (kind === undefined) return undefined;
+    return {
+      kind,
+      owner: owner === '' ? null : (owner ?? null),
+      state: state as JobState,
+      length: Number(length),
+      events,
+      leaseLeftMs: Number(leaseLeftMs),
+    };
+  }
+
+  async function readAll(id: string, after: number): Promise<JobReading | undefined> {
+    let reading = await readSome(id, after);
+    const events = [...(reading?.events ?? [])];
+    // Of the last ones, which a negative number stands for, there are few.
+    const isMore = (): boolean => after >= 0 && after + events.length < (reading?.length ?? 0);
+    while (isMore() && reading?.events.length !== 0) {
+      reading = await readSome(id, after + events.length);
+      events.push(...(reading?.events ?? []));
+    }
+    return reading && { ...reading, events };
+  }
+
+  async function takeAndRead(
+    ref: JobRef,
+    holder: string,
+    maxAttempts: number,
+    abandoned: string,
+  ): Promise<TakenJob | undefined> {
+    const { id } = ref;
+    const args = [holder, leaseMs, keepMs, channel, id, abandoned, maxAttempts];
+    const [outcome, lease, attempt, isCancelled, kind = '', owner, input = '', traceparent = ''] = await take(
+      keysOf(id),
+      args,
+    );
+    void index(ref, outcome === 'over' ? 0 : Number(lease));
+    if (outcome !== 'taken') return undefined;
+    const { events = [] } = (await readAll(id, 0)) ?? {};
+    return {
+      job: { id, kind, owner: owner === '' ? null : (owner ?? null), input, traceparent },
+      attempt: Number(attempt),
+      isCancelled: isCancelled !== '',
+      events,
+    };
+  }
+
+  async function letGo({ id, kind }: JobRef, holder: string, counts: boolean): Promise<void> {
+    const isReleased = (await release(keysOf(id), [holder, channel, id, counts ? 0 : -1])) === 1;
+    // Found by whoever looks next.
+    if (isReleased) await putIndex([indexOf(kind)], [1, id, keepMs, 'XX']);
+  }
+
   return {
     async put(job, holder, events, end) {
       // Before the job itself: one that nobody can find would never be taken over.
@@ -67,35 +122,17 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
 
     append: (job, holder, from, events, end) => add(job, ['', '', '', ''], holder, from, events, end),
 
-    async take(ref, holder, maxAttempts, abandoned): Promise<TakenJob | undefined> {
-      const { id } = ref;
-      const args = [holder, leaseMs, keepMs, channel, id, abandoned, maxAttempts];
-      const [
-        outcome,
-        lease,
-        attempt,
-        isCancelled,
-        kind = '',
-        owner,
-        input = '',
-        traceparent = '',
-        ...events
-      ] = await take(keysOf(id), args);
-      void index(ref, outcome === 'over' ? 0 : Number(lease));
-      if (outcome !== 'taken') return undefined;
-      return {
-        job: { id, kind, owner: owner === '' ? null : (owner ?? null), input, traceparent },
-        attempt: Number(attempt),
-        isCancelled: isCancelled !== '',
-        events,
-      };
+    async take(job, holder, maxAttempts, abandoned) {
+      try {
+        return await takeAndRead(job, holder, maxAttempts, abandoned);
+      } catch (error) {
+        // Where it was taken all the same, it is not begun: that was no attempt.
+        letGo(job, holder, false).catch(() => undefined);
+        throw error;
+      }
     },
 
-    async release({ id, kind }, holder, counts) {
-      const isReleased = (await release(keysOf(id), [holder, channel, id, counts ? 0 : -1])) === 1;
-      // Found by whoever looks next.
-      if (isReleased) await putIndex([indexOf(kind)], [1, id, keepMs, 'XX']);
-    },
+    release: letGo,
 
     async withdraw(job, holder) {
       await withdraw(keysOf(job.id), [holder]);
@@ -104,18 +141,7 @@ export function redisJobStore({ link, prefix, leaseMs, ttlMs }: RedisJobStoreOpt
 
     cancel: async (id) => (await cancel(keysOf(id), [])) === 1,
 
-    async read(id, after): Promise<JobReading | undefined> {
-      const [kind, owner, state, leaseLeftMs, length, ...events] = await read(keysOf(id), [after]);
-      if (kind === undefined) return undefined;
-      return {
-        kind,
-        owner: owner === '' ? null : (owner ?? null),
-        state: state as JobState,
-        length: Number(length),
-        events,
-        leaseLeftMs: Number(leaseLeftMs),
-      };
-    },
+    read: readAll,
 
     due: (kind, limit) => due([indexOf(kind)], [limit]),
 
