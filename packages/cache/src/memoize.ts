@@ -52,7 +52,8 @@ export interface MemoizeOptions<Args extends readonly unknown[], Result> {
   /** How long a caller waits at all, in milliseconds. Then it gets a 504 `cache_timeout`; the function goes on. */
   hardTimeoutMs?: number | undefined;
   /**
-   * How long another process is waited for that makes the same, in milliseconds.
+   * For how long a call is the one that others wait for, here and in other processes, in milliseconds: one that hangs
+   * keeps nobody from the next.
    * @default 10_000
    */
   waitMs?: number | undefined;
@@ -133,7 +134,9 @@ export function memoize<Args extends readonly unknown[], Result>(
     if (known !== undefined) return known;
     const startedAt = performance.now();
     // Of nobody's request: others wait for it, too, when whoever came first has gone.
-    const entry = runInContext({}, () => make(key, args)).finally(() => underWay.delete(key.text));
+    const entry = runInContext({}, () => make(key, args)).finally(() => {
+      if (underWay.get(key.text) === making) underWay.delete(key.text);
+    });
     const making = { entry, startedAt };
     underWay.set(key.text, making);
     // Nobody may be waiting any more.
@@ -151,8 +154,14 @@ export function memoize<Args extends readonly unknown[], Result>(
   }
 
   async function makeMine(key: CacheKey, args: Args, claim: Claim | undefined): Promise<Entry> {
-    const startedAt = performance.now();
+    const [startedAt, askedAt] = [performance.now(), now()];
     const { stamp } = store;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      claim?.release();
+      underWay.delete(key.text);
+    }, settings.waitMs).unref();
     try {
       const result = await fn(...args);
       const text: string | undefined = JSON.stringify(result);
@@ -160,13 +169,16 @@ export function memoize<Args extends readonly unknown[], Result>(
       const tags = typeof settings.tags === 'function' ? settings.tags(result, ...args) : settings.tags;
       requireTags('memoize', tags);
       const entry = entryOf(text, performance.now() - startedAt, stamp, tags);
+      const newer = isKept && isLate ? await store.read(key) : undefined;
+      const isOlder = newer !== undefined && newer.head.bornAt - newer.head.tookMs > askedAt;
       // Whoever waits for the claim looks for the result as soon as it is given back.
-      if (isKept) {
+      if (isKept && !isOlder) {
         await store.write(key, entry);
         tally.stored += 1;
       }
       return entry;
     } finally {
+      clearTimeout(timer);
       claim?.release();
     }
   }

@@ -181,6 +181,26 @@ describe('memoize', () => {
     await eventually(async () => (await slow().catch(() => 'late')) === 'there');
   });
 
+  it('is called again where a call hangs, and what that brings in the end takes no newer result’s place', async () => {
+    let calls = 0;
+    let finish = (_value: string): void => undefined;
+    const hanging = memoize(
+      () => {
+        calls += 1;
+        return calls > 1 ? 'newer' : new Promise<string>((resolve) => (finish = resolve));
+      },
+      { ttlMs: 10_000, name: 'hanging', waitMs: 20 },
+    );
+    const first = hanging();
+    await eventually(() => calls === 1);
+    await pause(40);
+    expect(await hanging()).toBe('newer');
+    finish('older');
+    expect(await first).toBe('older');
+    expect(await hanging()).toBe('newer');
+    expect(calls).toBe(2);
+  });
+
   it('gives up after the hard timeout also where it waits for several things', async () => {
     const slow = memoize(() => pause(60).then(() => 'there'), {
       ttlMs: 10_000,
