@@ -15,7 +15,7 @@ import {
   type Credentials,
   type SignedIn,
 } from '../support/identity.js';
-import { startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { waitUntil } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
@@ -401,6 +401,26 @@ describe('guests', () => {
       expect([path, status]).toEqual([path, 403]);
     }
   });
+
+  it('are so many an hour from one address, so that nobody fills Redis with them', async () => {
+    const strict = await startOrchestrator({
+      ...WITHOUT_ACCOUNTS,
+      NODE_ENV: 'development',
+      TRUST_PROXY: 'loopback',
+    });
+    try {
+      const come = async (from: string): Promise<number> => {
+        const headers = { 'x-forwarded-for': from };
+        return (await postJson(`${strict.url}/auth/guest`, {}, headers)).status;
+      };
+      const all = await Promise.all(Array.from({ length: 101 }, () => come('192.0.2.1')));
+      expect(all.filter((status) => status === 200)).toHaveLength(100);
+      expect(all.filter((status) => status === 429)).toHaveLength(1);
+      expect(await come('192.0.2.2')).toBe(200);
+    } finally {
+      await strict.program.stop();
+    }
+  }, 40_000);
 
   it('have limits of their own', async () => {
     const strict = await startOrchestrator({ NODE_ENV: 'development', SECRET_KEYS: 's'.repeat(40) });

@@ -238,6 +238,7 @@ describe('/admin', () => {
       'search',
       'login',
       'accounts',
+      'guests',
       'letters',
       'guest',
       'key',

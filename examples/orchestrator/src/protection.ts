@@ -25,7 +25,7 @@ export function pageHeaders({ PUBLIC_URL }: Settings): RequestHandler {
 
 /** The limits. While Redis is gone each process of this machine counts by itself, against its share. */
 export function allLimits(settings: Settings, redis: RedisLink | undefined): Zones<ZoneName> {
-  const { api, search, login, accounts, letters, guest, key } = rates(settings);
+  const { api, search, login, accounts, guests, letters, guest, key } = rates(settings);
   return zones({
     store: redis === undefined ? memoryStore() : redisStore(redis),
     zones: {
@@ -34,6 +34,7 @@ export function allLimits(settings: Settings, redis: RedisLink | undefined): Zon
       // Guessing is limited for whom it is about, and for who does it.
       login: { rate: login, count: 'failures', key: [byAccount, byAddress()] },
       accounts,
+      guests,
       letters: { rate: letters, key: [byAccount, byAddress()] },
       guest: { rate: guest, key: byPrincipal() },
       key: { rate: key, key: byKey },

@@ -233,7 +233,7 @@ export const SETTINGS = z
 
 export type Settings = Config<typeof SETTINGS>;
 
-export type ZoneName = 'api' | 'search' | 'login' | 'accounts' | 'letters' | 'guest' | 'key';
+export type ZoneName = 'api' | 'search' | 'login' | 'accounts' | 'guests' | 'letters' | 'guest' | 'key';
 
 /** The zones of the limits. In the profile `test` the sixth search of a minute is refused. */
 export function rates({ RATE_API, RATE_SEARCH, RATE_LOGIN, NODE_ENV }: Settings): Record<ZoneName, Rate> {
@@ -244,6 +244,8 @@ export function rates({ RATE_API, RATE_SEARCH, RATE_LOGIN, NODE_ENV }: Settings)
     search: RATE_SEARCH ?? search,
     login: RATE_LOGIN,
     accounts: { limit: isTest ? 10_000 : 10, windowMs: 3_600_000 },
+    // Each leaves something in Redis for days, and has small limits of its own.
+    guests: { limit: isTest ? 100_000 : 100, windowMs: 3_600_000 },
     letters: { limit: 3, windowMs: 3_600_000 },
     key: { limit: 5, windowMs: 1_000, burst: isTest ? 100_000 : 20 },
     guest: { limit: 1, windowMs: 1_000, burst: isTest ? 100_000 : 10 },

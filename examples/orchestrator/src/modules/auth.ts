@@ -42,6 +42,7 @@ export function authRouter(parts: AuthParts): Router {
     signInRouter(identity, {
       loginLimit,
       registrationLimit: limits.zone('accounts'),
+      guestLimit: limits.zone('guests'),
       once,
       background: parts.background,
     }),

@@ -20,6 +20,7 @@ const Refresh = z.strictObject({ refreshToken: z.string('must be text').max(8_19
 export interface SignInParts {
   loginLimit: RequestHandler;
   registrationLimit: RequestHandler;
+  guestLimit: RequestHandler;
   /** Answers a repeated request as the first one. */
   once: RequestHandler;
   background: Background;
@@ -28,7 +29,7 @@ export interface SignInParts {
 /** Beside the second factor: what lets somebody in, and out again. */
 export function signInRouter(
   identity: Identity,
-  { loginLimit, registrationLimit, once, background }: SignInParts,
+  { loginLimit, registrationLimit, guestLimit, once, background }: SignInParts,
 ): Router {
   const { users, passwords, factors, tokens } = identity;
   const note = identity.audit.noteIn(background);
@@ -133,6 +134,7 @@ export function signInRouter(
 
   router.post(
     '/guest',
+    guestLimit,
     describeRoute({
       summary: 'Go on as a guest',
       tags,
