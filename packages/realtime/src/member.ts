@@ -21,6 +21,8 @@ export class Member {
   /** Of the credential: first for the notice, then for the end. */
   expiry: NodeJS.Timeout | undefined = undefined;
   isEnding = false;
+  /** Until it is asked again whose it is, where nobody could say. */
+  retry: NodeJS.Timeout | undefined = undefined;
   /** Settles, well, when the last question has been answered whose it is. */
   asked: Promise<void> = Promise.resolve();
   /** Of these questions, those by a new credential. */
@@ -53,6 +55,7 @@ export class Member {
   /** The socket is gone. */
   release(): void {
     clearTimeout(this.expiry);
+    clearTimeout(this.retry);
     this.isEnding = true;
     for (const call of this.calls) call.abort(new Error('the socket is gone'));
     this.calls.clear();

@@ -76,8 +76,12 @@ export async function recheck(settings: Settings, members: Members, member: Memb
   }
 }
 
-/** Not within the request that changed something, whose deadline is over by then. */
+/** Once for all that asked in vain, and not within the request of one, whose deadline is over by then. */
 function recheckLater(settings: Settings, members: Members, member: Member): void {
-  const again = (): Promise<void> => recheck(settings, members, member);
-  setTimeout(() => void runInContext({ id: member.socket.id }, again), RETRY_MS).unref();
+  if (member.retry !== undefined || member.isEnding) return;
+  const again = (): void => {
+    member.retry = undefined;
+    void runInContext({ id: member.socket.id }, () => recheck(settings, members, member));
+  };
+  member.retry = setTimeout(again, RETRY_MS).unref();
 }

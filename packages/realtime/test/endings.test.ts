@@ -345,6 +345,28 @@ describe('a sign-out', () => {
     expect(await heard(socket, 'disconnect')).toBe('io server disconnect');
   });
 
+  it('asks again later once, however often it was asked in vain', async () => {
+    let isDown = false;
+    let asked = 0;
+    const { url, live } = await open({
+      authenticate() {
+        asked += 1;
+        if (isDown) throw Object.assign(new Error('down'), { status: 503 });
+        return { subject: 'ada' };
+      },
+      log: { error: () => undefined },
+    });
+    const socket = await enter(url);
+    isDown = true;
+    await Promise.all(Array.from({ length: 10 }, () => live.recheck()));
+    asked = 0;
+    isDown = false;
+    await eventually(() => asked > 0);
+    await sleep(100);
+    expect(asked).toBe(1);
+    expect(socket.connected).toBe(true);
+  });
+
   it('asks again later in a time of its own, not in that of the request which changed something', async () => {
     let asked = 0;
     const { url, live } = await open({
