@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { refuseUnknownOptions, requireFunction, requireInteger, requireObject } from '@signalbox/options';
+import { answersInTime } from './bounded-token-store.js';
 import type { Rotated, TokenStore } from './token-store.js';
 
 export interface MemoryTokenStoreOptions {
@@ -89,7 +90,7 @@ export function memoryTokenStore(options: MemoryTokenStoreOptions = {}): TokenSt
   const isGone = (subject: string, familyOrId: string | undefined): boolean =>
     familyOrId !== undefined && get(gone, keyOf(subject, familyOrId)) !== undefined;
 
-  return {
+  return answersInTime({
     async open(subject, chain, id, ttlMs) {
       set(chains, keyOf(subject, chain), id, ttlMs);
       return issueTime(subject);
@@ -130,7 +131,7 @@ export function memoryTokenStore(options: MemoryTokenStoreOptions = {}): TokenSt
     isRevoked({ subject, id, family, issuedAtMs }) {
       return issuedAtMs <= markOf(subject) || isGone(subject, family ?? id);
     },
-  };
+  });
 }
 
 /** Room is taken as it is needed: with `max` the cache would take all of it at once. */

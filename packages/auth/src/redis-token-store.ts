@@ -1,5 +1,6 @@
 import { redisLink, requirePrefix, type RedisReply, type RedisSource } from '@signalbox/redis';
 import { refuseUnknownOptions, requireObject, requireSecret, type Secret } from '@signalbox/options';
+import { answersInTime } from './bounded-token-store.js';
 import { keyHasher } from './key-hash.js';
 import type { VerifiedToken } from './principal.js';
 import { OPEN_SCRIPT, REVOKE_SUBJECT_SCRIPT, ROTATE_SCRIPT } from './token-scripts.js';
@@ -57,7 +58,7 @@ export function redisTokenStore(source: RedisSource, options: RedisTokenStoreOpt
     return keys;
   }
 
-  return {
+  return answersInTime({
     async open(subject, chain, id, ttlMs) {
       return Number(await open([keyOf(subject, 'mark'), keyOf(subject, 'chain', chain)], [id, ttlMs]));
     },
@@ -90,7 +91,7 @@ export function redisTokenStore(source: RedisSource, options: RedisTokenStoreOpt
     async probe() {
       await link.command('mget', `${prefix}{probe}:mark`);
     },
-  };
+  });
 }
 
 function isRevokedBy(reply: RedisReply, issuedAtMs: number): boolean {

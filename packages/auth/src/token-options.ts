@@ -2,11 +2,13 @@ import {
   refuseUnknownOptions,
   requireFunction,
   requireInteger,
+  requireMilliseconds,
   requireObject,
   requireOneOf,
   requireStore,
   wrongOption,
 } from '@signalbox/options';
+import { boundedTokenStore } from './bounded-token-store.js';
 import type { KeySource } from './keys.js';
 import { memoryTokenStore } from './memory-token-store.js';
 import type { Claims } from './principal.js';
@@ -42,6 +44,12 @@ export interface TokensOptions {
    * @default memoryTokenStore()
    */
   store?: TokenStore | undefined;
+  /**
+   * How long a store of the app's own may take for an answer, in milliseconds: then it is one that does not answer.
+   * `memoryTokenStore` answers at once, and `redisTokenStore` within the deadline of its link.
+   * @default 5_000
+   */
+  storeTimeoutMs?: number | undefined;
   /**
    * What access tokens say besides, such as roles: asked when one is issued and at each refresh. What it throws refuses
    * either. `family` is the name of the sign-in, their `sid`.
@@ -112,6 +120,7 @@ const OPTIONS: readonly (keyof TokensOptions)[] = [
   'refreshTtlMs',
   'graceMs',
   'store',
+  'storeTimeoutMs',
   'claims',
   'onStoreDown',
   'bus',
@@ -136,12 +145,13 @@ export function resolveOptions(options: TokensOptions): TokenSettings {
   requireObject(OWNER, 'options', options);
   refuseUnknownOptions(OWNER, options, OPTIONS);
   const { accessTtlMs = 900_000, refreshTtlMs = 30 * DAY_MS, graceMs = 10_000 } = options;
-  const { store = memoryTokenStore(), claims, onStoreDown = 'closed', bus } = options;
+  const { store = memoryTokenStore(), storeTimeoutMs = 5_000, claims, onStoreDown = 'closed', bus } = options;
   const { cacheSize = 10_000, maxLength = 8_192, clockToleranceMs = 0, now = Date.now } = options;
   const { keys, types = ['at+jwt'] } = options;
 
   requireHandle('keys', keys, 'find', 'keyRing() or remoteJwks()');
   requireStore(OWNER, store, STORE_METHODS, ['memoryTokenStore', 'redisTokenStore']);
+  requireMilliseconds(OWNER, 'storeTimeoutMs', storeTimeoutMs);
   if (bus !== undefined) requireHandle('bus', bus, 'publish', 'a revocationBus()');
   requireInteger(OWNER, 'accessTtlMs', accessTtlMs, 1_000, MAX_ACCESS_TTL_MS);
   requireInteger(OWNER, 'refreshTtlMs', refreshTtlMs, accessTtlMs, 3_650 * DAY_MS);
@@ -160,7 +170,8 @@ export function resolveOptions(options: TokensOptions): TokenSettings {
     accessTtlMs,
     refreshTtlMs,
     graceMs,
-    store,
+    store: boundedTokenStore(store, storeTimeoutMs),
+    storeTimeoutMs,
     claims,
     onStoreDown,
     bus,

@@ -197,3 +197,38 @@ describe('when Redis is gone', () => {
     expect((await auth.verify(pair.accessToken)).subject).toBe('u_1');
   });
 });
+
+describe('with a store of the app’s own', () => {
+  it.each(['never answers', 'throws at once'])('that %s, whatever needs it is 503, in time', async (how) => {
+    const inner = memoryTokenStore();
+    let isWell = true;
+    const fails = (): Promise<never> => {
+      if (how === 'throws at once') throw new Error('the store is broken');
+      return new Promise(() => {});
+    };
+    const auth = tokensWith({
+      storeTimeoutMs: 30,
+      store: {
+        open: (...args) => (isWell ? inner.open(...args) : fails()),
+        rotate: fails,
+        revoke: fails,
+        revokeSubject: fails,
+        isRevoked: fails,
+      },
+    });
+    const { accessToken, refreshToken } = await auth.issue('u_1');
+    isWell = false;
+    const asks: (() => Promise<unknown>)[] = [
+      () => auth.verify(accessToken),
+      () => auth.refresh(refreshToken),
+      () => auth.issue('u_1'),
+      () => auth.revoke(accessToken),
+      () => auth.revokeAll('u_1'),
+    ];
+    for (const ask of asks) {
+      const asked = assertNeverHangs(ask, { withinMs: 1_000 });
+      await expect(asked).rejects.toMatchObject({ status: 503, code: 'token_store_unavailable' });
+    }
+    expect((await auth.verify(accessToken, { onStoreDown: 'open' })).subject).toBe('u_1');
+  });
+});

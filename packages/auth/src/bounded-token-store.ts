@@ -1,0 +1,43 @@
+import { isThenable } from './thenable.js';
+import type { TokenStore } from './token-store.js';
+
+const inTime = new WeakSet<TokenStore>();
+
+/** Says of a store of ours that it answers at once, or has a deadline: a copy, with methods of somebody else, may not. */
+export function answersInTime(store: TokenStore): TokenStore {
+  inTime.add(store);
+  return store;
+}
+
+/** The store, each of whose answers comes within that time, or fails. */
+export function boundedTokenStore(store: TokenStore, timeoutMs: number): TokenStore {
+  if (inTime.has(store)) return store;
+
+  async function bounded<Answer>(answer: Answer | PromiseLike<Answer>): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`The store did not answer within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    // What fails at once fails as what does so later.
+    open: async (...args) => bounded(store.open(...args)),
+    rotate: async (rotation) => bounded(store.rotate(rotation)),
+    revoke: async (...args) => bounded(store.revoke(...args)),
+    revokeSubject: async (...args) => bounded(store.revokeSubject(...args)),
+    isRevoked(token) {
+      const answer = store.isRevoked(token);
+      return isThenable(answer) ? bounded(answer) : answer;
+    },
+    probe: async () => bounded(store.probe?.()),
+  };
+}
