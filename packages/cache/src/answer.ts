@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { routeTemplate } from '@signalbox/context';
 import { fieldOf, type Entry, type EntryHead, type Field } from './entry.js';
 import type { Call } from './exchange.js';
-import { joinedField, type Before } from './fields.js';
+import { hasCookiesSince, joinedField, type Before } from './fields.js';
 import { httpDate } from './http-date.js';
 import { requireTags } from './options.js';
 import type { Answer, Verdict } from './policy.js';
@@ -38,7 +38,7 @@ export function answerOf(
         return isBelow ? fieldOf(fields, name) : joinedField(before.get(name));
       }
       const value = res.getHeader(name);
-      if (name === 'set-cookie' && value === before.get(name)) return undefined;
+      if (name === 'set-cookie' && !hasCookiesSince(res, before)) return undefined;
       return joinedField(value);
     },
   };

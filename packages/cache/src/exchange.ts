@@ -9,6 +9,7 @@ import {
   fieldsBelow,
   fieldsNow,
   fieldsTakenAway,
+  hasCookiesSince,
   joinedField,
   restore,
   restoreBesideCookies,
@@ -155,8 +156,7 @@ export class Exchange implements RecorderListener {
       return;
     }
     // Whoever stands above may have added a cookie when the head left, or the handler begun a session.
-    const cookies = res.getHeader('set-cookie');
-    if (cookies !== undefined && cookies !== this.before.get('set-cookie')) return this.refuse('set-cookie');
+    if (hasCookiesSince(res, this.before)) return this.refuse('set-cookie');
     const isOpen = head.isPublic || this.call.key.isPersonal;
     if (!isOpen && this.hasCredentials()) return this.refuse('credentials');
     this.store(new Entry({ ...head, tookMs: performance.now() - this.startedAt }, body));

@@ -6,8 +6,19 @@ export type Before = ReadonlyMap<string, string | number | readonly string[] | u
 
 export function fieldsNow(res: ServerResponse): Before {
   const fields = new Map<string, string | number | readonly string[] | undefined>();
-  for (const name of res.getHeaderNames()) fields.set(name, res.getHeader(name));
+  for (const name of res.getHeaderNames()) fields.set(name, ownLines(res.getHeader(name)));
   return fields;
+}
+
+/** Several lines of a field as a list of one's own: whoever appends to a field that stands in a response adds to that. */
+export function ownLines<Value>(value: Value): Value {
+  return Array.isArray(value) ? ([...(value as readonly unknown[])] as Value) : value;
+}
+
+/** Whether cookies were set since then. */
+export function hasCookiesSince(res: ServerResponse, before: Before): boolean {
+  const cookies = res.getHeader('set-cookie');
+  return cookies !== undefined && !isSame(cookies, before.get('set-cookie'));
 }
 
 /**
@@ -82,7 +93,7 @@ function isSame(
 /** Makes the response as it was before the cache let the request through. */
 export function restore(res: ServerResponse, before: Before): void {
   for (const name of res.getHeaderNames()) if (!before.has(name)) res.removeHeader(name);
-  for (const [name, value] of before) if (value !== undefined) res.setHeader(name, value);
+  for (const [name, value] of before) if (value !== undefined) res.setHeader(name, ownLines(value));
 }
 
 /** Does so, and leaves the cookies: they are for this client, whatever he is answered. */

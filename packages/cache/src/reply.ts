@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Request } from 'express';
 import { fieldOf, type Entry, type EntryHead } from './entry.js';
-import { joinedField, listed, restore, type Before } from './fields.js';
+import { joinedField, listed, ownLines, restore, type Before } from './fields.js';
 import { parseHttpDate } from './http-date.js';
 import { Recorder } from './recorder.js';
 
@@ -30,7 +30,7 @@ function setFields(res: ServerResponse, { head }: Entry): void {
   for (const [name, value] of head.fields) {
     if (value.length === 0 && typeof value !== 'string') res.removeHeader(name);
     else if (name.length === 4 && name.toLowerCase() === 'vary') addVary(res, value);
-    else res.setHeader(name, value);
+    else res.setHeader(name, ownLines(value));
   }
 }
 

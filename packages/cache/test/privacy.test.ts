@@ -287,6 +287,21 @@ describe('Set-Cookie', () => {
     expect([first.headers['set-cookie'], second.headers['set-cookie']]).toEqual([['visit=1'], ['visit=2']]);
   });
 
+  it('is never kept either where it is added to those that stand above', async () => {
+    const above: RequestHandler = (_req, res, next) => {
+      res.setHeader('set-cookie', ['theme=dark', 'seen=1']);
+      next();
+    };
+    const handler = counting((_req, res, next) => {
+      res.appendHeader('set-cookie', `sid=${handler.calls()}`);
+      next();
+    });
+    const url = await serving(above, cache({ ttlMs: 60_000 }), handler);
+    expect((await get(url)).text).toBe('answer 1');
+    const { text, headers } = await get(url);
+    expect([text, headers['set-cookie']]).toEqual(['answer 2', ['theme=dark', 'seen=1', 'sid=2']]);
+  });
+
   it('of an answer that says that nothing has changed reaches who asked, and nobody else', async () => {
     const { now, pass } = clock();
     const handler = counting((req, res, next) => {
@@ -345,6 +360,25 @@ describe('fields of another request', () => {
       vary: 'Origin',
       'x-page': '7',
     });
+  });
+
+  it('added above to several lines of one that is kept are not kept with them', async () => {
+    const late: RequestHandler = (req, res, next) => {
+      const writeHead = res.writeHead.bind(res);
+      res.writeHead = function writeHeadWithLink(this: typeof res, ...args: [number]) {
+        this.appendHeader('link', `<${req.url}>; rel="self"`);
+        return writeHead(...args);
+      } as typeof res.writeHead;
+      next();
+    };
+    const handler = counting(fields({ link: ['</a.css>; rel="preload"', '</b.css>; rel="preload"'] }));
+    const url = await serving(late, cache({ ttlMs: 60_000 }), handler);
+    for (let times = 0; times < 3; times += 1) {
+      expect((await get(url)).headers.link).toBe(
+        '</a.css>; rel="preload", </b.css>; rel="preload", </>; rel="self"',
+      );
+    }
+    expect(handler.calls()).toBe(1);
   });
 
   it('set below by a limiter or for tracing are not kept either', async () => {
