@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { onceOver } from '@signalbox/context';
 import type { ProxyRequest } from './proxy-request-headers.js';
 
@@ -46,4 +47,23 @@ const MAX_UNSENT_BYTES = 131_072;
  */
 export function isFull(res: ServerResponse): boolean {
   return res.writableLength >= MAX_UNSENT_BYTES || Object.hasOwn(res, 'write');
+}
+
+/** Ends an answer. What is left of it may take its time, but a client that takes nothing for so long is let go. */
+export function endWithin(res: ServerResponse, idleMs: number, chunk?: Buffer): void {
+  const { socket } = res;
+  if (chunk === undefined) res.end();
+  else res.end(chunk);
+  if (res.writableFinished) return;
+  if (socket === null) res.once('socket', (own: Socket) => boundIdleness(res, own, idleMs));
+  else boundIdleness(res, socket, idleMs);
+}
+
+function boundIdleness(res: ServerResponse, socket: Socket, idleMs: number): void {
+  const before = socket.timeout ?? 0;
+  if (before > 0 && before < idleMs) return;
+  const letGo = (): unknown => res.destroy();
+  socket.setTimeout(idleMs, letGo);
+  // Before the server says how long the connection may wait for its next request.
+  res.prependOnceListener('finish', () => socket.off('timeout', letGo).setTimeout(before));
 }

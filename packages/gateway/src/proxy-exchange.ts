@@ -7,7 +7,7 @@ import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { MAX_INFORMATIONAL, sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
-import { answerOn, flushCompression, isFull, onDrain, type Answering } from './proxy-client.js';
+import { answerOn, endWithin, flushCompression, isFull, onDrain, type Answering } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
 import { InRequestContext } from './proxy-context.js';
 import { deadlineMsOf, hasTimedOut, isAnswered } from './proxy-deadline.js';
@@ -188,7 +188,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     // The app has ended it, and a slow client has yet to take what there is.
     if (res.writableEnded) this.abandon();
     if (this.phase === DONE) return;
-    const { maxResponseBytes } = this.core.settings;
+    const { maxResponseBytes, idleTimeoutMs } = this.core.settings;
     pace.came(chunk.length);
     if (pace.received > maxResponseBytes) {
       this.breakOff(tooLargeAnswer(this.at(), maxResponseBytes));
@@ -197,7 +197,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     // All there will be: the last bytes and the end leave in one write.
     if (pace.received === this.contentLength) {
       this.finish(this.judgement, 'ok');
-      res.end(chunk);
+      endWithin(res, idleTimeoutMs, chunk);
       return;
     }
     if (!this.isEventStream) this.cork();
@@ -234,7 +234,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     if (this.phase === DONE) return;
     this.finish(this.judgement, 'ok');
     sendTrailers(this.res, this.core.settings, trailers);
-    this.res.end();
+    endWithin(this.res, this.core.settings.idleTimeoutMs);
   }
 
   protected override tunnelCame(raw: Buffer[] | string[] | null, upstream: Duplex): void {

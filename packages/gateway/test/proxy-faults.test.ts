@@ -307,6 +307,39 @@ describe('an upstream that fails in the middle of its answer', () => {
     await until(() => isGone);
     req.destroy();
   });
+
+  it.each(['/with-length', '/in-chunks'])(
+    'lets go of one that takes nothing of what is left of a whole answer, %s',
+    async (path) => {
+      const upstream = await upstreamServer((req, res) => {
+        if (req.url === '/in-chunks') res.write('some');
+        res.end('thing');
+      });
+      const url = await proxied({ to: upstream.url, idleTimeoutMs: 100 }, (app) => {
+        app.use((req, _res, next) => {
+          // As where neither the client nor the kernel takes any more.
+          Object.assign(req.socket, { _write: () => undefined, _writev: () => undefined });
+          next();
+        });
+      });
+      const client = await rawConnection(url);
+      const closed = once(client, 'close');
+      client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await closed;
+    },
+  );
+
+  it('leaves one alone whose connection waits longer for a next request than a body may stand still', async () => {
+    const upstream = await upstreamServer(
+      (_req, res) => void setTimeout(() => res.end('x'.repeat(300_000)), 150),
+    );
+    const client = await rawConnection(await proxied({ to: upstream.url, idleTimeoutMs: 100 }));
+    for (let answers = 1; answers < 4; answers += 1) {
+      client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await until(() => client.text().length > answers * 300_000);
+      await sleep(200);
+    }
+  });
 });
 
 describe('several upstream servers', () => {
