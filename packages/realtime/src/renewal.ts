@@ -24,7 +24,13 @@ export async function renew(
       member.renewals -= 1;
     }
   });
-  await leaveForbidden(settings, member);
+  try {
+    await leaveForbidden(settings, member);
+  } catch (error) {
+    // It is renewed, and must not stay where it may not be any more.
+    recheckLater(settings, members, member);
+    throw error;
+  }
   return { expiresAt: member.principal?.expiresAt ?? null };
 }
 

@@ -345,6 +345,25 @@ describe('a sign-out', () => {
     expect(await heard(socket, 'disconnect')).toBe('io server disconnect');
   });
 
+  it('asks again later about rooms, too, that nobody could say about when a socket was renewed', async () => {
+    let isDown = false;
+    const { url } = await open({
+      authenticate: (_req, { token }) => ({ subject: 'ada', roles: token === 'old' ? ['reader'] : [] }),
+      rooms(_room, principal) {
+        if (isDown) throw Object.assign(new Error('down'), { status: 503 });
+        return principal.roles?.includes('reader') ?? false;
+      },
+      log: { error: () => undefined },
+    });
+    const socket = await enter(url, { auth: { token: 'old' } });
+    await ask(socket, 'join', { room: 'reading' });
+    const left = heard(socket, 'left');
+    isDown = true;
+    expect(await refused(socket, 'renew', { token: 'new' })).toMatchObject({ code: 503 });
+    isDown = false;
+    expect(await left).toEqual({ room: 'reading' });
+  });
+
   it('asks again later once, however often it was asked in vain', async () => {
     let isDown = false;
     let asked = 0;
