@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { onceOver } from '@signalbox/context';
 import type { ProxyRequest } from './proxy-request-headers.js';
 
@@ -55,11 +55,13 @@ export function endWithin(res: ServerResponse, idleMs: number, chunk?: Buffer): 
   if (chunk === undefined) res.end();
   else res.end(chunk);
   if (res.writableFinished) return;
-  if (socket === null) res.once('socket', (own: Socket) => boundIdleness(res, own, idleMs));
+  if (socket === null) res.once('socket', (own: unknown) => boundIdleness(res, own, idleMs));
   else boundIdleness(res, socket, idleMs);
 }
 
-function boundIdleness(res: ServerResponse, socket: Socket, idleMs: number): void {
+function boundIdleness(res: ServerResponse, socket: unknown, idleMs: number): void {
+  // A response that nobody is at the end of, as where a cache refreshes what it has, may have something else.
+  if (!(socket instanceof Socket)) return;
   const before = socket.timeout ?? 0;
   if (before > 0 && before < idleMs) return;
   const letGo = (): unknown => res.destroy();
