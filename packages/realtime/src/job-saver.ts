@@ -30,6 +30,12 @@ export interface Saver {
   stop(): void;
 }
 
+/** What is written at once: the events up to a number, and the state where the last of them is the end. */
+interface Piece {
+  readonly upTo: number;
+  readonly endNow: JobState | undefined;
+}
+
 const CHUNK = 100;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 1_000;
@@ -55,6 +61,8 @@ export function createSaver(
   let isLost = false;
   let isOver = false;
   let isWriting = false;
+  /** What was sent last, where nobody said that it arrived. */
+  let unanswered: Piece | undefined;
   /** Whether the store is out of reach. */
   let isOut = false;
   let endedAt = Infinity;
@@ -83,30 +91,43 @@ export function createSaver(
 
   async function writeAll(): Promise<void> {
     do {
-      const upTo = Math.min(events.length, kept + CHUNK);
-      const endNow = upTo === events.length ? end : undefined;
+      const piece = unanswered ?? nextPiece();
       try {
-        heard(await send(upTo, endNow), upTo, endNow);
+        if (unanswered === undefined) heard(await send(piece), piece);
+        else await hasArrived(piece);
+        unanswered = undefined;
         works();
         isOut = false;
         pauseMs = FIRST_PAUSE_MS;
       } catch (error) {
+        unanswered = piece;
         await missed(error);
       }
     } while (hasMore());
     isWriting = false;
   }
 
+  function nextPiece(): Piece {
+    const upTo = Math.min(events.length, kept + CHUNK);
+    return { upTo, endNow: upTo === events.length ? end : undefined };
+  }
+
+  /** Asks before it is sent again: what takes longer than a command may would else never be known to be there. */
+  async function hasArrived(piece: Piece): Promise<void> {
+    const hold = await store.append(job, holder, piece.upTo, [], piece.endNow);
+    if (hold !== 'missing') heard(hold, piece);
+  }
+
   function hasMore(): boolean {
     return !isOver && (kept < events.length || !isCreated);
   }
 
-  function send(upTo: number, endNow: JobState | undefined): Promise<Hold> {
+  function send({ upTo, endNow }: Piece): Promise<Hold> {
     if (!isCreated) return store.put(job, holder, events.slice(0, upTo), endNow);
     return store.append(job, holder, kept, events.slice(kept, upTo), endNow);
   }
 
-  function heard(hold: Hold, upTo: number, endNow: JobState | undefined): void {
+  function heard(hold: Hold, { upTo, endNow }: Piece): void {
     if (isOver) return;
     if (hold === 'missing') {
       isCreated = false;

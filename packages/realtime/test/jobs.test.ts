@@ -533,6 +533,30 @@ describe('jobs without Redis for a while', () => {
     );
   });
 
+  it('are kept though what they tell takes longer than a command may', async () => {
+    const proxy = await startFaultProxy({ to: redis.port });
+    onTestFinished(() => proxy.stop());
+    const link = connectRedis(`redis://${proxy.address}`);
+    onTestFinished(() => link.close());
+    await eventually(() => link.state === 'up');
+    const kinds = {
+      talk(_input: unknown, { progress }: JobContext) {
+        for (let index = 0; index < 150; index += 1) progress({ index, text: 'x'.repeat(16_000) });
+        return { text: 'x'.repeat(900_000) };
+      },
+    };
+    const live = openJobs({ redis: link, prefix, kinds });
+    await proxy.throttle(8_000_000);
+    const { id } = await live.start('talk', {}, { owner: 'ada' });
+    const key = `${prefix}{${id}}`;
+    await eventually(async () => (await redis.command('hget', key, 'state')) === 'complete', 5_000);
+    expect(await redis.command('llen', `${key}:events`)).toBe('152');
+    // That is known here, too: nothing is sent again.
+    const start = performance.now();
+    await live.close({ budgetMs: 5_000 });
+    expect(performance.now() - start).toBeLessThan(3_000);
+  });
+
   it('that were refused do not begin later, also where Redis had got them and was only late', async () => {
     const own = await startRedis();
     onTestFinished(() => own.stop());
