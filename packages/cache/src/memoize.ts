@@ -128,13 +128,13 @@ export function memoize<Args extends readonly unknown[], Result>(
     if (signals.cacheLookup.hasSubscribers) signals.cacheLookup.publish({ cache: name, outcome });
   }
 
-  /** The one call for all who ask meanwhile. */
-  function call(key: CacheKey, args: Args): Making {
+  /** The one call for all who ask meanwhile. @param after what it brings has to be newer than this */
+  function call(key: CacheKey, args: Args, after = -Infinity): Making {
     const known = underWay.get(key.text);
     if (known !== undefined) return known;
     const startedAt = performance.now();
     // Of nobody's request: others wait for it, too, when whoever came first has gone.
-    const entry = runInContext({}, () => make(key, args)).finally(() => {
+    const entry = runInContext({}, () => make(key, args, after)).finally(() => {
       if (underWay.get(key.text) === making) underWay.delete(key.text);
     });
     const making = { entry, startedAt };
@@ -144,10 +144,10 @@ export function memoize<Args extends readonly unknown[], Result>(
     return making;
   }
 
-  async function make(key: CacheKey, args: Args): Promise<Entry> {
+  async function make(key: CacheKey, args: Args, after: number): Promise<Entry> {
     const { claim, found } = await claimOrFind(store, key, settings.waitMs, async () => {
       const entry = await store.read(key);
-      return entry !== undefined && entry.isFresh(now()) ? entry : undefined;
+      return entry?.isFresh(now()) === true && entry.head.bornAt > after ? entry : undefined;
     });
     if (found !== undefined) return found;
     return makeMine(key, args, claim);
@@ -221,7 +221,7 @@ export function memoize<Args extends readonly unknown[], Result>(
     const at = now();
     if (entry !== undefined && entry.isFresh(at)) {
       note('hit');
-      if (settings.earlyRefresh && isDue(entry, at)) void call(key, args);
+      if (settings.earlyRefresh && isDue(entry, at)) void call(key, args, entry.head.bornAt);
       return valueOf(entry);
     }
     if (entry !== undefined && at < entry.head.revalidateUntil) {

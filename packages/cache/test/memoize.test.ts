@@ -181,6 +181,26 @@ describe('memoize', () => {
     await eventually(async () => (await slow().catch(() => 'late')) === 'there');
   });
 
+  it.each([
+    ['here', {}],
+    // As Redis has it.
+    ['among processes', { claim: () => Promise.resolve({ isMine: true, release: () => undefined }) }],
+  ])('is called shortly before its result is stale, where that is wanted, %s', async (_where, more) => {
+    const { now, pass } = clock();
+    let calls = 0;
+    const slow = memoize(() => pause(20).then(() => (calls += 1)), {
+      ttlMs: 10_000,
+      jitter: 0,
+      name: 'slow',
+      earlyRefresh: true,
+      store: { ...memoryStore(), stamp: 0, ...more },
+      now,
+    });
+    await slow();
+    pass(9.999);
+    await eventually(async () => (await slow()) === 2);
+  });
+
   it('is called again where a call hangs, and what that brings in the end takes no newer result’s place', async () => {
     let calls = 0;
     let finish = (_value: string): void => undefined;
