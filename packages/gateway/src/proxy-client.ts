@@ -54,7 +54,8 @@ export function endWithin(res: ServerResponse, idleMs: number, chunk?: Buffer): 
   const { socket } = res;
   if (chunk === undefined) res.end();
   else res.end(chunk);
-  if (res.writableFinished) return;
+  // Most answers have gone to the system by now.
+  if (res.headersSent && res.writableLength === 0) return;
   if (socket === null) res.once('socket', (own: unknown) => boundIdleness(res, own, idleMs));
   else boundIdleness(res, socket, idleMs);
 }
