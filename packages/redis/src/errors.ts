@@ -6,6 +6,8 @@ export type RedisUnavailableReason =
   | 'down'
   /** No answer within the deadline: it may or may not have happened. */
   | 'timeout'
+  /** Not sent, since the request that wants it has no time left; it says nothing about Redis. */
+  | 'deadline'
   /** Not sent, since too many before it failed. */
   | 'breaker'
   /** Not sent, since the link or its client is closed. */

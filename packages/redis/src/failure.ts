@@ -21,6 +21,7 @@ const REASONS: Readonly<Record<string, RedisUnavailableReason>> = {
 const WORDS: Readonly<Record<RedisUnavailableReason, string>> = {
   down: 'not connected',
   timeout: 'no answer in time',
+  deadline: "the request's deadline is over",
   breaker: 'not asked, too many commands before this one failed',
   closed: 'closed',
   readonly: 'the server is a read-only replica',

@@ -233,7 +233,7 @@ export function createSender(
     if (deadline === undefined) return undefined;
     const leftMs = deadline - performance.now();
     if (leftMs >= deadlineMs) return undefined;
-    if (leftMs <= 0) return unavailable(linkName, 'timeout', "the request's deadline is over");
+    if (leftMs <= 0) return unavailable(linkName, 'deadline');
     call.timer = setTimeout(() => setImmediate(giveUp, call), Math.ceil(leftMs));
     return undefined;
   }

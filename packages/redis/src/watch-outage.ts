@@ -27,7 +27,7 @@ export interface OutageOptions {
 /** Says when a feature begins to run by its failure policy, and when that ends; each once. */
 export interface Outage {
   /**
-   * It failed a request.
+   * It failed a request. Where that one had no time left, and so did not ask, it says nothing.
    *
    * @param error why; `undefined` where nobody is to read it
    * @param policy what the feature does instead, as of the first failure
@@ -104,7 +104,7 @@ export function watchOutage(options: OutageOptions): Outage {
 
   return {
     failed(error, whichPolicy, about = '') {
-      if (isClosed) return;
+      if (isClosed || (error instanceof RedisUnavailableError && error.reason === 'deadline')) return;
       hasFailed = true;
       failedAbout = about;
       if (policy !== undefined) return;

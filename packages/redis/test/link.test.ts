@@ -183,6 +183,7 @@ describe('a link', () => {
     expect(performance.now() - startedAt).toBeLessThan(300);
     expect(soon).toMatchObject({ reason: 'timeout', status: 503 });
     expect(soon.message).toBe(`redis "redis": no answer to get before the request's deadline`);
+    expect(over).toMatchObject({ reason: 'deadline', status: 503 });
     expect(over.message).toBe(`redis "redis": the request's deadline is over`);
     expect(await within(5_000)).toBeNull();
     // Ten requests in a hurry say nothing about Redis.

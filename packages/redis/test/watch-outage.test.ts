@@ -132,6 +132,17 @@ describe('an outage', () => {
     expect(said[1]).toMatchObject({ degraded: false });
   });
 
+  it.concurrent('is none where a request has no time left to ask', async (context) => {
+    const stage = stageOf(context);
+    const redis = await stage.redis();
+    const link = stage.closing(connectRedis(redis.url));
+    const { outage, said } = watched(context);
+    await isIn(link, 'up');
+    const late = runInContext({ deadline: performance.now() }, () => link.command('get', 'k'));
+    outage.failed(await errorOf(late), 'open');
+    expect(said).toEqual([]);
+  });
+
   it.concurrent('of a store is one for all that ask it', async (context) => {
     const store = { isDown: true, probe: async (): Promise<void> => void (store.isDown && fail()) };
     const fail = (): never => {
