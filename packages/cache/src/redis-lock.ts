@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { outsideRequests } from '@signalbox/context';
 import type { RedisLink } from '@signalbox/redis';
 import type { Claim } from './store.js';
 
@@ -19,7 +20,9 @@ export function lockOf(link: RedisLink, lockMs: number): Locks {
   const renew = link.script('cache-renew', RENEW);
 
   function hold(lock: string, token: string): Claim {
-    const timer = setInterval(() => renew([lock], [token, lockMs]).catch(ignore), lockMs / 3).unref();
+    const keep = (): unknown => renew([lock], [token, lockMs]).catch(ignore);
+    // Whoever holds it may go on for longer than the request had time that began it.
+    const timer = outsideRequests(() => setInterval(keep, lockMs / 3).unref());
     let isHeld = true;
     return {
       isMine: true,
@@ -27,7 +30,7 @@ export function lockOf(link: RedisLink, lockMs: number): Locks {
         if (!isHeld) return;
         isHeld = false;
         clearInterval(timer);
-        release([lock], [token]).catch(ignore);
+        outsideRequests(() => release([lock], [token])).catch(ignore);
       },
     };
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runInContext } from '@signalbox/context';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -8,6 +9,7 @@ import { connectRedis, type RedisLink } from '@signalbox/redis';
 import { eventually } from '../../../test/support/eventually.js';
 import { decode, encode } from '../src/entry-codec.js';
 import { cache, redisStore, type CacheStore, type Entry, type RedisStoreOptions } from '../src/index.js';
+import type { Claim } from '../src/store.js';
 import { clock, counting, fields, get, serving } from './support.js';
 import { entryOf, itKeepsTheStoreContract, keyOf, stampOf } from './store-contract.js';
 
@@ -163,6 +165,24 @@ describe('redisStore', () => {
     const found = await Promise.all(Array.from({ length: 100 }, async () => store.read(key)));
     expect(found.every((entry) => entry?.body.toString() === 'x')).toBe(true);
     expect((await reads()) - before).toBe(1);
+  });
+
+  it('the right to make an entry is kept, and given back, also when the time of the request is over', async () => {
+    const [mine, others] = [await opened({ lockMs: 900 }), await opened({ lockMs: 900 })];
+    const key = keyOf();
+    const request = { deadline: performance.now() + 300 };
+    const claim = await runInContext(request, async () => mine.claim?.(key));
+    // Longer than it lasts by itself.
+    await sleep(1_200);
+    expect(await others.claim?.(key)).toMatchObject({ isMine: false });
+    runInContext(request, () => claim?.release());
+    let next: Claim | undefined;
+    // At once, long before it would be over by itself.
+    await eventually(async () => {
+      next = await others.claim?.(key);
+      return next?.isMine === true;
+    }, 400);
+    next?.release();
   });
 
   it('of these, all have it though the time of the first is over', async () => {
