@@ -55,7 +55,7 @@ describe('while the audit log takes nothing', () => {
     expect(statuses).toEqual([401, 401, 401, 429]);
   });
 
-  it('somebody may register, sign in, and is shown a new key', async () => {
+  it('somebody may register, sign in, is shown a new key, and forgets what was searched', async () => {
     await whileNothingIsRecorded(async () => {
       const account = await accountOf(running.url);
       const made = await post('/auth/keys', { name: 'a' }, account.bearer);
@@ -67,6 +67,11 @@ describe('while the audit log takes nothing', () => {
         headers: account.bearer,
       });
       expect(revoked.status).toBe(204);
+      const forgotten = await fetch(`${running.url}/api/v2/history`, {
+        method: 'DELETE',
+        headers: account.bearer,
+      });
+      expect(forgotten.status).toBe(204);
     });
   });
 

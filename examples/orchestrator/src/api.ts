@@ -6,6 +6,7 @@ import { versions } from '@signalbox/versioning';
 import { Router, type RequestHandler } from 'express';
 import type { HistoryKeeper } from './accounts/history-keeper.js';
 import { v1IsDeprecated } from './api-versions.js';
+import type { Background } from './background.js';
 import type { Identity } from './identity.js';
 import { accountRouter } from './modules/account.js';
 import { V1, V2, type Format } from './modules/search/answers.js';
@@ -24,6 +25,7 @@ export interface ApiParts {
   jobs: SearchJobs;
   /** The sources, once they are there. */
   search: () => Promise<SearchChain>;
+  background: Background;
   logger: Logger;
 }
 
@@ -46,11 +48,12 @@ export function api({
   limits,
   jobs,
   search,
+  background,
   logger,
 }: ApiParts): Api {
   const v1 = Router().use(
     v1IsDeprecated(),
-    accountRouter(identity, keeper),
+    accountRouter(identity, keeper, background),
     searchesRouter({ jobs, identity, keeper, limits }),
   );
   const v2 = Router();

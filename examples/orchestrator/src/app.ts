@@ -182,6 +182,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
     limits,
     jobs,
     search,
+    background: later,
     logger,
   });
   app.use('/api', routes);

@@ -3,6 +3,7 @@ import { describeRoute, validate } from '@signalbox/validation';
 import express, { Router } from 'express';
 import { z } from 'zod';
 import type { HistoryKeeper } from '../accounts/history-keeper.js';
+import type { Background } from '../background.js';
 import type { Identity } from '../identity.js';
 import { UserAnswer } from './auth/fields.js';
 
@@ -28,8 +29,9 @@ const HistoryPage = z.object({
 const HistorySettings = z.strictObject({ keep: z.boolean('must be true or false') });
 
 /** `/me` and `/history`: what is kept of who asks. */
-export function accountRouter(identity: Identity, keeper: HistoryKeeper): Router {
-  const { users, history, audit } = identity;
+export function accountRouter(identity: Identity, keeper: HistoryKeeper, background: Background): Router {
+  const { users, history } = identity;
+  const note = identity.audit.noteIn(background);
   const router = Router();
   const tags = ['account'];
 
@@ -104,7 +106,7 @@ export function accountRouter(identity: Identity, keeper: HistoryKeeper): Router
     async (req, res) => {
       const { id: userId } = identity.asker(req);
       const searches = await history.clear(userId);
-      await audit.record('history_deleted', userId, { details: { searches } });
+      note('history_deleted', userId, { searches });
       res.status(204).end();
     },
   );
