@@ -16,7 +16,11 @@ export function roomOf(subject: string): string {
  * so, none needs to know the ids of other processes.
  */
 export function keepOwnRoom(socket: Socket): void {
+  // In the list of those that connect it is by its first id, and would stay there for ever.
+  const connecting: unknown = Reflect.get(socket.nsp, '_preConnectSockets');
+  const isListed = connecting instanceof Map && connecting.delete(socket.id);
   Reflect.set(socket, 'id', OWN + socket.id);
+  if (isListed) connecting.set(socket.id, socket);
 }
 
 /** A client wants to enter a room. */

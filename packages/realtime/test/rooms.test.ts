@@ -108,6 +108,20 @@ describe('rooms', () => {
     });
   });
 
+  it('are nothing any more of a socket that has gone, nor is it kept itself', async () => {
+    const { url, live } = await open({ authenticate: byName, rooms: () => true });
+    for (const user of ['ada', 'bob']) {
+      const socket = await enter(url, { auth: { token: user } });
+      await ask(socket, 'join', { room: 'news' });
+      socket.disconnect();
+    }
+    await eventually(() => live.report().connections === 0);
+    // Socket.IO lists who connects by the id that a socket has at first.
+    const connecting: unknown = Reflect.get(live.io.of('/'), '_preConnectSockets');
+    expect(connecting).toEqual(new Map());
+    expect(live.report()).toMatchObject({ sockets: 0, rooms: 0 });
+  });
+
   it('are so many for each socket, also when asked for all at once', async () => {
     const { url, live } = await open({
       anonymous: true,
