@@ -52,22 +52,23 @@ async function workers(): Promise<Workers> {
 }
 
 /** Asks again and again, each time over a new connection, until it is stopped; gives what was answered. */
-function keepAsking(headers: Record<string, string>): () => Promise<number[]> {
-  const statuses: number[] = [];
+/** @returns what ends it, and has how each was answered; of a refusal, why, too */
+function keepAsking(headers: Record<string, string>): () => Promise<string[]> {
+  const answers: string[] = [];
   const over = new AbortController();
   const asking = (async () => {
     while (!over.signal.aborted) {
       const answer = await fetch(`${running.url}/api/v2/me`, {
         headers: { ...headers, connection: 'close' },
       });
-      await answer.arrayBuffer();
-      statuses.push(answer.status);
+      const body = await answer.text();
+      answers.push(answer.ok ? String(answer.status) : `${answer.status} ${body}`);
     }
   })();
   return async () => {
     over.abort();
     await asking;
-    return statuses;
+    return answers;
   };
 }
 
@@ -138,9 +139,9 @@ describe('several workers', () => {
       const { workers: now } = await workers();
       return now.length === 2 && now.every(({ pid, state }) => state === 'ready' && !before.includes(pid));
     }, 30_000);
-    const statuses = await stop();
-    expect(statuses.length).toBeGreaterThan(10);
-    expect(new Set(statuses)).toEqual(new Set([200]));
+    const answers = await stop();
+    expect(answers.length).toBeGreaterThan(10);
+    expect(new Set(answers)).toEqual(new Set(['200']));
     const { rows } = await database.query(`select user_id from audit_log where event = 'workers_reloaded'`);
     expect(rows).toEqual([{ user_id: admin.id }]);
   }, 60_000);
