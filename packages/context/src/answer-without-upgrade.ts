@@ -1,6 +1,6 @@
-import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { upgradeResponse } from './upgrade-response.js';
 
 /** What has a body cannot be served: Node has read none of it. */
 export function mayDoWithout({ headers }: IncomingMessage): boolean {
@@ -8,35 +8,11 @@ export function mayDoWithout({ headers }: IncomingMessage): boolean {
   return upgrade?.toLowerCase() !== 'websocket' && length === '0' && coding === undefined;
 }
 
-/**
- * Serves a request as if it had not offered another protocol, as Node does where nobody listens for `upgrade`. It is
- * the last one on its connection, for Node reads no further ones.
- */
+/** Serves a request as if it had not offered another protocol, as Node does where nobody listens for `upgrade`. */
 export function answerWithoutUpgrade(server: Server, req: IncomingMessage, connection: Duplex): void {
-  // It came on a connection of the server's: a socket, of TCP or of TLS.
-  const socket = connection as Socket;
-  const res = new ServerResponse(req);
-  socket.on('error', ignore);
-  try {
-    res.assignSocket(socket);
-  } catch {
-    // It owes the answer to a request before this one.
-    socket.destroy();
-    return;
-  }
-  res.shouldKeepAlive = false;
-  const goOn = (): unknown => res.emit('drain');
-  socket.on('drain', goOn);
-  socket.on('end', () => socket.destroySoon()).resume();
-  res.on('finish', () => {
-    socket.off('drain', goOn);
-    res.detachSocket(socket);
-    socket.destroySoon();
-    process.nextTick(() => res.emit('close'));
-  });
+  const res = upgradeResponse(req, connection);
+  if (res === undefined) return;
+  // Nobody reads it any more, and that its client leaves has to be noticed.
+  connection.resume();
   server.emit('request', req, res);
-}
-
-function ignore(): void {
-  // What breaks is closed, and its response hears of that.
 }

@@ -11,6 +11,7 @@ export { declareMount } from './router-walk.js';
 export { currentRequest, outsideRequests, runInContext } from './run-in-context.js';
 export { takeUpgrades } from './take-upgrades.js';
 export { traceHeaders } from './trace-headers.js';
+export { upgradeResponse } from './upgrade-response.js';
 
 export type { AddressList } from './address-list.js';
 export type { DeadlineOptions } from './deadline.js';

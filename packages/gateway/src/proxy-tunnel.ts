@@ -1,6 +1,7 @@
-import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { upgradeResponse } from '@signalbox/context';
 import type { Outside } from './proxy-answer-urls.js';
 import type { ProxySettings } from './proxy-options.js';
 import { writeHead } from './proxy-response-head.js';
@@ -22,37 +23,14 @@ export function connectionOf(req: IncomingMessage): ClientConnection | undefined
 }
 
 /**
- * A response to a request that came by the server's `upgrade` event, so that middlewares and error handlers
- * treat it as any other. Its connection ends with it, unless it becomes a tunnel.
+ * A response to a request that came by the server's `upgrade` event, which may become a tunnel.
  *
  * @returns `undefined` where the connection owes the answer to a request before it: it is closed then
  */
 export function responseOn(req: IncomingMessage, connection: ClientConnection): ServerResponse | undefined {
-  const { socket } = connection;
-  const res = new ServerResponse(req);
-  socket.on('error', ignore);
-  try {
-    // An upgrade comes on a connection of the server's: a socket, of TCP or of TLS.
-    res.assignSocket(socket as Socket);
-  } catch {
-    // Node hands it over whatever was sent before, and takes no second answer on one connection.
-    socket.destroy();
-    return undefined;
-  }
-  connections.set(req, connection);
-  // Node no longer looks after it. Who has sent all without a tunnel has left, and waits for no answer.
-  socket.on('end', () => void (connection.tunnels.has(socket) || closeSoon(socket)));
-  // Nor does it tell the response that there is room again.
-  const goOn = (): unknown => res.emit('drain');
-  socket.on('drain', goOn);
-  res.shouldKeepAlive = false;
-  res.on('finish', () => {
-    socket.off('drain', goOn);
-    res.detachSocket(socket as Socket);
-    // Not ended alone: nobody listens any more, and a client that does not close would keep it open for ever.
-    if (!connection.tunnels.has(socket)) closeSoon(socket.resume());
-    process.nextTick(() => res.emit('close'));
-  });
+  const { socket, tunnels } = connection;
+  const res = upgradeResponse(req, socket, () => tunnels.has(socket));
+  if (res !== undefined) connections.set(req, connection);
   return res;
 }
 
