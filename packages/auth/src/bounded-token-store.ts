@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import { isThenable } from './thenable.js';
 import type { TokenStore } from './token-store.js';
 
@@ -13,21 +14,11 @@ export function answersInTime(store: TokenStore): TokenStore {
 export function boundedTokenStore(store: TokenStore, timeoutMs: number): TokenStore {
   if (inTime.has(store)) return store;
 
-  async function bounded<Answer>(answer: Answer | PromiseLike<Answer>): Promise<Answer> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`The store did not answer within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-    });
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
+  const late = (): never => {
+    throw new Error(`The store did not answer within ${timeoutMs} ms`);
+  };
+  const bounded = <Answer>(answer: Answer | PromiseLike<Answer>): Promise<Answer> =>
+    within(timeoutMs, answer, late);
   return {
     // What fails at once fails as what does so later.
     open: async (...args) => bounded(store.open(...args)),

@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import { watchOutage } from '@signalbox/redis';
 import { KeyStoreUnavailableError } from './api-key-errors.js';
 import { isThenable } from './thenable.js';
@@ -22,18 +23,14 @@ export function guardedStore(timeoutMs: number, policy: StoreDownPolicy): Guarde
   }
 
   async function bounded<Answer>(answer: PromiseLike<Answer>): Promise<Answer> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-    });
     try {
-      const result = await Promise.race([answer, late]);
+      const result = await within(timeoutMs, answer, () => {
+        throw new Error(`no answer within ${timeoutMs} ms`);
+      });
       outage.works();
       return result;
     } catch (error) {
       throw fails(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

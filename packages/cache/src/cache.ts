@@ -1,5 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { RequestAbortedError } from '@signalbox/context';
+import { RequestAbortedError, within } from '@signalbox/context';
 import { GatewayTimeoutError } from '@signalbox/errors';
 import type { CacheKey } from './cache-key.js';
 import { Engine } from './engine.js';
@@ -11,7 +11,6 @@ import { sendEntry, stayPrivate, conditionsOf, type Conditions } from './reply.j
 import { hasCredentials } from './request-fields.js';
 import { requireInvalidation } from './require-invalidation.js';
 import { isDue, isRead, isUsable, mayBeStale, maySubstitute, NOTHING_WANTED, wantedOf } from './freshness.js';
-import { orAfter } from './patience.js';
 import { requestKey, variantOf, type NoKey } from './request-key.js';
 import { claimOrFind, fitting, isMaking, isOtherVariant, type Flight } from './flights.js';
 import type { Invalidation } from './store.js';
@@ -274,7 +273,7 @@ export function cache(options: CacheOptions = {}): Cache {
   ): Promise<Value | undefined> {
     if (softUntil === Infinity || stale === undefined) return work;
     const leftMs = Math.max(0, softUntil - performance.now());
-    return orAfter<Value | undefined>(work, leftMs, () =>
+    return within<Value | undefined>(leftMs, work, () =>
       maySubstitute(stale, engine.now()) ? undefined : work,
     );
   }

@@ -1,4 +1,4 @@
-import { runInContext } from '@signalbox/context';
+import { runInContext, within } from '@signalbox/context';
 import {
   refuseUnknownOptions,
   requireBoolean,
@@ -16,7 +16,7 @@ import { argumentsKey } from './arguments-key.js';
 import { claimOrFind } from './flights.js';
 import { memoryStore } from './memory-store.js';
 import { requireCacheStore, requireTags } from './options.js';
-import { orAfter, patienceOf, type Patience } from './patience.js';
+import { patienceOf, type Patience } from './patience.js';
 import { MAX_KEPT_MS } from './policy.js';
 import { requireInvalidation } from './require-invalidation.js';
 import type { CacheStore, Claim, Invalidation } from './store.js';
@@ -250,7 +250,7 @@ export function memoize<Args extends readonly unknown[], Result>(
     const { softTimeoutMs } = settings;
     try {
       return await patience(
-        softTimeoutMs === undefined ? making : orAfter(making, softTimeoutMs, () => stale),
+        softTimeoutMs === undefined ? making : within(softTimeoutMs, making, () => stale),
       );
     } catch {
       return stale;

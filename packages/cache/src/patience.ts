@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import { GatewayTimeoutError } from '@signalbox/errors';
 
 /** Waits for one thing of several, and rejects with a 504 once that and all before it took too long. */
@@ -8,26 +9,9 @@ export function patienceOf(name: string, hardTimeoutMs: number | undefined): Pat
   if (hardTimeoutMs === undefined) return (work) => work;
   const until = performance.now() + hardTimeoutMs;
   return (work) =>
-    orAfter(work, Math.max(0, until - performance.now()), () => {
+    within(Math.max(0, until - performance.now()), work, () => {
       throw new GatewayTimeoutError(`${name} had no result within ${hardTimeoutMs} ms`, {
         code: 'cache_timeout',
       });
     });
-}
-
-/** What comes first: what is worked at, or what there is instead after so long. */
-export async function orAfter<Value>(
-  work: Promise<Value>,
-  ms: number,
-  instead: () => Value | Promise<Value>,
-): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  try {
-    return await Promise.race([work, late.then(instead)]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -12,6 +12,7 @@ export { currentRequest, outsideRequests, runInContext } from './run-in-context.
 export { takeUpgrades } from './take-upgrades.js';
 export { traceHeaders } from './trace-headers.js';
 export { upgradeResponse } from './upgrade-response.js';
+export { within } from './within.js';
 
 export type { AddressList } from './address-list.js';
 export type { DeadlineOptions } from './deadline.js';

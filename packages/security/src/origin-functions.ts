@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import { watchOutage } from '@signalbox/redis';
 import type { Request } from 'express';
 import { signals } from '@signalbox/signals';
@@ -43,7 +44,9 @@ export function originFunctions(functions: readonly OriginFunction[], timeoutMs:
       const allowed = functions[at]?.(origin, req);
       if (allowed === true) return true;
       if (isThenable(allowed)) {
-        return within(timeoutMs, allowed).then((late) => late === true || askFrom(at + 1, origin, req));
+        return within<unknown>(timeoutMs, allowed, late).then(
+          (late) => late === true || askFrom(at + 1, origin, req),
+        );
       }
     }
     return false;
@@ -62,16 +65,8 @@ export function originFunctions(functions: readonly OriginFunction[], timeoutMs:
   };
 }
 
-async function within(timeoutMs: number, answer: PromiseLike<unknown>): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), timeoutMs).unref();
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function late(): never {
+  throw new Error('no answer in time');
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

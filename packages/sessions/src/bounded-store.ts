@@ -1,5 +1,5 @@
+import { within } from '@signalbox/context';
 import type { SessionStore } from './store.js';
-import { within } from './within.js';
 
 const inTime = new WeakSet<SessionStore>();
 
@@ -12,7 +12,9 @@ export function answersInTime(store: SessionStore): SessionStore {
 /** The store, each of whose answers comes within that time, or fails. */
 export function boundedStore(store: SessionStore, timeoutMs: number): SessionStore {
   if (inTime.has(store)) return store;
-  const late = (): Error => new Error(`The store did not answer within ${timeoutMs} ms`);
+  const late = (): never => {
+    throw new Error(`The store did not answer within ${timeoutMs} ms`);
+  };
   const bounded = <Answer>(answer: Answer | PromiseLike<Answer>): Promise<Answer> =>
     within(timeoutMs, answer, late);
   return {

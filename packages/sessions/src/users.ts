@@ -1,8 +1,7 @@
-import { runInContext } from '@signalbox/context';
+import { runInContext, within } from '@signalbox/context';
 import { ServiceUnavailableError } from '@signalbox/errors';
 import type { SessionData } from 'express-session';
 import { LRUCache } from 'lru-cache';
-import { within } from './within.js';
 
 // Names that passport and express-session have made everybody's.
 declare global {
@@ -49,11 +48,12 @@ export function cachedUsers(load: LoadUser, cacheMs: number, timeoutMs: number):
   const known = new LRUCache<string, Loaded>({ max: MAX_USERS });
   const loading = new Map<string, Promise<Express.User | undefined>>();
 
-  const late = (): Error =>
-    new ServiceUnavailableError(`loadUser did not answer within ${timeoutMs} ms`, {
+  const late = (): never => {
+    throw new ServiceUnavailableError(`loadUser did not answer within ${timeoutMs} ms`, {
       code: 'user_unavailable',
       retryAfterSeconds: 1,
     });
+  };
 
   async function loadOnce(userId: string): Promise<Express.User | undefined> {
     // All that ask meanwhile have this one: that the first of them leaves, or is too late, is nothing to it.
