@@ -23,8 +23,7 @@ export interface ApiParts {
   keeper: HistoryKeeper;
   limits: Zones<'search'>;
   jobs: SearchJobs;
-  /** The sources, once they are there. */
-  search: () => Promise<SearchChain>;
+  search: SearchChain;
   background: Background;
   logger: Logger;
 }
@@ -35,9 +34,6 @@ export interface Api {
   /** What loads on its own: the search. Who is signed in can be asked before. */
   modules: readonly Modules[];
 }
-
-/** The documents are indexed at the first start: seconds of work, and more on a small or busy machine. */
-const INDEXED_WITHIN_MS = 60_000;
 
 /** Both versions. What v2 does not have it has from v1. */
 export function api({
@@ -58,10 +54,8 @@ export function api({
   );
   const v2 = Router();
   const searchIn = (version: Router, name: string, format: Format): Modules => {
-    const load = async (): Promise<Router> =>
-      searchRouter(format, { search: await search(), answers, whenDegraded, identity, keeper });
-    const timeoutMs = INDEXED_WITHIN_MS;
-    return modules(version, [module(name, '/search', load, { timeoutMs })], { log: logger });
+    const load = (): Router => searchRouter(format, { search, answers, whenDegraded, identity, keeper });
+    return modules(version, [module(name, '/search', load)], { log: logger });
   };
   const loaded = [searchIn(v1, 'search-v1', V1), searchIn(v2, 'search', V2)];
   return { routes: versions({ v1, v2 }, { default: 'v2' }), modules: loaded };

@@ -34,7 +34,8 @@ import { derivedSecret } from './derived-secrets.js';
 import { allLimits, pageHeaders } from './protection.js';
 import { answerCache, degradedControl } from './search/answer-cache.js';
 import { searchJobs } from './search/search-jobs.js';
-import { sources } from './search/sources.js';
+import { embeddedSearch } from './search/embedded-search.js';
+import { searchChain } from './search/search-chain.js';
 import type { Settings } from './settings.js';
 import { VERSION } from './version.js';
 
@@ -92,13 +93,8 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
     logger,
     isLogged: settings.NODE_ENV === 'development',
   });
-  const search = sources({
-    instances,
-    hasEmbedded: settings.EMBEDDED_FALLBACK,
-    docsFolder: here('../../../docs'),
-    docsUrl: () => `${publicUrl()}/docs`,
-    logger,
-  });
+  const embedded = settings.EMBEDDED_FALLBACK ? embeddedSearch(here('../../../docs'), logger) : undefined;
+  const search = searchChain({ instances, embedded, docsUrl: () => `${publicUrl()}/docs` });
   const jobs = searchJobs({ search, redis, logger });
   let live: Realtime<Told> | undefined;
   const screen = screening({ mode: settings.SCREENING, fields: { query: { q: 'search' } } });
@@ -216,6 +212,8 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       settings.DATABASE_URL === undefined ? tables : undefined,
     ]),
     attach(server) {
+      // With instances before it, it may never be asked.
+      if (instances === undefined) embedded?.warmUp();
       live = liveSockets(server, { app, settings, identity: who, jobs, keeper, limits, redis, logger });
     },
     resources: [
@@ -238,6 +236,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       { name: 'limits', phase: 'pools', close: () => limits.close() },
       { name: 'answers', phase: 'pools', close: () => answers.close() },
       { name: 'redis', phase: 'pools', close: () => Promise.all([redis?.close(), answersRedis?.close()]) },
+      { name: 'embedded engine', phase: 'pools', close: () => embedded?.close() },
       { name: 'searxng', phase: 'pools', close: () => instances?.close() },
       { name: 'proxy', phase: 'pools', close: () => passThrough?.close() },
       { name: 'metrics', phase: 'logs', close: () => measured.close() },

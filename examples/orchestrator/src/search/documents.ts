@@ -7,7 +7,7 @@ import { plainText } from './plain-text.js';
 export interface Document {
   id: string;
   title: string;
-  /** Of a file of this project only what comes after `docsUrl`. */
+  /** Of a file of this project only its path, from `/` on. */
   url: string;
   /** One sentence, where the author wrote one. */
   summary: string;
@@ -23,8 +23,6 @@ const AT_ONCE = 64;
 export interface DocumentSources {
   /** Markdown files. */
   docsFolder: string;
-  /** What their URLs begin with; asked when one is shown. */
-  docsUrl: () => string;
   /** A folder; the packages installed in the node_modules folders above it are taken. */
   from: string;
 }

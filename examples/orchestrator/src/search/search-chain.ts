@@ -5,7 +5,7 @@ import {
   type Searxng,
   type SearxngQuery,
 } from '@signalbox/gateway';
-import type { EmbeddedEngine } from './embedded-engine.js';
+import type { EmbeddedSearch } from './embedded-search.js';
 import { readWindow, type ResultWindow } from './result-window.js';
 
 /** What is looked for, and which part of it is wanted. */
@@ -27,12 +27,14 @@ const DEADLINE_MS = 10_000;
 /** The sources in order of preference: the instances, and the engine in this process last. */
 export function searchChain(sources: {
   instances: Searxng | undefined;
-  embedded: EmbeddedEngine | undefined;
+  embedded: EmbeddedSearch | undefined;
+  /** Where this project's own documents are served. */
+  docsUrl: () => string;
 }): SearchChain {
-  const { instances, embedded } = sources;
+  const { instances, embedded, docsUrl } = sources;
   const steps = [
     ...(instances?.steps().map(windowStep) ?? []),
-    ...(embedded === undefined ? [] : [embeddedStep(embedded)]),
+    ...(embedded === undefined ? [] : [embeddedStep(embedded, docsUrl)]),
   ];
   return fallback(
     steps.map((step, index) => telling(step, index / steps.length)),
@@ -76,17 +78,9 @@ function windowStep(instance: InstanceStep): Step {
   };
 }
 
-function embeddedStep(engine: EmbeddedEngine): Step {
+function embeddedStep(engine: EmbeddedSearch, docsUrl: () => string): Step {
   return {
     name: 'embedded',
-    run: ({ q, offset, size }) => {
-      const { results, suggestions } = engine.search(q);
-      return {
-        results: results.slice(offset, offset + size),
-        total: results.length,
-        suggestions,
-        isComplete: true,
-      };
-    },
+    run: ({ q, offset, size }, { signal }) => engine.search({ q, offset, size, docsUrl: docsUrl() }, signal),
   };
 }

@@ -13,13 +13,13 @@ export interface SearchInput {
 export type SearchJobs = Jobs<{ search: SearchInput }>;
 
 export interface SearchJobParts {
-  search: () => Promise<SearchChain>;
+  search: SearchChain;
   redis: RedisLink | undefined;
   logger: Logger;
 }
 
 const PER_PAGE = 10;
-/** The sources have 10 seconds; the first search of a process may have to wait for the embedded engine. */
+/** The sources have 10 seconds. */
 const TIMEOUT_MS = 20_000;
 
 export function searchJobs({ search, redis, logger }: SearchJobParts): SearchJobs {
@@ -32,8 +32,7 @@ export function searchJobs({ search, redis, logger }: SearchJobParts): SearchJob
         async run({ q }: SearchInput, { progress, signal }) {
           const startedAt = performance.now();
           progress({ progress: 0, stage: 'preparing' });
-          const chain = await search();
-          const found = await chain(
+          const found = await search(
             {
               q,
               offset: 0,
