@@ -10,7 +10,12 @@ import {
   postJson,
   type Credentials,
 } from '../support/identity.js';
-import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  PATIENT,
+  startOrchestrator,
+  WITHOUT_ACCOUNTS,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 
 interface Usage {
@@ -38,6 +43,7 @@ beforeAll(async () => {
   redis = await startRedis();
   settings = {
     ...ADMIN_SETTINGS,
+    ...PATIENT,
     SECRET_KEYS: 'one secret for all processes of this test',
     PUBLIC_URL: 'http://127.0.0.1:8889',
     REDIS_URL: redis.url,

@@ -1,9 +1,11 @@
 import { config } from '@signalbox/config';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SETTINGS } from '../../examples/orchestrator/src/settings.js';
+import { startFaultProxy } from '../support/fault-proxy.js';
 import { accountOf, postJson } from '../support/identity.js';
-import { startOrchestrator } from '../support/orchestrator.js';
+import { startOrchestrator, WITHOUT_ACCOUNTS } from '../support/orchestrator.js';
 import { startPostgres } from '../support/postgres.js';
+import { startRedis } from '../support/redis.js';
 
 describe('connections of the orchestrator', { timeout: 60_000 }, () => {
   it('are kept for as long as KEEP_ALIVE says, and to Postgres as many as DATABASE_POOL grants', async () => {
@@ -21,6 +23,24 @@ describe('connections of the orchestrator', { timeout: 60_000 }, () => {
     const figures = await (await fetch(`${url}/metrics`)).text();
     expect(figures).toMatch(/^signalbox_database_pool_max\{.*\} 2$/m);
     expect(figures).toMatch(/^signalbox_database_pool_size\{.*\} [12]$/m);
+  });
+
+  it('to a Redis that is far away are good for as long as REDIS_DEADLINE says', async () => {
+    const redis = await startRedis();
+    const distant = await startFaultProxy({ to: redis.port });
+    await distant.delay(300);
+    onTestFinished(async () => {
+      await distant.stop();
+      await redis.stop();
+    });
+    const settings = { ...WITHOUT_ACCOUNTS, REDIS_URL: `redis://${distant.address}`, REDIS_DEADLINE: '10s' };
+    const { url, program } = await startOrchestrator(settings);
+    onTestFinished(async () => void (await program.stop()));
+
+    expect((await postJson(`${url}/auth/guest`, {})).status).toBe(200);
+    const figures = await (await fetch(`${url}/metrics`)).text();
+    expect(figures).toMatch(/^signalbox_redis_commands_total\{.*outcome="ok".*\} [1-9]/m);
+    expect(figures).not.toMatch(/^signalbox_redis_commands_total\{.*outcome="timeout".*\} [1-9]/m);
   });
 
   it.each(['0', '25d'])('are not kept for %s, which no timer takes', (value) => {

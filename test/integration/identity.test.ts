@@ -15,7 +15,12 @@ import {
   type Credentials,
   type SignedIn,
 } from '../support/identity.js';
-import { startOrchestrator, WITHOUT_ACCOUNTS, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  PATIENT,
+  startOrchestrator,
+  WITHOUT_ACCOUNTS,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { waitUntil } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
@@ -699,6 +704,7 @@ describe('several processes with one Postgres and one Redis', () => {
   beforeAll(async () => {
     [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
     const shared = {
+      ...PATIENT,
       REDIS_URL: redis.url,
       DATABASE_URL: postgres.url,
       SECRET_KEYS: 'shared by all of them and long enough',

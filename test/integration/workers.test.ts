@@ -5,7 +5,12 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { eventually } from '../support/eventually.js';
 import { accountOf, adminOf, ADMIN_SETTINGS, guestOf, type SignedIn } from '../support/identity.js';
 import { temporaryFolder } from '../support/keeper.js';
-import { runOrchestrator, startOrchestrator, type RunningOrchestrator } from '../support/orchestrator.js';
+import {
+  PATIENT,
+  runOrchestrator,
+  startOrchestrator,
+  type RunningOrchestrator,
+} from '../support/orchestrator.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startProgram, type Program } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
@@ -32,6 +37,7 @@ beforeAll(async () => {
   await database.connect();
   running = await startOrchestrator({
     ...ADMIN_SETTINGS,
+    ...PATIENT,
     WORKERS: '2',
     REDIS_URL: redis.url,
     DATABASE_URL: postgres.url,

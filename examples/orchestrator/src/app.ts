@@ -54,7 +54,9 @@ export interface Orchestrator {
 /** The composition. The order of the lines is the request's way. */
 export function orchestrator(settings: Settings, logger: Logger, publicUrl: () => string): Orchestrator {
   const { ADMIN_ALLOW, METRICS_TOKEN, CORS_ORIGINS, PUBLIC_URL, TRUST_PROXY } = settings;
-  const redis = settings.REDIS_URL === undefined ? undefined : connectRedis(settings.REDIS_URL);
+  const deadlineMs = settings.REDIS_DEADLINE;
+  const redis =
+    settings.REDIS_URL === undefined ? undefined : connectRedis(settings.REDIS_URL, { deadlineMs });
   const instances = settings.SEARXNG_URLS.length > 0 ? searxng({ urls: settings.SEARXNG_URLS }) : undefined;
   const passThrough = settings.SEARXNG_URLS.length > 0 ? searxngProxy(settings.SEARXNG_URLS) : undefined;
   const measured = metrics();
@@ -63,7 +65,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   const answersRedis =
     settings.CACHE_REDIS_URL === undefined
       ? undefined
-      : connectRedis(settings.CACHE_REDIS_URL, { name: 'redis-cache' });
+      : connectRedis(settings.CACHE_REDIS_URL, { name: 'redis-cache', deadlineMs });
   const answers = answerCache(settings, answersRedis ?? redis);
   const usage = apiUsage(redis);
   const endSignals = logSignals(logger);

@@ -91,6 +91,10 @@ export const SETTINGS = z
     CACHE_REDIS_URL: url({ protocols: REDIS_PROTOCOLS })
       .optional()
       .describe('Redis for what searches found, which may throw away what is used least; none: REDIS_URL'),
+    REDIS_DEADLINE: duration()
+      .refine((ms) => ms >= 1 && ms <= 60_000, 'must be from 1ms to 60s')
+      .default(100)
+      .describe('How long an answer of Redis may take, after which it counts as gone'),
     DATABASE_URL: url({ protocols: ['postgres', 'postgresql'] })
       .optional()
       .describe('Postgres for the accounts; none: an embedded one, which forgets them with the process'),

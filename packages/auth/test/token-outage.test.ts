@@ -155,8 +155,15 @@ describe('when Redis is gone', () => {
       next = await auth.refresh(pair.refreshToken).catch(() => undefined);
       return next !== undefined;
     });
-    expect((await auth.verify(next?.accessToken ?? '')).subject).toBe('u_1');
-    expect((await auth.refresh(next?.refreshToken ?? '')).tokenType).toBe('Bearer');
+    // An answer may be late once more, on a machine that was busy with the ones before.
+    await eventually(async () => {
+      const verified = await auth.verify(next?.accessToken ?? '').catch(() => undefined);
+      return verified?.subject === 'u_1';
+    });
+    await eventually(async () => {
+      const after = await auth.refresh(next?.refreshToken ?? '').catch(() => undefined);
+      return after?.tokenType === 'Bearer';
+    });
   });
 
   it('and comes back empty, nobody refreshes what it has forgotten, and all may sign in', async () => {

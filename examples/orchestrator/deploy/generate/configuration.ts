@@ -20,6 +20,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'What it stands on': [
     'REDIS_URL',
     'CACHE_REDIS_URL',
+    'REDIS_DEADLINE',
     'DATABASE_URL',
     'DATABASE_POOL',
     'SEARXNG_URLS',
