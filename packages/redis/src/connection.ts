@@ -3,8 +3,10 @@ import type { RedisClient } from './client.js';
 import { connectionFailure } from './failure.js';
 import type { RedisLinkStateName } from './link.js';
 
-/** How long a link counts as connecting before it is called down, in milliseconds. */
+/** How long a link counts as connecting before it is called down, in milliseconds, unless a command may take longer. */
 const BOOT_MS = 1_000;
+/** In steps, since one that comes late says that the event loop stood still, as at a start, and nothing about Redis. */
+const BOOT_STEPS = 10;
 
 /** What is known of the connection. */
 export interface Connection {
@@ -23,7 +25,7 @@ export interface Connection {
  * or be printed over and over.
  */
 export function watchConnection(
-  name: string,
+  { name, deadlineMs }: { name: string; deadlineMs: number },
   client: RedisClient,
   hears: { isUsable(): boolean; connected(lostAt: number | undefined): void },
 ): Connection {
@@ -83,7 +85,13 @@ export function watchConnection(
     ['connecting', update],
   ];
   for (const [event, listener] of listeners) client.on(event, listener);
-  const bootTimer = setTimeout(onLate, BOOT_MS).unref();
+  let steps = 0;
+  const bootTimer = setInterval(() => {
+    steps += 1;
+    if (steps < BOOT_STEPS && state === 'connecting') return;
+    clearInterval(bootTimer);
+    onLate();
+  }, Math.max(BOOT_MS, deadlineMs) / BOOT_STEPS).unref();
   signals.redisLinkState.publish({ link: name, state: 'connecting', error: undefined });
   update();
 
@@ -100,7 +108,7 @@ export function watchConnection(
     update,
     close() {
       isClosed = true;
-      clearTimeout(bootTimer);
+      clearInterval(bootTimer);
       for (const [event, listener] of listeners) client.off(event, listener);
       update();
     },

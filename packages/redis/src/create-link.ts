@@ -51,7 +51,7 @@ export function createLink(
     ? clusterTransport(settings, client, changed, first, (server) => subscriptions.leave(server))
     : singleTransport(settings, client as SingleClient, changed, first);
   const { sender } = transport;
-  const connection = watchConnection(name, client, {
+  const connection = watchConnection(options, client, {
     isUsable: transport.isUsable,
     connected(lostAt) {
       transport.connected();
@@ -86,6 +86,10 @@ export function createLink(
     deadlineMs,
     cluster: client.isCluster,
     get state() {
+      return connection.state;
+    },
+    async settled() {
+      await connection.first;
       return connection.state;
     },
     command(command, ...args) {

@@ -66,6 +66,11 @@ export interface RedisLink {
   /** Whether it is a Redis Cluster: all keys of one script must share a hash tag then. */
   readonly cluster: boolean;
   readonly deadlineMs: number;
+  /**
+   * Resolves with the state once the first connection is there or could not be made, after a second at most, or the
+   * deadline where that is longer: for a process that wants to listen only then. Never rejects.
+   */
+  settled(): Promise<RedisLinkStateName>;
   /** Sends a command; text in its answer comes as strings. */
   command(name: string, ...args: RedisArgument[]): Promise<RedisReply>;
   /** Sends a command; text in its answer comes as `Buffer`. */

@@ -57,6 +57,29 @@ describe('a link', () => {
     ]);
   });
 
+  it('is connected in time where the process was busy meanwhile, as one that starts is', async (context) => {
+    const stage = stageOf(context);
+    const link = stage.closing(connectRedis((await stage.redis()).url));
+    const busyUntil = performance.now() + 1_300;
+    while (performance.now() < busyUntil);
+    expect(await link.settled()).toBe('up');
+    expect(await link.command('ping')).toBe('PONG');
+  });
+
+  it('tells when it has settled, up or not, also where nobody ever answers', async (context) => {
+    const stage = stageOf(context);
+    const proxy = await stage.proxy(await stage.redis());
+    const url = `redis://${proxy.address}`;
+    await proxy.blackhole();
+    expect(await stage.closing(connectRedis(url)).settled()).toBe('down');
+    await proxy.refuse();
+    expect(await stage.closing(connectRedis(url)).settled()).toBe('down');
+    await proxy.pass();
+    const link = stage.closing(connectRedis(url));
+    expect(await link.settled()).toBe('up');
+    expect(await link.settled()).toBe('up');
+  });
+
   it('waits for its first connection no longer than a command may take, or than it is wanted', async (context) => {
     const stage = stageOf(context);
     const proxy = await stage.proxy(await stage.redis());
