@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { requireRole } from '@signalbox/auth';
 import { inParallel, module, modules, unless, when } from '@signalbox/compose';
-import { deadline, requestContext } from '@signalbox/context';
+import { deadline, requestContext, within } from '@signalbox/context';
 import { errorHandler, notFound } from '@signalbox/errors';
 import { searxng } from '@signalbox/gateway';
 import { requestLogger, type Logger } from '@signalbox/logging';
@@ -18,7 +18,7 @@ import { alerting } from './alerting.js';
 import { api } from './api.js';
 import { apiUsage } from './api-versions.js';
 import { background } from './background.js';
-import { ANSWER_DEADLINE_MS, JOBS_MS } from './deadlines.js';
+import { ANSWER_DEADLINE_MS, JOBS_MS, START_MS } from './deadlines.js';
 import { historyKeeper } from './accounts/history-keeper.js';
 import { identity } from './identity.js';
 import { liveSockets, type Told } from './live.js';
@@ -86,7 +86,7 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
   });
   const later = background(logger);
   const keeper = historyKeeper(who, later);
-  // A Postgres that is not there yet is not waited for: whoever asks it tries again.
+  // A Postgres that is not there yet is not waited for for long: whoever asks it tries again.
   const tables = who.prepare();
   later.run('making the tables', tables);
   const letters = mail({
@@ -208,10 +208,12 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
 
   return {
     app,
-    // The embedded one keeps the process busy while it starts; better before anybody asks.
+    // An embedded Postgres keeps the process busy while it starts; better before anybody asks.
     ready: Promise.allSettled([
       ...[...searching, loaded].map(({ ready }) => ready),
-      settings.DATABASE_URL === undefined ? tables : undefined,
+      settings.DATABASE_URL === undefined ? tables : atFirst(tables),
+      atFirst(redis?.settled()),
+      atFirst(answersRedis?.settled()),
     ]),
     attach(server) {
       // With instances before it, it may never be asked.
@@ -245,4 +247,8 @@ export function orchestrator(settings: Settings, logger: Logger, publicUrl: () =
       { name: 'signals', phase: 'logs', close: endSignals },
     ],
   };
+}
+
+function atFirst(work: Promise<unknown> | undefined): Promise<unknown> {
+  return within<unknown>(START_MS, work, () => undefined);
 }

@@ -7,5 +7,8 @@ export const READINESS_DELAY_MS = 2_000;
 /** How long searches under way are waited for, before another process is to go on with them. */
 export const JOBS_MS = 5_000;
 
+/** How long a process that starts waits for what it stands on; later it serves what it can without. */
+export const START_MS = 2_000;
+
 /** How long an answer may take. */
 export const ANSWER_DEADLINE_MS = 30_000;
