@@ -73,7 +73,8 @@ describe('inParallel(limit, cache.lookup)', () => {
       const { headers } = await send(`${url}?q=tea`);
       expect(headers['cache-status']).toContain('hit');
       expect(headers['ratelimit']).toMatch(/^"wide";r=\d+/);
-      seen.push(...writes.filter((names) => !names.every((name) => BESIDE.has(name))));
+      const asked = writes.map((names) => names.filter((name) => !BESIDE.has(name)));
+      seen.push(...asked.filter((names) => names.length > 0));
     }
     expect(seen).toEqual(Array.from({ length: 10 }, () => ['evalsha', 'mget']));
   });

@@ -6,6 +6,7 @@ import { listen } from '@signalbox/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { guestOf, type Credentials } from '../support/identity.js';
 import {
+  EMBEDDED,
   runOrchestrator,
   startOrchestrator,
   WITHOUT_ACCOUNTS,
@@ -27,7 +28,10 @@ let running: RunningOrchestrator;
 let guest: Credentials;
 
 beforeAll(async () => {
-  running = await startOrchestrator({ CORS_ORIGINS: 'https://app.example,https://*.example.org' });
+  running = await startOrchestrator({
+    ...EMBEDDED,
+    CORS_ORIGINS: 'https://app.example,https://*.example.org',
+  });
   guest = await guestOf(running.url);
 });
 afterAll(() => running.program.stop());
