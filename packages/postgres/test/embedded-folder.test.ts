@@ -1,5 +1,6 @@
-import { statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../test/support/keeper.js';
 import { embeddedPostgres } from '../src/index.js';
@@ -30,7 +31,7 @@ describe('an embedded Postgres', () => {
     expect((await third.query('SELECT one FROM kept')).rows).toEqual([{ one: 1 }]);
   });
 
-  it('begins from its template, which it makes, and makes anew where it is broken', {
+  it('begins from its template, which it makes, makes anew where it is broken, and keeps alone where a start was killed', {
     timeout: 60_000,
   }, async (context) => {
     const stage = stageOf(context);
@@ -39,16 +40,24 @@ describe('an embedded Postgres', () => {
     await first.query('CREATE TABLE mine AS SELECT 1 AS one');
     const made = statSync(template);
     expect(made.mode & 0o077).toBe(0);
+    const others = `${template}.${process.pid}`;
+    writeFileSync(others, '');
+    // Of a process that was killed while it wrote.
+    writeFileSync(`${template}.${randomUUID()}`, 'half of a data');
 
     const second = stage.closing(embeddedPostgres(undefined, { template }));
     expect((await errorOf(second.query('SELECT * FROM mine'))).code).toBe('42P01');
     expect((await second.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     expect(statSync(template).mtimeMs).toBe(made.mtimeMs);
+    expect(readdirSync(dirname(template)).length).toBe(2);
 
     writeFileSync(template, 'not a database');
+    writeFileSync(`${template}.${randomUUID()}`, 'half of a data');
     const third = stage.closing(embeddedPostgres(undefined, { template }));
     expect((await third.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     expect(statSync(template).size).toBe(made.size);
+    expect(readdirSync(dirname(template)).length).toBe(2);
+    expect(existsSync(others)).toBe(true);
   });
 
   it('starts without a template that cannot be written', { timeout: 60_000 }, async (context) => {
