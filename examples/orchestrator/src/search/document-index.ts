@@ -1,7 +1,7 @@
 import MiniSearch, { type AsPlainObject, type Options } from 'minisearch';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import {
   findDocumentFiles,
   fingerprintOf,
@@ -32,7 +32,10 @@ export async function documentIndex(sources: DocumentSources, keptIn: string): P
   const files = await findDocumentFiles(sources);
   const madeOf = `${FORMAT} ${await fingerprintOf(files)}`;
   const kept = await readKept(keptIn, madeOf);
-  if (kept !== undefined) return kept;
+  if (kept !== undefined) {
+    await removeParts(keptIn);
+    return kept;
+  }
 
   const index = new MiniSearch<Document>(OPTIONS);
   index.addAll(await readDocuments(files));
@@ -63,4 +66,15 @@ async function keep(file: string, text: string): Promise<void> {
   } catch {
     await rm(part, { force: true }).catch(() => undefined);
   }
+  await removeParts(file);
+}
+
+const PART = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** What a process left that was killed while it wrote. One that still writes loses the time that it took, and no more. */
+async function removeParts(file: string): Promise<void> {
+  const begin = `${basename(file)}.`;
+  const names = await readdir(dirname(file)).catch(() => []);
+  const parts = names.filter((name) => name.startsWith(begin) && PART.test(name.slice(begin.length)));
+  await Promise.allSettled(parts.map((name) => rm(join(dirname(file), name), { force: true })));
 }
