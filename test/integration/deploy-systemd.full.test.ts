@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -71,6 +72,19 @@ describe("the unit's own commands", { timeout: 150_000 }, () => {
     expect((await manager.exited).code).toBe(0);
     expect(performance.now() - from).toBeLessThan(MACHINE.managerStopSeconds * 1_000);
     await systemd.waitFor(/^STOPPING=1/m);
+  });
+
+  it('listen on the SOCKET of the settings, for whoever is of the group', async () => {
+    const { folder, env, run } = place();
+    const socketPath = join(folder, 'app.sock');
+    Object.assign(env, { SOCKET: socketPath, PORT: '0', PUBLIC_URL: 'https://signalbox.example' });
+    const manager = await run(lastOf(app, 'ExecStart'), /listening on unix:/);
+    onTestFinished(async () => void (await manager.stop(10_000)));
+    const status = await new Promise((resolve, reject) => {
+      get({ socketPath, path: '/livez' }, (res) => resolve(res.resume().statusCode)).once('error', reject);
+    });
+    expect(status).toBe(200);
+    expect(statSync(socketPath).mode & 0o777).toBe(0o660);
   });
 
   it('refuse to start without secrets, with a sentence', async () => {

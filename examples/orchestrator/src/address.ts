@@ -5,3 +5,6 @@ import type { Settings } from './settings.js';
 export function hostAndPort({ HOST, PORT }: Pick<Settings, 'HOST' | 'PORT'>): string {
   return isIPv6(HOST) ? `[${HOST}]:${PORT}` : `${HOST}:${PORT}`;
 }
+
+/** Of a Unix socket: for the group as well, such as of a proxy in front. By the mask alone it is for the user at most. */
+export const SOCKET_MODE = 0o660;

@@ -2,7 +2,7 @@ import { alerts, workerState } from '@signalbox/alerts';
 import { fileURLToPath } from 'node:url';
 import { startCluster } from '@signalbox/cluster';
 import { createLogger } from '@signalbox/logging';
-import { hostAndPort } from './address.js';
+import { hostAndPort, SOCKET_MODE } from './address.js';
 import { alertChannels, runbooksOf } from './alert-channels.js';
 import type { Settings } from './settings.js';
 
@@ -24,7 +24,9 @@ export async function manage(settings: Settings): Promise<void> {
       args: process.argv.slice(2),
       env: { SECRET_KEYS: SECRET_KEYS.join(','), SECRET_KEYS_FILE: undefined },
       workers: WORKERS,
-      bind: SOCKET === undefined ? hostAndPort(settings) : `unix:${SOCKET}`,
+      ...(SOCKET === undefined
+        ? { bind: hostAndPort(settings) }
+        : { bind: `unix:${SOCKET}`, socketMode: SOCKET_MODE }),
       log: logger,
       hooks: { preStop: () => watcher.close() },
     });

@@ -1,6 +1,6 @@
 import { createLogger, type Logger } from '@signalbox/logging';
 import { crashHandlers, serve } from '@signalbox/server';
-import { hostAndPort } from './address.js';
+import { hostAndPort, SOCKET_MODE } from './address.js';
 import { orchestrator, type Orchestrator } from './app.js';
 import { DRAIN_TOTAL_MS, JOBS_MS, READINESS_DELAY_MS } from './deadlines.js';
 import type { Settings } from './settings.js';
@@ -22,7 +22,7 @@ export async function serveApp(settings: Settings): Promise<void> {
       attach,
       ...(settings.SOCKET === undefined
         ? { host: settings.HOST, port: settings.PORT }
-        : { socket: settings.SOCKET }),
+        : { socket: settings.SOCKET, socketMode: SOCKET_MODE }),
       behindProxy,
       keepAliveTimeoutMs: settings.KEEP_ALIVE,
       // Whoever balances the load needs a moment to see that this process is not ready any more.
