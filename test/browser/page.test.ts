@@ -68,6 +68,17 @@ describe('the page', () => {
     await close();
   });
 
+  it('leaves the arrows to whoever composes a word, as in Japanese', async () => {
+    const { page, context, close } = await browser.visitAsGuest(`${running.url}/?q=node`);
+    await page.locator('.result').first().waitFor();
+    await page.getByRole('searchbox').fill('');
+    const devtools = await context.newCDPSession(page);
+    await devtools.send('Input.imeSetComposition', { text: 'にほん', selectionStart: 3, selectionEnd: 3 });
+    await page.keyboard.press('ArrowDown');
+    expect(await page.evaluate('document.activeElement.id')).toBe('q');
+    await close();
+  });
+
   it('goes through pages, and back', async () => {
     const { page, errors, close } = await browser.visitAsGuest(`${running.url}/?q=node`);
     const first = await page.locator('.result h2').first().textContent();

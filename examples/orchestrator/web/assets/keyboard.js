@@ -10,6 +10,8 @@ export function useKeyboard(input, list) {
   });
 
   document.addEventListener('keydown', (event) => {
+    // Whoever composes a word, as in Japanese, chooses it with the arrows.
+    if (event.isComposing) return;
     if (event.metaKey || event.ctrlKey || event.altKey || $('identity').open) return;
     if (event.target instanceof HTMLInputElement && event.target !== input) return;
     if (event.key === '/' && document.activeElement !== input) {
