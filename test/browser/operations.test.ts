@@ -79,6 +79,14 @@ describe('the page of results', () => {
     await summary(page)
       .getByText(/from this machine, as a fallback, found (just now|\d+ seconds? ago)$/)
       .waitFor();
+    // The instance, had it answered, might have found something.
+    await page.goto(`${running.url}/?q=qqzzxxyyqq`);
+    const nothing = 'Nothing found for “qqzzxxyyqq” by this machine, as a fallback';
+    await summary(page).getByText(nothing, { exact: true }).waitFor();
+    await page.reload();
+    await summary(page)
+      .getByText(new RegExp(`^${nothing}, asked (just now|\\d+ seconds? ago)$`))
+      .waitFor();
     isDown = false;
     expect(errors).toEqual([]);
     await close();

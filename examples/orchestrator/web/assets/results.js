@@ -40,7 +40,16 @@ export function waitingItems() {
 /** "43 results in 0.12 s from SearXNG", or "43 results from SearXNG, kept 2 minutes ago". */
 export function summaryLine({ page, source, degraded, origin, _meta }, query) {
   const { total, number, size, last: lastPage } = page;
-  if (total === 0) return [`Nothing found for “${query}”.`];
+  const label = document.createElement('span');
+  label.className = 'source';
+  label.dataset.origin = degraded ? 'degraded' : origin.kind;
+  label.textContent = degraded ? `${sourceName(source)}, as a fallback` : sourceName(source);
+  if (total === 0) {
+    const nothing = `Nothing found for “${query}”`;
+    if (origin.kind !== 'live') return [`${nothing} by `, label, `, ${age('asked', origin)}`];
+    // The first choice might have found something.
+    return degraded ? [`${nothing} by `, label] : [`${nothing}.`];
+  }
   if (number > lastPage) {
     return [`There is no page ${number}: ${total} result${total === 1 ? '' : 's'} on ${pages(lastPage)}.`];
   }
@@ -49,12 +58,8 @@ export function summaryLine({ page, source, degraded, origin, _meta }, query) {
   const last = Math.min(number * size, total);
   const count =
     number > 1 ? `${first}–${last} of ${total} results` : `${total} result${total === 1 ? '' : 's'}`;
-  const label = document.createElement('span');
-  label.className = 'source';
-  label.dataset.origin = degraded ? 'degraded' : origin.kind;
-  label.textContent = degraded ? `${sourceName(source)}, as a fallback` : sourceName(source);
   if (origin.kind === 'live') return [`${count} in ${seconds(_meta.duration)} from `, label];
-  return [`${count} from `, label, `, ${age(origin)}`];
+  return [`${count} from `, label, `, ${age('found', origin)}`];
 }
 
 function pages(count) {
@@ -67,8 +72,8 @@ const AND = {
   stale: ', newer ones cannot be had at the moment',
 };
 
-function age({ kind, ageSeconds }) {
-  return `found ${ageSeconds < 1 ? 'just now' : `${duration(ageSeconds)} ago`}${AND[kind]}`;
+function age(done, { kind, ageSeconds }) {
+  return `${done} ${ageSeconds < 1 ? 'just now' : `${duration(ageSeconds)} ago`}${AND[kind]}`;
 }
 
 /** What people call a source. */
