@@ -245,6 +245,28 @@ describe('the page', () => {
     await wordy.program.stop();
   }, 60_000);
 
+  it('has each text run in its own direction, and none turn others around', async () => {
+    const turned = '\u{202E}';
+    const instance = createServer((req, res) => {
+      if (!req.url?.startsWith('/search')) return void res.end('OK');
+      const results = [
+        { url: `https://a.example/${turned}moc.knab//:sptth`, title: 'שלום!', content: 'שלום!' },
+      ];
+      res.setHeader('Content-Type', 'application/json');
+      res.end(JSON.stringify({ results, suggestions: [`${turned}one`, 'two'] }));
+    });
+    const mixed = await startReady({ ...WITHOUT_ACCOUNTS, SEARXNG_URLS: await listen(instance) });
+    const { page, close } = await browser.visitAsGuest(`${mixed.url}/?q=${encodeURIComponent('שלום עולם')}`);
+    await page.locator('.result').waitFor();
+    expect(await page.locator('.address').textContent()).toBe('a.example/%E2%80%AEmoc.knab//:sptth');
+    const directions = `['#q', '.result h2 a', '.passage'].map((part) => getComputedStyle(document.querySelector(part)).direction)`;
+    expect(await page.evaluate(directions)).toEqual(['rtl', 'rtl', 'rtl']);
+    const [one, two] = await page.locator('.suggestions a').all();
+    expect((await one?.boundingBox())?.x).toBeLessThan((await two?.boundingBox())?.x ?? 0);
+    await close();
+    await mixed.program.stop();
+  }, 60_000);
+
   it('has names for what can be used, and text that can be read on its ground', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page, close } = await browser.visitAsGuest(`${running.url}/?q=express`, { colorScheme });

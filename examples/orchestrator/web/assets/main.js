@@ -153,6 +153,8 @@ function showSuggestions(suggestions, nothingFound) {
     const link = document.createElement('a');
     link.href = addressOf(suggestion, 1);
     link.textContent = suggestion;
+    // The letters of one do not move those of the next.
+    link.dir = 'auto';
     return link;
   });
   $('suggestions').replaceChildren('Also: ', ...links);

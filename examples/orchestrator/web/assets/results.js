@@ -7,18 +7,18 @@ export function resultItem(result, words) {
   const link = document.createElement('a');
   link.href = result.url;
   link.rel = 'noopener noreferrer';
+  link.dir = 'auto';
   link.append(...highlighted(result.title, words));
 
   const heading = document.createElement('h2');
   heading.append(link);
 
+  const passage = paragraph('passage', highlighted(result.content, words));
+  passage.dir = 'auto';
+
   const item = document.createElement('li');
   item.className = 'result';
-  item.append(
-    heading,
-    paragraph('address', [address(result.url)]),
-    paragraph('passage', highlighted(result.content, words)),
-  );
+  item.append(heading, paragraph('address', [address(result.url)]), passage);
   return item;
 }
 
@@ -95,10 +95,15 @@ function paragraph(className, children) {
 function address(url) {
   try {
     const { host, pathname } = new URL(url);
-    return pathname === '/' ? host : `${host}${decodeURI(pathname)}`;
+    return pathname === '/' ? host : `${host}${readable(pathname)}`;
   } catch {
     return url;
   }
+}
+
+/** What turns the order of letters around stays encoded: `moc.knab//:sptth` must not look like a bank. */
+function readable(pathname) {
+  return decodeURI(pathname).replace(/\p{Bidi_Control}/gu, encodeURIComponent);
 }
 
 /** The text in pieces, those that were searched for as <mark>. */
