@@ -24,7 +24,9 @@ const Made = z.object({
   duration: z.number().meta({ description: 'Seconds that making it took' }),
   timestamp: z.iso.datetime().meta({ description: 'When it was made; a kept answer is older, see Age' }),
 });
-const source = z.string().meta({ description: 'searxng, searxng-2, … or embedded' });
+const source = z
+  .string()
+  .meta({ description: 'searxng, where there are several searxng-1, searxng-2, …, or embedded' });
 const degraded = z.boolean().meta({ description: 'Whether the first choice did not answer' });
 
 export const V1: Format = {
