@@ -421,6 +421,24 @@ describe('the session', () => {
         .toBe(true);
       await button(page, 'Sign out').waitFor();
       expect(await button(page, 'Sign in').first().isVisible()).toBe(false);
+
+      // What was asked for is not given up for the start page.
+      redis.pause();
+      expect((await page.request.get(`${shared.url}/auth/session`)).status()).toBe(503);
+      await page.goto(`${shared.url}/#account`);
+      await page.getByRole('heading', { name: 'Not at the moment' }).waitFor();
+      redis.resume();
+      await expect
+        .poll(
+          async () => {
+            const again = button(page, 'Try again');
+            if (await again.isVisible()) await again.click();
+            return page.getByRole('heading', { name: 'You are here as a guest' }).isVisible();
+          },
+          { timeout: 12_000 },
+        )
+        .toBe(true);
+      expect(await page.getByRole('heading', { name: 'Not at the moment' }).isVisible()).toBe(false);
       await close();
     } finally {
       await shared.program.stop();

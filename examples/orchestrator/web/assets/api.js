@@ -18,6 +18,17 @@ export class WhoError extends SearchError {
   }
 }
 
+/** It cannot be found out who is here. */
+export class UnknownError extends SearchError {
+  constructor(requestId) {
+    super(
+      'Not at the moment',
+      'Who you are cannot be looked up right now. You stay signed in; try again in a moment.',
+      { requestId },
+    );
+  }
+}
+
 const PATIENCE_MS = 20_000;
 
 /**
@@ -79,11 +90,7 @@ function explain(status, error, retryAfterSeconds) {
     }
     case 503:
       return error?.type === 'session_store_unavailable'
-        ? new SearchError(
-            'Not at the moment',
-            'Who you are cannot be looked up right now. You stay signed in; try again in a moment.',
-            { requestId },
-          )
+        ? new UnknownError(requestId)
         : new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
     case 502:
     case 504:

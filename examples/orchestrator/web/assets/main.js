@@ -1,6 +1,6 @@
 import { accountView } from './account.js';
 import { showAlert, showStatus } from './announcements.js';
-import { duration, health, search, WhoError } from './api.js';
+import { duration, health, search, UnknownError, WhoError } from './api.js';
 import { ask, nameOf, whoAmI } from './identity.js';
 import { useKeyboard } from './keyboard.js';
 import { operationsView } from './operations.js';
@@ -57,7 +57,8 @@ async function show() {
   document.title = q === '' ? 'Signalbox search' : `${q} – Signalbox search`;
 
   hideNotice();
-  $('start').hidden = q !== '';
+  $('start').hidden = q !== '' || isHeldUp();
+  if (isHeldUp()) return showFailure(new UnknownError());
   if (q === '') return clear();
   if (user === undefined) return showFailure(new WhoError());
 
@@ -116,6 +117,10 @@ function showLive(state) {
   $('live').dataset.state = { live: 'good', reconnecting: 'warn', offline: 'bad' }[state];
   $('live-text').textContent = LIVE[state];
 }
+
+const VIEWS = new Set(['#account', '#operations']);
+/** Whether what is asked for is shown as soon as it is known who is here. */
+const isHeldUp = () => user === null && VIEWS.has(location.hash);
 
 /** What is shown instead of the search, to who may see it. */
 function viewOf(hash) {
@@ -235,14 +240,14 @@ document.addEventListener('click', (event) => {
   const link = event.target.closest?.('a[href]');
   const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
   if (!link || !plain || link.origin !== location.origin || link.pathname !== '/') return;
-  if (link.hash && link.hash !== '#account' && link.hash !== '#operations') return;
+  if (link.hash && !VIEWS.has(link.hash)) return;
   event.preventDefault();
   void go(link.href);
 });
 
 useKeyboard(input, list);
 
-$('retry').addEventListener('click', () => void show());
+$('retry').addEventListener('click', () => void (isHeldUp() ? lookWho() : show()));
 window.addEventListener('popstate', () => {
   const resetToken = takeResetToken();
   if (resetToken === undefined) void show();
@@ -263,7 +268,7 @@ function showUser(who) {
   $('account-link').hidden = !isSomebody;
   $('account-link').textContent = isSomebody ? nameOf(who) : '';
   $('operations-link').hidden = !isAdmin();
-  if (!isSomebody && location.hash !== '') history.replaceState(null, '', '/');
+  if (who === undefined && location.hash !== '') history.replaceState(null, '', '/');
 }
 
 $('sign-in').addEventListener('click', () => dialog.open());
