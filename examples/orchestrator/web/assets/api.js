@@ -89,23 +89,23 @@ function explain(status, error, retryAfterSeconds) {
       });
     }
     case 503:
-      return error?.type === 'session_store_unavailable'
-        ? new UnknownError(requestId)
-        : new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
+      if (error?.type === 'session_store_unavailable') return new UnknownError(requestId);
+      // Those that have failed are not asked for a while.
+      if (error?.type === 'upstream_unavailable') return noEngine(requestId);
+      return new SearchError('Busy', 'The server has too much to do. Try again in a moment.', { requestId });
     case 502:
     case 504:
-      return new SearchError(
-        'No engine answered',
-        'Every search engine behind this page failed or took too long.',
-        {
-          requestId,
-        },
-      );
+      return noEngine(requestId);
     default:
       return new SearchError('That did not work', error?.message ?? `The server answered ${status}.`, {
         requestId,
       });
   }
+}
+
+function noEngine(requestId) {
+  const words = 'Every search engine behind this page failed or took too long.';
+  return new SearchError('No engine answered', words, { requestId });
 }
 
 /** What was reached, as far as the answer says it. */
