@@ -20,7 +20,8 @@ const takings = new WeakMap<Server, Taking>();
 /**
  * Hands a server's requests to upgrade to whose they are: of several takers, to the first. One that is nobody's is
  * refused by the first of them, unless somebody else listens for `upgrade`, too: Node closes none where anybody does.
- * Offers of other protocols than WebSocket, as of HTTP/2 by Java's and curl's clients, are served as any request then.
+ * Offers of other protocols than WebSocket, as of HTTP/2 by Java's and curl's clients, are ignored (RFC 9110 section
+ * 7.8): those are served as any request, whosever they are, unless they have a body.
  *
  * @returns what ends it
  *
@@ -43,7 +44,10 @@ function listenAt(server: Server): Taking {
   const takers = new Set<UpgradeTaker>();
   const listener = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     for (const taker of takers) {
-      if (taker.owns(req)) return taker.take(req, socket, head);
+      if (!taker.owns(req)) continue;
+      if (mayDoWithout(req)) answerWithoutUpgrade(server, req, socket);
+      else taker.take(req, socket, head);
+      return;
     }
     const [first] = takers;
     if (server.listenerCount('upgrade') > 1) return;

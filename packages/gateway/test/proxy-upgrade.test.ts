@@ -10,7 +10,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import { WebSocket } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { rawConnection, testProxy } from './proxy-support.js';
-import { rawServer, until } from './upstream-server.js';
+import { rawServer, until, upstreamServer } from './upstream-server.js';
 import type { Proxy, ProxyOptions } from '@signalbox/gateway';
 
 interface SocketServer {
@@ -268,7 +268,7 @@ describe('WebSocket through a proxy', () => {
     const { url } = await gateway({ to: 'http://127.0.0.1:1', retries: 0 });
     for (const [bytes, status] of [
       [handshake('/shop/x'), 502],
-      [handshake('/shop/x').replace('websocket', 'h2c'), 400],
+      [handshake('/shop/x', 'Content-Length: 2').replace('websocket', 'h2c'), 400],
       [handshake('/shop/x').replace('GET', 'POST'), 400],
     ] as const) {
       const socket = await rawConnection(url);
@@ -277,6 +277,22 @@ describe('WebSocket through a proxy', () => {
       await closed;
       expect(socket.text()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     }
+  });
+
+  it('leaves requests alone that offer HTTP/2 beside, as curl and Java’s client do', async () => {
+    const { url, seen } = await upstreamServer((_req, res) => res.end('served'));
+    const shop = await gateway({ to: url });
+    const socket = await rawConnection(shop.url);
+    const closed = once(socket, 'close');
+    socket.write(
+      'GET /shop/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
+    );
+    await closed;
+
+    expect(socket.text()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n[^]*served/);
+    expect(seen).toMatchObject([{ url: '/x' }]);
+    expect(seen[0]?.headers).not.toHaveProperty('upgrade');
+    expect(seen[0]?.headers).not.toHaveProperty('http2-settings');
   });
 
   it('ends on one side when it ends on the other', async () => {
