@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { answerWithoutUpgrade, mayDoWithout } from './answer-without-upgrade.js';
+import { ignoreUpgrade, offersAnother } from './ignore-upgrade.js';
 
 /** Whose some of a server's requests to upgrade are. */
 export interface UpgradeTaker {
@@ -21,7 +21,7 @@ const takings = new WeakMap<Server, Taking>();
  * Hands a server's requests to upgrade to whose they are: of several takers, to the first. One that is nobody's is
  * refused by the first of them, unless somebody else listens for `upgrade`, too: Node closes none where anybody does.
  * Offers of other protocols than WebSocket, as of HTTP/2 by Java's and curl's clients, are ignored (RFC 9110 section
- * 7.8): those are served as any request, whosever they are, unless they have a body.
+ * 7.8): those are served as any request, whosever they are.
  *
  * @returns what ends it
  *
@@ -45,13 +45,13 @@ function listenAt(server: Server): Taking {
   const listener = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     for (const taker of takers) {
       if (!taker.owns(req)) continue;
-      if (mayDoWithout(req)) answerWithoutUpgrade(server, req, socket);
+      if (offersAnother(req)) ignoreUpgrade(server, req, socket, head);
       else taker.take(req, socket, head);
       return;
     }
     const [first] = takers;
     if (server.listenerCount('upgrade') > 1) return;
-    if (mayDoWithout(req)) answerWithoutUpgrade(server, req, socket);
+    if (offersAnother(req)) ignoreUpgrade(server, req, socket, head);
     else first?.refuse(req, socket, head);
   };
   const taking = {

@@ -54,20 +54,54 @@ it('who has left takes no more, and where nobody is left the server is as it was
   expect(await answerTo(server, '/b')).toBe('taken by /b');
 });
 
+const OFFER = 'Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+
 it('serves who offers another protocol than WebSocket as if he had not, also where that is somebody’s', async () => {
   const server = await listening();
   takeUpgrades(server, taker('/a'));
   let closed = 0;
   server.on('request', (_req, res) => void res.on('close', () => (closed += 1)));
-  const h2c = 'Upgrade: h2c\r\n';
-  const answer = await answerTo(server, '/c', h2c);
-  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*\r\n\r\nno upgrade$/);
-  expect(closed).toBe(1);
-  expect(await answerTo(server, '/a', h2c)).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nno upgrade$/);
-  for (const body of ['Content-Length: 2\r\n', 'Transfer-Encoding: chunked\r\n']) {
-    expect(await answerTo(server, '/c', h2c + body)).toBe('refused by /a');
-    expect(await answerTo(server, '/a', h2c + body)).toBe('taken by /a');
+  for (const path of ['/c', '/a']) {
+    const answer = await answerTo(server, path, `Connection: close\r\n${OFFER}`);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nno upgrade$/);
   }
+  expect(closed).toBe(2);
+});
+
+it('serves it with its body, and what follows on its connection', async () => {
+  const server = await listening();
+  takeUpgrades(server, taker('/a'));
+  server.removeAllListeners('request');
+  server.on('request', async (req: IncomingMessage, res: ServerResponse) => {
+    res.end(`${req.method} ${req.url} has ${(await text(req)).length}\n`);
+  });
+  const socket = asking(server, '/first', OFFER);
+  let answers = '';
+  socket.on('data', (chunk) => void (answers += chunk.toString()));
+  const head = `HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n${OFFER}`;
+  const answered = async (answer: string): Promise<void> => {
+    while (!answers.includes(answer)) await once(socket, 'data');
+  };
+  await answered('GET /first has 0');
+  socket.write(`POST /a/long ${head}Content-Length: 5000000\r\n\r\nbegin`);
+  socket.write('x'.repeat(4_999_995));
+  await answered('POST /a/long has 5000000');
+  socket.write(`POST /chunked ${head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`);
+  socket.write('0\r\n\r\n');
+  await answered('POST /chunked has 3');
+  socket.write('GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await answered('taken by /a');
+});
+
+it('closes a connection where the answer to a request before it has yet to come', async () => {
+  const server = await listening();
+  takeUpgrades(server, taker('/a'));
+  server.removeAllListeners('request');
+  server.on('request', () => undefined);
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const request = 'HTTP/1.1\r\nHost: a\r\n';
+  socket.write(`GET /slow ${request}\r\nGET /c ${request}Connection: Upgrade\r\n${OFFER}\r\n`);
+  expect(await text(socket)).toBe('');
 });
 
 it('serves it whole, to a slow client, too, and hears when that leaves', async () => {
@@ -78,11 +112,11 @@ it('serves it whole, to a slow client, too, and hears when that leaves', async (
     res.write('x'.repeat(8_000_000));
     res.on('drain', () => res.end('end'));
   });
-  const slow = asking(server, '/c', 'Upgrade: h2c\r\n');
+  const slow = asking(server, '/c', `Connection: close\r\n${OFFER}`);
   await once(slow, 'readable');
   expect((await text(slow)).endsWith('end\r\n0\r\n\r\n')).toBe(true);
 
-  const leaving = asking(server, '/c', 'Upgrade: h2c\r\n');
+  const leaving = asking(server, '/c', OFFER);
   const [, res] = (await once(server, 'request')) as [IncomingMessage, ServerResponse];
   leaving.destroy();
   await once(res, 'close');

@@ -42,6 +42,8 @@ export function watchTraffic(server: Server, app: RequestListener): Traffic {
   }
 
   function onConnection(socket: Socket): void {
+    // It is handed in again where a request on it had offered another protocol, which nobody takes up.
+    if (connections.has(socket)) return;
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   }

@@ -2,11 +2,13 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { type RequestListener, request } from 'node:http';
+import { Agent, type IncomingMessage, type RequestListener, request } from 'node:http';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { takeUpgrades } from '@signalbox/context';
 import { type ServerState, signals } from '@signalbox/signals';
 import express from 'express';
 import { pino } from 'pino';
@@ -28,6 +30,25 @@ describe('serve', () => {
     expect(server.listening).toBe(true);
     expect(state).toBe('ready');
     expect(await (await fetch(url)).text()).toBe('hello');
+  });
+
+  it('serves who offers HTTP/2 with every request of a connection, as Java’s client does, without end', async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    const { url, server } = await serveHere(hello);
+    takeUpgrades(server, { owns: () => false, take: () => undefined, refuse: () => undefined });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const headers = { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABk' };
+    for (let times = 0; times < 15; times += 1) {
+      const [response] = (await once(request(url, { agent, headers }).end(), 'response')) as [
+        IncomingMessage,
+      ];
+      expect(await text(response)).toBe('hello');
+    }
+    expect(warnings).toEqual([]);
   });
 
   it('takes the port as a string, as the environment has it', async () => {

@@ -85,6 +85,7 @@ function urlOf(server: HttpServer): string {
 function trackConnections(server: HttpServer): ReadonlySet<Socket> {
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
+    if (connections.has(socket)) return;
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
