@@ -11,64 +11,58 @@ const FIELDS = ['Allow', 'Content-Length', 'Content-Type', 'X-Content-Type-Optio
  */
 export function holdAutomaticOptions(res: Response, instead: (allow: string) => void): () => void {
   const before = FIELDS.map((field) => [field, res.getHeader(field)] as const);
-  const wrapped: (() => void)[] = [];
   let isHolding = true;
-  let sendHead: (() => unknown) | undefined;
+  let releaseEnd: (() => void) | undefined;
+  const releaseFields = wrap(res, 'setHeader', (_args, proceed) => {
+    const result = proceed();
+    if (isHolding && automaticAllow(res) !== undefined) holdEnd();
+    return result;
+  });
 
-  function wrap(name: 'end' | 'write' | 'writeHead' | 'flushHeaders', how: Wrapper): void {
-    const inner: unknown = Reflect.get(res, name);
-    if (typeof inner !== 'function') return;
-    function wrapper(this: Response, ...args: unknown[]): unknown {
-      return how(args, () => Reflect.apply(inner as Method, this, args));
-    }
-    Reflect.set(res, name, wrapper);
-    wrapped.push(() => {
-      // Somebody may have wrapped it since.
-      if (Reflect.get(res, name) === wrapper) Reflect.set(res, name, inner);
+  /** Express ends it next: before what wraps `end`, as compression does, has a part of it sent. */
+  function holdEnd(): void {
+    releaseEnd?.();
+    releaseEnd = wrap(res, 'end', ([body], proceed) => {
+      const allow = isHolding ? automaticAllow(res) : undefined;
+      if (allow === undefined || body !== allow) return proceed();
+
+      release();
+      for (const [field, value] of before) {
+        if (value === undefined) res.removeHeader(field);
+        else res.setHeader(field, value);
+      }
+      instead(allow);
+      return res;
     });
   }
 
   function release(): void {
     isHolding = false;
-    for (const unwrap of wrapped) unwrap();
+    releaseFields();
+    releaseEnd?.();
   }
 
-  /** With an answer that is a handler's after all. */
-  function goOn(proceed: () => unknown): unknown {
-    if (!res.headersSent) sendHead?.();
-    return proceed();
-  }
-
-  // Some middleware, such as compression's, sends the head before it calls `end`, which follows then.
-  wrap('writeHead', (_args, proceed) => {
-    if (!isHolding || automaticAllow(res) === undefined) return proceed();
-    sendHead = proceed;
-    return res;
-  });
-  wrap('end', (args, proceed) => {
-    const allow = isHolding ? automaticAllow(res) : undefined;
-    release();
-    if (allow === undefined || args[0] !== allow) return goOn(proceed);
-
-    for (const [field, value] of before) {
-      if (value === undefined) res.removeHeader(field);
-      else res.setHeader(field, value);
-    }
-    instead(allow);
-    return res;
-  });
-  // Express does neither: it is a handler's answer, whose head has to go before its body.
-  for (const name of ['write', 'flushHeaders'] as const) {
-    wrap(name, (_args, proceed) => {
-      release();
-      return goOn(proceed);
-    });
-  }
   return release;
 }
 
 type Method = (...args: unknown[]) => unknown;
-type Wrapper = (args: unknown[], proceed: () => unknown) => unknown;
+
+/** @returns a function that takes it off again */
+function wrap(
+  res: Response,
+  name: 'end' | 'setHeader',
+  how: (args: unknown[], proceed: () => unknown) => unknown,
+): () => void {
+  const inner = Reflect.get(res, name) as Method;
+  function wrapper(this: Response, ...args: unknown[]): unknown {
+    return how(args, () => Reflect.apply(inner, this, args));
+  }
+  Reflect.set(res, name, wrapper);
+  return () => {
+    // Somebody may have wrapped it since.
+    if (Reflect.get(res, name) === wrapper) Reflect.set(res, name, inner);
+  };
+}
 
 /** What Express is about to answer OPTIONS with, where it does so by itself. */
 function automaticAllow(res: Response): string | undefined {

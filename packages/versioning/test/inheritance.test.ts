@@ -176,6 +176,35 @@ describe('OPTIONS', () => {
     expect((await send('POST', `${url}/v2/x`)).body).toMatchObject({ from: 'v2' });
   });
 
+  it('lists them where a middleware turns what it ends with into something else, as compression of everything does', async () => {
+    const squeezing: RequestHandler = (_req, res, next) => {
+      const end = res.end.bind(res);
+      let hasEnded = false;
+      Reflect.set(res, 'end', (chunk: string) => {
+        if (hasEnded) return res;
+        hasEnded = true;
+        res.removeHeader('Content-Length');
+        if (!res.headersSent) res.writeHead(res.statusCode);
+        setImmediate(() => {
+          res.write(chunk);
+          end();
+        });
+        return res;
+      });
+      next();
+    };
+    const v1 = Router().get('/x', says('v1'));
+    const v2 = [squeezing, Router().post('/x', says('v2'))];
+    const url = await serving(versions({ v1, v2, v3: Router().put('/x', says('v3')) }));
+    for (const [version, allow] of [
+      ['v2', 'GET, HEAD, POST'],
+      ['v3', 'GET, HEAD, POST, PUT'],
+    ] as const) {
+      const answer = await send('OPTIONS', `${url}/${version}/x`);
+      expect([answer.headers['allow'], answer.text]).toEqual([allow, allow]);
+    }
+  });
+
   it('has an answer of its own from the version that gives one, or one that it inherits from', async () => {
     const own = (from: string) => Router().options('/x', says(from));
     const url = await serving(
