@@ -42,7 +42,7 @@ export interface AttemptLimits {
 export type Reader<Out> = (response: UpstreamResponse) => Out;
 
 /** Whom a request is sent to, by which connections. */
-type Asked = Pick<Server, 'address' | 'pool'>;
+type Asked = Pick<Server, 'address' | 'pool'> & Partial<Pick<Server, 'silence'>>;
 
 /** Sends a request to one server and reads the answer. Never rejects, and never takes longer than it may. */
 export async function attempt<Out>(
@@ -64,6 +64,7 @@ export async function attempt<Out>(
       cut.promise,
     ]);
     const slow = askedMs(progress) > (settings.breaker?.slowCallMs ?? Infinity);
+    server.silence?.(request.route).broken();
     outcome = readAnswer(response, read, slow ? 'failed' : 'ok');
   } catch (error) {
     const tookMs = performance.now() - startedAt;
@@ -265,25 +266,25 @@ function cutOutcome(
   const { status } = progress;
   const upstream = settings.name;
   const { origin } = server.address;
-  // Less than a tenth of what a call may take shows nothing: the rest was spent elsewhere.
+  // Less than a tenth of what a call may take shows nothing by itself: the rest was spent elsewhere, or its caller had less.
   const leastMs = Math.min(settings.timeoutMs, settings.deadlineMs) / 10;
-  const hadAChance = askedMs(progress) >= leastMs;
+  const hadAChance = (): boolean =>
+    askedMs(progress) >= leastMs ||
+    server.silence?.(request.route).lasts(askedMs(progress), leastMs) === true;
 
   if (!byTimer) {
     const reason: unknown = request.signal?.reason;
     const wasSlow = askedMs(progress) > (settings.breaker?.slowCallMs ?? Infinity);
-    const verdict = wasSlow || (isDeadline(reason) && hadAChance) ? 'failed' : 'neutral';
+    const verdict = wasSlow || (isDeadline(reason) && hadAChance()) ? 'failed' : 'neutral';
     return { kind: 'stopped', verdict, reason, status, left: true };
   }
   const missing = status === undefined ? 'did not answer' : 'did not finish its answer';
   const message = `upstream "${upstream}": ${origin} ${missing} within ${Math.round(budgetMs)} ms`;
   const error = new UpstreamTimeoutError(message, { upstream, server: origin });
-  if (tookMs < leastMs) return { kind: 'stopped', verdict: 'neutral', reason: error, status, left: false };
+  const verdict = hadAChance() ? 'failed' : 'neutral';
+  if (tookMs < leastMs) return { kind: 'stopped', verdict, reason: error, status, left: false };
   const reached = progress.askedAt !== undefined;
-  return {
-    ...failure(error, status, { timedOut: true, reached }),
-    verdict: hadAChance ? 'failed' : 'neutral',
-  };
+  return { ...failure(error, status, { timedOut: true, reached }), verdict };
 }
 
 /** `AbortSignal.timeout` has a `TimeoutError`; deadlines of requests and of fallback chains a 504. */

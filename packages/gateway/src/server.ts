@@ -6,6 +6,7 @@ import type { UpstreamSettings } from './options.js';
 import { createRotation, type RotationReport } from './rotation.js';
 import { Connection } from './connection.js';
 import type { ServerAddress } from './server-address.js';
+import { Silence } from './silence.js';
 
 /** One server of an upstream: its connections, and what is known of its health. */
 export interface Server {
@@ -18,6 +19,7 @@ export interface Server {
   readonly inFlight: number;
   readonly isIn: boolean;
   breaker(route: string): Breaker | undefined;
+  silence(route: string): Silence;
   /** Until when no call of `route` should be made, in epoch milliseconds; 0 when one may. */
   blockedUntil(route: string): number;
   /**
@@ -81,6 +83,7 @@ export function createServer(
     signals.upstreamServerState.publish({ upstream, server, state });
   });
   const breakers = new Map<string, Breaker>();
+  const silences = new Map<string, Silence>();
   let inFlight = 0;
 
   function breaker(route: string): Breaker | undefined {
@@ -95,12 +98,22 @@ export function createServer(
     return made;
   }
 
+  function silence(route: string): Silence {
+    const known = silences.get(route);
+    if (known !== undefined) return known;
+    if (silences.size >= MAX_ROUTES && route !== OTHER_ROUTES) return silence(OTHER_ROUTES);
+    const made = new Silence();
+    silences.set(route, made);
+    return made;
+  }
+
   return {
     address,
     pool,
     checks,
     serverName: settings.tls?.servername ?? nameOf(server),
     breaker,
+    silence,
     get inFlight() {
       return inFlight;
     },

@@ -55,6 +55,33 @@ describe('deadlines', () => {
     expect(await service.request({ path: '/' })).toMatchObject({ server: good.url });
   });
 
+  it('count against a server that hangs, however short they are for each call', async () => {
+    const [hanging, good] = [await hangingServer(), await goodServer()];
+    const options = { timeoutMs: 2_000, ejection: { failures: 2 }, breaker: false } as const;
+    const service = upstream({ urls: [hanging.url, good.url], ...options });
+    for (let times = 0; service.state().servers[0]?.state === 'in'; times += 1) {
+      expect(await errorOf(service.json({ path: '/', deadlineMs: 50 }))).toMatchObject({ status: 504 });
+      expect(times).toBeLessThan(20);
+    }
+    expect(await service.request({ path: '/' })).toMatchObject({ server: good.url });
+  });
+
+  it('that are short count against no server that answers others in between', async () => {
+    const { url } = await upstreamServer((req, res) => {
+      if (req.url === '/quick') res.end();
+    });
+    const service = upstream({
+      urls: [url, 'http://127.0.0.1:1'],
+      timeoutMs: 2_000,
+      ejection: { failures: 1 },
+    });
+    for (let times = 0; times < 6; times += 1) {
+      await errorOf(service.request({ path: '/', deadlineMs: 50 }));
+      await service.request({ path: '/quick' });
+    }
+    expect(service.state().servers[0]).toMatchObject({ state: 'in', consecutiveFailures: 0 });
+  });
+
   it('may be shorter for one call', async () => {
     const { url } = await hangingServer();
     const service = upstream({ urls: url, timeoutMs: 10_000 });
