@@ -41,12 +41,14 @@ export function flushCompression(res: ServerResponse): void {
 /** As much of an answer may wait for its client; with less, each piece of it would stop and start the upstream. */
 const MAX_UNSENT_BYTES = 131_072;
 
-/**
- * Whether a response that has enough by its own account is to wait for its client. Whoever has put a function of his
- * own in the place of `write`, as `compression` does, keeps bytes that nobody else can count.
- */
+/** Whether a response that has enough by its own account is to wait for its client. */
 export function isFull(res: ServerResponse): boolean {
-  return res.writableLength >= MAX_UNSENT_BYTES || Object.hasOwn(res, 'write');
+  return res.writableLength >= MAX_UNSENT_BYTES || mayKeepBytes(res);
+}
+
+/** Whoever has put a function of his own in the place of `write`, as `compression` does, keeps what nobody else can count. */
+function mayKeepBytes(res: ServerResponse): boolean {
+  return Object.hasOwn(res, 'write');
 }
 
 /** Ends an answer. What is left of it may take its time, but a client that takes nothing for so long is let go. */
@@ -55,7 +57,7 @@ export function endWithin(res: ServerResponse, idleMs: number, chunk?: Buffer): 
   if (chunk === undefined) res.end();
   else res.end(chunk);
   // Most answers have gone to the system by now.
-  if (res.headersSent && res.writableLength === 0) return;
+  if (res.headersSent && res.writableLength === 0 && !mayKeepBytes(res)) return;
   if (socket === null) res.once('socket', (own: unknown) => boundIdleness(res, own, idleMs));
   else boundIdleness(res, socket, idleMs);
 }

@@ -329,6 +329,32 @@ describe('an upstream that fails in the middle of its answer', () => {
     },
   );
 
+  it('lets go of one that takes nothing of what compression sends after the end', async () => {
+    const upstream = await upstreamServer((_req, res) => res.end('something'));
+    const url = await proxied({ to: upstream.url, idleTimeoutMs: 100 }, (app) => {
+      app.use((req, res, next) => {
+        Object.assign(req.socket, { _write: () => undefined, _writev: () => undefined });
+        const [write, end] = [res.write.bind(res), res.end.bind(res)];
+        Object.assign(res, {
+          write,
+          end: (chunk: Buffer) => {
+            res.removeHeader('Content-Length');
+            if (!res.headersSent) res.writeHead(res.statusCode);
+            setImmediate(() => {
+              write(chunk);
+              end();
+            });
+          },
+        });
+        next();
+      });
+    });
+    const client = await rawConnection(url);
+    const closed = once(client, 'close');
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await closed;
+  });
+
   it('leaves one alone whose connection waits longer for a next request than a body may stand still', async () => {
     const upstream = await upstreamServer(
       (_req, res) => void setTimeout(() => res.end('x'.repeat(300_000)), 150),
