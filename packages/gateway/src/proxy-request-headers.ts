@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { plainAddress } from '@signalbox/context';
 import type { Request } from 'express';
 import { ProxyLoopError, ProxyRequestError } from './proxy-errors.js';
@@ -222,9 +223,14 @@ function forwardedField(chain: string, host: string | undefined, proto: string):
   return nodes.join(', ') + rest;
 }
 
+/** What a trusted proxy has written need not be an address alone: some add the port, and anything may stand there. */
 function forwardedNode(address: string): string {
-  return address.includes(':') ? `for="[${address}]"` : `for=${address}`;
+  const family = isIP(address);
+  if (family !== 0) return family === 6 ? `for="[${address}]"` : `for=${address}`;
+  return NODE_WITH_PORT.test(address) ? `for="${address}"` : 'for=unknown';
 }
+
+const NODE_WITH_PORT = /^(?:[\d.]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 
 /** So many proxies are no route, but a circle whose members do not know each other. */
 const MAX_HOPS = 30;

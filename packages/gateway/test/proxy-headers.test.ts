@@ -213,6 +213,17 @@ describe('header fields on their way through a proxy', () => {
     });
   });
 
+  it('tells in Forwarded what a trusted proxy has written beside an address, or in its place', async () => {
+    const upstream = await upstreamServer((_req, res) => res.end());
+    const url = await proxied({ to: upstream.url }, (app) => app.set('trust proxy', true));
+    for (const node of ['10.0.0.1:5678', '[2001:db8::1]:443', 'x;host=evil']) {
+      await fetch(url, { headers: { 'x-forwarded-for': `${node}, 10.1.1.1` } });
+    }
+
+    const nodes = upstream.seen.map(({ headers }) => String(headers['forwarded']).split(', for=10.1.1.1')[0]);
+    expect(nodes).toEqual(['for="10.0.0.1:5678"', 'for="[2001:db8::1]:443"', 'for=unknown']);
+  });
+
   it('tells the upstream where it is mounted', async () => {
     const upstream = await goodServer();
     const url = await proxied({ to: upstream.url }, undefined, '/shop');
