@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { outsideRequests } from '@signalbox/context';
 import { Client, type Dispatcher } from 'undici';
 
@@ -22,11 +23,14 @@ interface Hold {
  */
 export class Connection extends Client {
   /** Of the socket there is now. Another one follows where it closes, or becomes a tunnel and lives on. */
-  private readonly present: { hold: Hold };
+  private readonly present: { hold: Hold; sendsStreams: boolean };
 
   constructor(origin: URL, { connect, ...options }: Client.Options) {
     if (typeof connect !== 'function') throw new TypeError('Connection: "connect" must be a function');
-    const present: { hold: Hold } = { hold: { socket: undefined, isHeld: false } };
+    const present: Connection['present'] = {
+      hold: { socket: undefined, isHeld: false },
+      sendsStreams: false,
+    };
     super(origin, {
       ...options,
       connect(to, callback) {
@@ -39,6 +43,7 @@ export class Connection extends Client {
               return;
             }
             present.hold = { socket, isHeld: false };
+            if (present.sendsStreams) readBeforeFailing(socket);
             callback(null, holdable(socket, present.hold));
           }),
         );
@@ -51,6 +56,11 @@ export class Connection extends Client {
     if (isUser(handler)) handler.connection = this;
     if (isUser(options)) options.connection = this;
     if (isUser(options.body)) options.body.connection = this;
+    const { present } = this;
+    if (!present.sendsStreams && options.body instanceof Readable) {
+      present.sendsStreams = true;
+      if (present.hold.socket !== undefined) readBeforeFailing(present.hold.socket);
+    }
     return super.dispatch(options, handler);
   }
 
@@ -79,6 +89,41 @@ function holdable(socket: Socket, hold: Hold): Socket {
   socket.read = (size) => (hold.isHeld ? null : (read(size) as unknown));
   socket.on('error', nameReset);
   return socket;
+}
+
+/**
+ * A server may answer before it has all of a body, and close. The next write then fails at once, and would destroy the
+ * socket with the answer in it that nobody has read.
+ */
+function readBeforeFailing(socket: Socket): void {
+  for (const name of ['_write', '_writev'] as const) {
+    const write = Reflect.get(socket, name) as (...args: unknown[]) => void;
+    Reflect.set(socket, name, (...args: unknown[]) => {
+      const callback = args.pop() as (error?: Error | null) => void;
+      const written = (error?: Error | null): void => {
+        if (error instanceof Error) onceRead(socket, () => callback(error));
+        else callback(error);
+      };
+      Reflect.apply(write, socket, [...args, written]);
+    });
+  }
+}
+
+/** What has come is there at once; nobody waits for a server that has left without a word. */
+const REST_MS = 1_000;
+
+function onceRead(socket: Socket, then: () => void): void {
+  if (socket.destroyed) {
+    then();
+    return;
+  }
+  const over = (): void => {
+    clearTimeout(timer);
+    socket.off('end', over).off('close', over);
+    then();
+  };
+  const timer = setTimeout(over, REST_MS).unref();
+  socket.on('end', over).on('close', over);
 }
 
 /**

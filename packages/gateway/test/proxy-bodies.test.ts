@@ -342,4 +342,17 @@ describe('bodies on their way through a proxy', () => {
     expect(await bodyOf(answer)).toBe('too much');
     req.destroy();
   });
+
+  it('brings the answer of an upstream that closes before it has the body, and holds nothing against it', async () => {
+    const url = await proxied({
+      to: await listen((_req, res) => void res.writeHead(413, { connection: 'close' }).end('too much')),
+    });
+    for (let times = 0; times < 8; times += 1) {
+      const req = request(url, { method: 'POST' }).on('error', () => undefined);
+      req.end(Buffer.alloc(8_000_000));
+      const [answer] = (await once(req, 'response')) as [IncomingMessage];
+      expect(answer.statusCode).toBe(413);
+      req.destroy();
+    }
+  });
 });
