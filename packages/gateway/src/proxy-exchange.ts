@@ -11,13 +11,13 @@ import { answerOn, endWithin, flushCompression, isFull, onDrain, type Answering 
 import type { Connection, ConnectionUser } from './connection.js';
 import { InRequestContext } from './proxy-context.js';
 import { deadlineMsOf, hasTimedOut, isAnswered } from './proxy-deadline.js';
-import { exchangeFailure, tooLargeAnswer, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
+import { exchangeFailure, tooSlow, unusableAnswer, type At } from './proxy-failures.js';
 import { mayRepeat, sendTo, type OutgoingRequest } from './proxy-outgoing.js';
 import { Pace } from './proxy-pace.js';
 import { atTurnsEnd, corkConnection } from './proxy-turn.js';
 import { UploadBody } from './proxy-request-body.js';
 import type { ProxyRequest } from './proxy-request-headers.js';
-import { hasNoBody, UnusableHeadError, writeHead } from './proxy-response-head.js';
+import { hasNoBody, TooLargeAnswerError, UnusableHeadError, writeHead } from './proxy-response-head.js';
 import { serverOf, type Target } from './proxy-targets.js';
 import { drop, openTunnel } from './proxy-tunnel.js';
 import type { ProxyCore, Watched } from './proxy-watch.js';
@@ -141,7 +141,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     if (status < 200) {
       this.informational += 1;
       if (this.informational <= MAX_INFORMATIONAL) sendInformational(req, res, core.settings, status, raw);
-      else this.breakOff(unusableAnswer(this.at(), new UnusableHeadError('never comes to its final status')));
+      else this.refuseAnswer(new UnusableHeadError('never comes to its final status'));
     } else if (isAnswered(req, res)) this.abandon();
     else this.answer(status, raw, statusText);
   }
@@ -172,7 +172,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
       this.isEventStream = head.isEventStream;
       return true;
     } catch (error) {
-      this.breakOff(unusableAnswer(this.at(), error));
+      this.refuseAnswer(error);
       return false;
     }
   }
@@ -190,10 +190,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     if (this.phase === DONE) return;
     const { maxResponseBytes, idleTimeoutMs } = this.core.settings;
     pace.came(chunk.length);
-    if (pace.received > maxResponseBytes) {
-      this.breakOff(tooLargeAnswer(this.at(), maxResponseBytes));
-      return;
-    }
+    if (pace.received > maxResponseBytes) return this.refuseAnswer(new TooLargeAnswerError(maxResponseBytes));
     // All there will be: the last bytes and the end leave in one write.
     if (pace.received === this.contentLength) {
       this.finish(this.judgement, 'ok');
@@ -253,7 +250,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
       openTunnel({ req, res, connection, upstream, settings, outside: this.outside(), raw: fields });
     } catch (error) {
       drop(upstream);
-      this.breakOff(unusableAnswer(this.at(), error));
+      this.refuseAnswer(error);
       return;
     }
     this.call?.count('ok', this.pace.askedMs(performance.now(), this.request.body));
@@ -310,6 +307,10 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
     this.finish(verdict, error instanceof UpstreamTimeoutError ? 'timeout' : 'error');
     this.cutUpstream();
     this.tell(error, isBegun);
+  }
+
+  private refuseAnswer(why: unknown): void {
+    this.breakOff(unusableAnswer(this.at(), why), why instanceof TooLargeAnswerError ? 'neutral' : 'failed');
   }
 
   private tell(error: Error, isBegun: boolean): void {

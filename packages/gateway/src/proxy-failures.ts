@@ -49,7 +49,3 @@ export function unusableAnswer(at: At, cause: unknown): UpstreamInvalidResponseE
   const message = `upstream "${at.upstream}": the answer of ${at.server} ${why}`;
   return new UpstreamInvalidResponseError(message, { ...at, cause });
 }
-
-export function tooLargeAnswer(at: At, maxBytes: number): UpstreamInvalidResponseError {
-  return unusableAnswer(at, new UnusableHeadError(`is larger than ${maxBytes} bytes`));
-}

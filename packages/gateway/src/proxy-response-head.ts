@@ -22,6 +22,13 @@ import type { ProxySettings } from './proxy-options.js';
 /** An answer that is no answer; the caller says whose. */
 export class UnusableHeadError extends Error {}
 
+/** An answer like any other, which is larger than is passed on: nothing is wrong with who gave it. */
+export class TooLargeAnswerError extends UnusableHeadError {
+  constructor(maxBytes: number) {
+    super(`is larger than ${maxBytes} bytes`);
+  }
+}
+
 /** What the header section tells of the body. */
 export interface ResponseHead {
   /** `undefined` when it is not told, or there is no body. */
@@ -115,7 +122,7 @@ export function writeHead(
   else if (trailer !== undefined && head.contentLength === undefined && req.httpVersion === '1.1')
     fields.set('trailer', 'Trailer', trailer);
   if ((head.contentLength ?? 0) > settings.maxResponseBytes)
-    throw new UnusableHeadError(`is larger than ${settings.maxResponseBytes} bytes`);
+    throw new TooLargeAnswerError(settings.maxResponseBytes);
   fields.commit();
   res.statusCode = status;
   // Without one, Node puts its own in its place.

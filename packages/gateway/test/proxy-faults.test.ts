@@ -271,6 +271,26 @@ describe('an upstream that fails in the middle of its answer', () => {
     expect(refused.status).toBe(502);
   });
 
+  it('is not left out for answers that are larger than allowed, though nobody asks for others', async () => {
+    const large = await upstreamServer((req, res) => {
+      if (req.url === '/in-chunks') res.write('x'.repeat(600));
+      res.end('x'.repeat(req.url === '/small' ? 6 : 600));
+    });
+    const options = { breaker: { failures: 2 }, ejection: { failures: 2 } };
+    const url = await proxied({
+      to: [large.url, 'http://127.0.0.1:1'],
+      maxResponseBytes: 500,
+      mode: 'preference',
+      ...options,
+    });
+    for (const path of ['/told', '/told', '/told', '/in-chunks', '/in-chunks', '/in-chunks']) {
+      const text = fetch(url + path).then((answer) => answer.text());
+      if (path === '/told') expect(await text).toContain('upstream_invalid_response');
+      else await expect(text).rejects.toThrow();
+    }
+    expect((await fetch(`${url}/small`)).status).toBe(200);
+  });
+
   it('is left where the app ends the answer, and its client has yet to take it', async () => {
     let isLeft = false;
     const to = await upstreamServer((req, res) => {
