@@ -74,13 +74,13 @@ export class Exchange implements RecorderListener {
   private asked: Fields;
 
   constructor(private readonly call: Call) {
-    const { engine, res } = call;
+    const { engine, req, res } = call;
     this.above = listenersOf(res);
     this.before = fieldsNow(res);
     this.stamp = engine.store.stamp;
-    this.hadCredentials = hasCredentials(call.req);
-    this.asked = { headers: { ...call.req.headers } };
-    this.recorder = new Recorder(res, engine.settings.maxBodyBytes, this);
+    this.hadCredentials = hasCredentials(req);
+    this.asked = { headers: { ...req.headers } };
+    this.recorder = new Recorder(res, engine.settings.maxBodyBytes, this, call.isBackground ? req.res : res);
   }
 
   /** Makes the request such that what comes back can be kept (RFC 9111 section 4.3.1). */

@@ -40,22 +40,27 @@ export class Recorder {
   private bytes = 0;
   private isDone = false;
   private isMuted = false;
+  /** Whether the head is asked for that those who wrapped the response below would send. */
+  private isAsking = false;
+  private readonly hears = (...args: unknown[]): ServerResponse => this.hearHead(args);
 
+  /** @param seen what handlers know as the response, where another one is sent in its place */
   constructor(
     private readonly res: ServerResponse,
     private readonly maxBytes: number,
     private readonly listener: RecorderListener,
+    private readonly seen: ServerResponse = res,
   ) {
     // Those of whoever wrapped them before, such as compression.
     this.writeHead = res.writeHead.bind(res);
     this.write = res.write.bind(res);
     this.end = res.end.bind(res);
     const flushHeaders = res.flushHeaders.bind(res);
-    define(res, 'writeHead', (...args: unknown[]) => this.hearHead(args));
+    define(res, 'writeHead', this.hears);
     define(res, 'write', (...args: EndArguments) => this.hearWrite(args));
     define(res, 'end', (...args: EndArguments) => this.hearEnd(args));
     define(res, 'flushHeaders', () => {
-      this.decide(undefined);
+      this.askAndDecide(undefined);
       if (!this.isKeptBack) flushHeaders();
     });
   }
@@ -100,6 +105,10 @@ export class Recorder {
   }
 
   private hearHead(args: unknown[]): ServerResponse {
+    if (this.isAsking) {
+      applyHead(this.res, args);
+      return this.res;
+    }
     if (this.course !== undefined) {
       // What Node sends by itself before the first byte, or the same once more.
       return this.isKeptBack ? this.res : this.passHead(args);
@@ -116,7 +125,7 @@ export class Recorder {
 
   private hearWrite(args: EndArguments): boolean {
     const [chunk, encoding] = args;
-    this.decide(undefined);
+    this.askAndDecide(undefined);
     this.collect(chunk, encoding);
     if (!this.isKeptBack) return Reflect.apply(this.write, this.res, args) as boolean;
     callLast(args);
@@ -131,7 +140,7 @@ export class Recorder {
       if (hasChunk) this.collect(chunk, encoding);
       const whole = this.bytes <= this.maxBytes ? joined(this.chunks, this.bytes) : undefined;
       this.chunks = whole === undefined ? [] : [whole];
-      this.decide(whole);
+      this.askAndDecide(whole);
     } else if (hasChunk) {
       this.collect(chunk, encoding);
     }
@@ -150,6 +159,23 @@ export class Recorder {
     if (!this.isKeptBack) Reflect.apply(this.end, this.res, args);
     else callLast(args);
     return this.res;
+  }
+
+  /** Whoever wrapped `writeHead` below adds what he has to say when Node sends the head: too late to be judged, and kept. */
+  private askAndDecide(whole: Buffer | undefined): void {
+    const { res, seen } = this;
+    if (this.course !== undefined || this.isMuted) return;
+    if (seen.writeHead !== this.hears) {
+      this.isAsking = true;
+      try {
+        seen.writeHead(res.statusCode);
+      } finally {
+        this.isAsking = false;
+      }
+      // Once is enough.
+      if (seen === res) define(res, 'writeHead', this.hears);
+    }
+    this.decide(whole);
   }
 
   private decide(whole: Buffer | undefined): void {

@@ -405,6 +405,60 @@ describe('fields of another request', () => {
   });
 });
 
+describe('what a step below says as the head leaves, as on-headers has it', () => {
+  const late: RequestHandler = (req, res, next) => {
+    const writeHead = res.writeHead.bind(res);
+    res.writeHead = function writeHeadWithField(this: typeof res, ...args: [number]) {
+      if (req.url === '/vary') this.appendHeader('vary', 'Accept-Language');
+      else this.setHeader('cache-control', 'private');
+      return writeHead(...args);
+    } as typeof res.writeHead;
+    next();
+  };
+
+  it.each(['end', 'write', 'flushHeaders'] as const)(
+    'keeps an answer from others, by res.%s',
+    async (how) => {
+      const handler = counting((_req, res, next) => {
+        if (how === 'end') return next();
+        if (how === 'write') res.write('answer ');
+        else res.flushHeaders();
+        res.end(`${how === 'write' ? '' : 'answer '}${handler.calls()}`);
+      });
+      const url = await serving(cache({ ttlMs: 60_000 }), late, handler);
+      expect((await get(url)).text).toBe('answer 1');
+      expect(await get(url)).toMatchObject({ text: 'answer 2', headers: { 'cache-control': 'private' } });
+    },
+  );
+
+  it('is said once, and tells variants apart', async () => {
+    const handler = counting();
+    const url = `${await serving(cache({ ttlMs: 60_000 }), late, handler)}/vary`;
+    for (const [language, text] of [
+      ['de', 'answer 1'],
+      ['fr', 'answer 2'],
+      ['de', 'answer 1'],
+    ] as const) {
+      const answer = await get(url, { 'accept-language': language });
+      expect([answer.text, answer.headers.vary]).toEqual([text, 'Accept-Language']);
+    }
+  });
+
+  it('holds also for what is made anew when its client has gone', async () => {
+    const { now, pass } = clock();
+    const handler = counting();
+    let isLate = false;
+    const route = cache({ now, ttlMs: 10_000, staleWhileRevalidateMs: 60_000 });
+    const url = await serving(route, (req, res, next) => (isLate ? late(req, res, next) : next()), handler);
+    await get(url);
+    pass(11);
+    isLate = true;
+    await get(url);
+    await eventually(() => route.report().refused.private === 1);
+    expect((await get(url)).text).toBe('answer 1');
+  });
+});
+
 describe('what is not kept', () => {
   it.each([500, 502, 503, 504, 400, 401, 403, 404, 429, 302])(
     'an answer of %s without a word',
