@@ -7,6 +7,8 @@ import type { Request, Response } from 'express';
 class Sink extends Duplex {
   constructor() {
     super({ writableHighWaterMark: Number.MAX_SAFE_INTEGER });
+    // What breaks off, as an upstream does, is told to the handlers: as of a server's socket nobody else need hear of it.
+    this.on('error', () => undefined);
   }
 
   override _read(): void {

@@ -442,6 +442,21 @@ describe('an answer that is made anew when its client has gone', () => {
     expect(handler.calls()).toBe(2);
   });
 
+  it.each(ways)('may break off, and the next one is kept, %s', async (_when, options) => {
+    const { now, pass } = clock();
+    const handler = counting(async (_req, res, next) => {
+      if (handler.calls() === 1) return next();
+      await pause(40);
+      const pieces = handler.calls() === 2 ? breakingOff() : ['answer ', String(handler.calls())];
+      await pipeline(Readable.from(pieces), res).catch(() => undefined);
+    });
+    const url = await serving(cache({ now, ttlMs: 10_000, ...options }), handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).text).toBe('answer 1');
+    await eventually(async () => (await get(url)).text === 'answer 3');
+  });
+
   it.each(ways)('sees what stands above, and leaves it as the first one did, %s', async (_when, options) => {
     const { now, pass } = clock();
     const above: RequestHandler = (_req, res, next) => {
@@ -466,6 +481,11 @@ describe('an answer that is made anew when its client has gone', () => {
     expect(headers['access-control-allow-origin']).toBe('https://app.example');
   });
 });
+
+function* breakingOff(): Generator<string> {
+  yield 'half of ';
+  throw new Error('upstream is gone');
+}
 
 describe('earlyRefresh', () => {
   it('makes an answer anew before it is stale, the likelier the nearer that is', async () => {
