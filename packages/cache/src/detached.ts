@@ -44,6 +44,9 @@ const METHODS = [
   'writeEarlyHints',
 ] as const;
 
+/** These go on to the other one by themselves where a recorder hears them. */
+const RECORDED: ReadonlySet<string> = new Set(['writeHead', 'write', 'end', 'flushHeaders']);
+
 const LISTENING = ['on', 'addListener', 'once', 'prependListener', 'prependOnceListener'] as const;
 /** What happens to a response. */
 const EVENTS = ['finish', 'close', 'drain', 'error'] as const;
@@ -112,6 +115,7 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
   if (below === undefined) listenAnew(res, other);
   else divertListeners(res, other, below);
   for (const name of METHODS) {
+    if (below !== undefined && RECORDED.has(name)) continue;
     const method: unknown = Reflect.get(res, name);
     own(res, name, {
       writable: true,
@@ -211,7 +215,7 @@ function divertListeners(res: Response, other: ServerResponse, below: Listeners)
 }
 
 /** As it stands then: whoever listens to the other one may have put himself in between. */
-function forwarded(other: ServerResponse, res: Response, name: string, args: unknown[]): unknown {
+export function forwarded(other: ServerResponse, res: object, name: string, args: unknown[]): unknown {
   const method: unknown = Reflect.get(other, name);
   if (typeof method !== 'function') return undefined;
   const result: unknown = Reflect.apply(method, other, args);

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { forwarded } from './detached.js';
 import { fieldsNow, restoreBesideCookies } from './fields.js';
 
 /** What becomes of an answer once its status and fields are known. */
@@ -26,7 +27,7 @@ export interface RecorderListener {
   done(body: Buffer | undefined): void;
 }
 
-type EndArguments = [chunk?: unknown, encoding?: unknown, callback?: unknown];
+type HeardMethod = 'writeHead' | 'write' | 'end' | 'flushHeaders';
 
 /**
  * Listens to what is written to a response. Without what it sends by itself: `send` passes by it.
@@ -42,7 +43,11 @@ export class Recorder {
   private isMuted = false;
   /** Whether the head is asked for that those who wrapped the response below would send. */
   private isAsking = false;
-  private readonly hears = (...args: unknown[]): ServerResponse => this.hearHead(args);
+  private readonly hears: unknown;
+  /** That of whoever wrapped it below. */
+  private asked: unknown;
+  /** The response that handlers answer now, since this one was answered in their place. */
+  private other: ServerResponse | undefined = undefined;
 
   /** @param seen what handlers know as the response, where another one is sent in its place */
   constructor(
@@ -56,21 +61,36 @@ export class Recorder {
     this.write = res.write.bind(res);
     this.end = res.end.bind(res);
     const flushHeaders = res.flushHeaders.bind(res);
-    define(res, 'writeHead', this.hears);
-    define(res, 'write', (...args: EndArguments) => this.hearWrite(args));
-    define(res, 'end', (...args: EndArguments) => this.hearEnd(args));
-    define(res, 'flushHeaders', () => {
+    this.hear('writeHead', (args) => this.hearHead(args));
+    this.hear('write', (args) => this.hearWrite(args));
+    this.hear('end', (args) => this.hearEnd(args));
+    this.hear('flushHeaders', () => {
       this.askAndDecide(undefined);
       if (!this.isKeptBack) flushHeaders();
     });
+    this.hears = Reflect.get(res, 'writeHead');
+    this.asked = this.hears;
+  }
+
+  private hear(name: HeardMethod, listener: (args: unknown[]) => unknown): void {
+    define(this.res, name, (...args: unknown[]) =>
+      this.other === undefined ? listener(args) : forwarded(this.other, this.res, name, args),
+    );
   }
 
   /** Answers the client in the place of what is written. */
   send(body: Buffer | undefined): void {
     this.course ??= 'discard';
+    this.asked = Reflect.get(this.res, 'writeHead');
     // Node asks for it by name, maybe later, where somebody above holds the answer back for a while.
     define(this.res, 'writeHead', this.writeHead);
     Reflect.apply(this.end, this.res, body === undefined ? [] : [body]);
+  }
+
+  /** What handlers write from now on goes there, by way of those who wrapped the response below. */
+  redirect(other: ServerResponse): void {
+    this.other = other;
+    define(this.res, 'writeHead', this.asked);
   }
 
   /** Hears nothing from now on, and lets nothing through. */
@@ -123,7 +143,7 @@ export class Recorder {
     return Reflect.apply(this.writeHead, this.res, args) as ServerResponse;
   }
 
-  private hearWrite(args: EndArguments): boolean {
+  private hearWrite(args: unknown[]): boolean {
     const [chunk, encoding] = args;
     this.askAndDecide(undefined);
     this.collect(chunk, encoding);
@@ -132,7 +152,7 @@ export class Recorder {
     return true;
   }
 
-  private hearEnd(args: EndArguments): ServerResponse {
+  private hearEnd(args: unknown[]): ServerResponse {
     const [chunk, encoding] = args;
     const hasChunk = chunk !== undefined && chunk !== null && typeof chunk !== 'function';
     if (this.isDone || this.isMuted) return this.passEnd(args);
@@ -155,7 +175,7 @@ export class Recorder {
     return this.res;
   }
 
-  private passEnd(args: EndArguments): ServerResponse {
+  private passEnd(args: unknown[]): ServerResponse {
     if (!this.isKeptBack) Reflect.apply(this.end, this.res, args);
     else callLast(args);
     return this.res;
@@ -214,7 +234,7 @@ function bytesOf(chunk: unknown, encoding: unknown): Buffer {
   return chunk instanceof Uint8Array ? Buffer.from(chunk) : Buffer.alloc(0);
 }
 
-function callLast(args: EndArguments): void {
+function callLast(args: unknown[]): void {
   const callback = args.find((arg) => typeof arg === 'function');
   if (typeof callback === 'function') process.nextTick(callback);
 }

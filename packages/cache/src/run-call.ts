@@ -52,6 +52,7 @@ function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry): void {
   // Somebody above holds it back: there is no other response to be had yet, and this one is deaf.
   if (!res.headersSent) return claim?.release();
   const other = detached(req, res, below);
+  exchange.recorder.redirect(other);
   const flight = engine.flights.start(flightKey);
   flight.claim = claim;
   flight.isSlow = true;

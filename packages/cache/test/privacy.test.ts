@@ -444,11 +444,14 @@ describe('what a step below says as the head leaves, as on-headers has it', () =
     }
   });
 
-  it('holds also for what is made anew when its client has gone', async () => {
+  it.each([
+    ['after a stale one was sent', { staleWhileRevalidateMs: 60_000 }],
+    ['after a stale one was sent since it took long', { staleIfErrorMs: 60_000, softTimeoutMs: 20 }],
+  ])('holds also for what is made anew when its client has gone, %s', async (_when, options) => {
     const { now, pass } = clock();
-    const handler = counting();
+    const handler = counting((_req, _res, next) => void setTimeout(next, handler.calls() > 1 ? 60 : 0));
     let isLate = false;
-    const route = cache({ now, ttlMs: 10_000, staleWhileRevalidateMs: 60_000 });
+    const route = cache({ now, ttlMs: 10_000, ...options });
     const url = await serving(route, (req, res, next) => (isLate ? late(req, res, next) : next()), handler);
     await get(url);
     pass(11);
