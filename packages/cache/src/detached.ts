@@ -1,4 +1,5 @@
 import { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http';
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
@@ -50,6 +51,8 @@ const RECORDED: ReadonlySet<string> = new Set(['writeHead', 'write', 'end', 'flu
 const LISTENING = ['on', 'addListener', 'once', 'prependListener', 'prependOnceListener'] as const;
 /** What happens to a response. */
 const EVENTS = ['finish', 'close', 'drain', 'error'] as const;
+/** How a request says that it is over. */
+const REQUEST_EVENTS = ['close', 'aborted'] as const;
 
 const STATES = [
   'statusCode',
@@ -79,18 +82,33 @@ const READING: ReadonlySet<string> = new Set([
   'hasHeader',
 ]);
 
-/** Who listens to a response. */
-export type Listeners = ReadonlyMap<string, readonly unknown[]>;
+type Listening = ReadonlyMap<string, readonly unknown[]>;
 
-export function listenersOf(res: ServerResponse): Listeners {
-  return new Map(EVENTS.map((event) => [event, res.rawListeners(event)]));
+/** Who listens to a request and its response. */
+export interface Listeners {
+  readonly req: Listening;
+  readonly res: Listening;
+}
+
+export function listenersOf(req: Request, res: Response): Listeners {
+  return { req: listening(req, REQUEST_EVENTS), res: listening(res, EVENTS) };
+}
+
+function listening(target: EventEmitter, events: readonly string[]): Listening {
+  return new Map(events.map((event) => [event, target.rawListeners(event)]));
 }
 
 /** Who has begun to listen since then. */
-export function listenersSince(then: Listeners, res: ServerResponse): Listeners {
-  const isNew = (event: string, listener: unknown): boolean => then.get(event)?.includes(listener) !== true;
+export function listenersSince(then: Listeners, req: Request, res: Response): Listeners {
+  return { req: listeningSince(then.req, req), res: listeningSince(then.res, res) };
+}
+
+function listeningSince(then: Listening, target: EventEmitter): Listening {
   return new Map(
-    EVENTS.map((event) => [event, res.rawListeners(event).filter((each) => isNew(event, each))]),
+    Array.from(then, ([event, known]) => [
+      event,
+      target.rawListeners(event).filter((each) => !known.includes(each)),
+    ]),
   );
 }
 
@@ -113,7 +131,10 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
   // Who stands above may still be sending what was answered, such as what it compresses.
   const first = below === undefined ? undefined : new FirstAnswer(res);
   if (below === undefined) listenAnew(res, other);
-  else divertListeners(res, other, below);
+  else {
+    divertListeners(res, other, below.res);
+    divertListeners(req, other, below.req);
+  }
   for (const name of METHODS) {
     if (below !== undefined && RECORDED.has(name)) continue;
     const method: unknown = Reflect.get(res, name);
@@ -135,13 +156,26 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
       },
     });
   }
-  if (below === undefined) {
-    own(res, 'socket', { get: () => sink, set: () => undefined });
-    // Whether it still stands says nothing about a request that nobody waits for.
-    const socket: unknown = Object.create(req.socket, { destroyed: { value: false } });
-    own(req, 'socket', { writable: true, value: socket });
-  }
+  own(res, 'socket', {
+    get: () => first?.get('socket') ?? sink,
+    set: (value: unknown) => first?.set('socket', value),
+  });
+  leaveConnection(req, other);
   return other;
+}
+
+/** Whether it still stands says nothing about a request that nobody waits for, and it may serve the next one by now. */
+function leaveConnection(req: Request, other: ServerResponse): void {
+  const destroy = (error?: Error): unknown => {
+    other.destroy(error);
+    return socket;
+  };
+  const socket: unknown = Object.create(req.socket, {
+    destroyed: { value: false },
+    destroy: { value: destroy },
+  });
+  own(req, 'socket', { writable: true, value: socket });
+  own(req, 'destroyed', { writable: true, value: false });
 }
 
 /** What a response was answered first, for those above who hear how that fares: a log, for one. */
@@ -151,7 +185,7 @@ class FirstAnswer {
   private readonly values: Map<string, unknown> = new Map();
 
   constructor(private readonly res: Response) {
-    for (const name of STATES) {
+    for (const name of [...STATES, 'socket']) {
       if (!(name in OutgoingMessage.prototype)) this.values.set(name, Reflect.get(res, name));
     }
     const emit = res.emit.bind(res);
@@ -191,24 +225,27 @@ function listenAnew(res: Response, other: ServerResponse): void {
   for (const event of EVENTS) other.on(event, (...args: unknown[]) => void res.emit(event, ...args));
 }
 
-function divertListeners(res: Response, other: ServerResponse, below: Listeners): void {
+/** Those below hear of the other one what they would have heard of this. */
+function divertListeners(target: EventEmitter, other: ServerResponse, below: Listening): void {
   const hear = (event: string, listener: unknown): void => {
     if (typeof listener === 'function') {
-      other.on(event, (...args: unknown[]) => void Reflect.apply(listener, res, args));
+      other.on(event, (...args: unknown[]) => void Reflect.apply(listener, target, args));
     }
   };
   for (const [event, listeners] of below) {
     for (const listener of listeners) {
-      res.removeListener(event, listener as () => void);
+      target.removeListener(event, listener as () => void);
       hear(event, listener);
     }
   }
   for (const name of LISTENING) {
-    own(res, name, {
+    const listen = target[name].bind(target);
+    own(target, name, {
       writable: true,
-      value(event: string, listener: unknown) {
-        hear(event, listener);
-        return res;
+      value(event: string, listener: () => void) {
+        if (below.has(event)) hear(event, listener);
+        else listen(event, listener);
+        return target;
       },
     });
   }

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Request } from 'express';
 import type { CacheKey } from './cache-key.js';
-import { listenersOf, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import { Entry, fieldOf, type EntryHead, type Field } from './entry.js';
 import { addEtag, answerOf, entryHead, freshened, isAbout, tagsOf } from './answer.js';
@@ -47,8 +46,6 @@ export interface Call {
 /** A request that handlers answer while the cache listens. */
 export class Exchange implements RecorderListener {
   readonly recorder: Recorder;
-  /** Who listened to the response before the handlers did. */
-  readonly above: Listeners;
   /** The fields that stood there before the handlers were asked. */
   readonly before: Before;
   private startedAt = performance.now();
@@ -75,7 +72,6 @@ export class Exchange implements RecorderListener {
 
   constructor(private readonly call: Call) {
     const { engine, req, res } = call;
-    this.above = listenersOf(res);
     this.before = fieldsNow(res);
     this.stamp = engine.store.stamp;
     this.hadCredentials = hasCredentials(req);

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { onceOver, runInContext } from '@signalbox/context';
 import type { CacheKey } from './cache-key.js';
-import { canDetach, detached, listenersSince } from './detached.js';
+import { canDetach, detached, listenersOf, listenersSince, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
 import { Exchange, type Call } from './exchange.js';
@@ -28,10 +28,11 @@ export function runCall(call: RunnableCall, next: NextFunction): void {
   onceOver(req, res, () => exchange.abandoned());
 
   if (call.softUntil !== Infinity && stale !== undefined && canDetach(req, res)) {
+    const above = listenersOf(req, res);
     const timer = setTimeout(
       () => {
         if (exchange.recorder.hasHead || res.closed || res.socket === null) return;
-        if (maySubstitute(stale, engine.now())) giveStale(exchange, call, stale);
+        if (maySubstitute(stale, engine.now())) giveStale(exchange, call, stale, above);
       },
       Math.max(0, call.softUntil - performance.now()),
     ).unref();
@@ -41,10 +42,10 @@ export function runCall(call: RunnableCall, next: NextFunction): void {
 }
 
 /** The client has waited long enough. The handlers go on: what they answer is kept. */
-function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry): void {
+function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry, above: Listeners): void {
   const { engine, req, res, flightKey } = call;
   const { statusCode } = res;
-  const below = listenersSince(exchange.above, res);
+  const below = listenersSince(above, req, res);
   // The call goes on, and with it the right to make the answer.
   const claim = call.flight?.claim;
   if (call.flight !== undefined) call.flight.claim = undefined;

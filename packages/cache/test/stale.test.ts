@@ -1,12 +1,13 @@
 import { requestContext } from '@signalbox/context';
 import { ServiceUnavailableError } from '@signalbox/errors';
 import { randomBytes } from 'node:crypto';
+import { Agent } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { listen } from '@signalbox/testing';
 import express, { type RequestHandler } from 'express';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
 import { cache, memoryStore, type Claim } from '../src/index.js';
@@ -455,6 +456,53 @@ describe('an answer that is made anew when its client has gone', () => {
     pass(11);
     expect((await get(url)).text).toBe('answer 1');
     await eventually(async () => (await get(url)).text === 'answer 3');
+  });
+
+  it.each(ways)(
+    'breaks no connection, which may serve another request by then, %s',
+    async (_when, options) => {
+      const { now, pass } = clock();
+      const app = express().set('env', 'test');
+      let times = 0;
+      app.get('/page', cache({ now, ttlMs: 10_000, ...options }), async (_req, res) => {
+        times += 1;
+        if (times === 1) return void res.end('page');
+        await pause(40);
+        res.write('half');
+        // Express itself destroys the connection of an answer that has begun.
+        throw new Error('upstream is gone');
+      });
+      app.get('/next', (_req, res) => void setTimeout(() => res.end(`next ${times}`), 100));
+      const url = await listen(app);
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      onTestFinished(() => agent.destroy());
+      await send(`${url}/page`, { agent });
+      pass(11);
+      expect((await send(`${url}/page`, { agent })).text).toBe('page');
+      expect((await send(`${url}/next`, { agent })).text).toBe('next 2');
+    },
+  );
+
+  it.each(ways)('is not told that the client has gone, %s', async (_when, options) => {
+    const { now, pass } = clock();
+    const seen: unknown[] = [];
+    const handler = counting(async (req, _res, next) => {
+      req.on('close', () => seen.push('close'));
+      if (handler.calls() > 1) {
+        await pause(40);
+        req.on('close', () => seen.push('close'));
+        await pause(20);
+        seen.push(req.signal.aborted, req.destroyed, req.socket.destroyed);
+      }
+      next();
+    });
+    const url = await serving(requestContext(), cache({ now, ttlMs: 10_000, ...options }), handler);
+    await get(url);
+    await eventually(() => seen.length === 1);
+    pass(11);
+    expect((await get(url)).text).toBe('answer 1');
+    await eventually(async () => (await get(url)).text === 'answer 2');
+    expect(seen.slice(0, 4)).toEqual(['close', false, false, false]);
   });
 
   it.each(ways)('sees what stands above, and leaves it as the first one did, %s', async (_when, options) => {
