@@ -48,6 +48,9 @@ const METHODS = [
 /** These go on to the other one by themselves where a recorder hears them. */
 const RECORDED: ReadonlySet<string> = new Set(['writeHead', 'write', 'end', 'flushHeaders']);
 
+/** What Node throws for once the head is sent. */
+const SETTING = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeHead'] as const;
+
 const LISTENING = ['on', 'addListener', 'once', 'prependListener', 'prependOnceListener'] as const;
 /** What happens to a response. */
 const EVENTS = ['finish', 'close', 'drain', 'error'] as const;
@@ -160,14 +163,34 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
     get: () => first?.get('socket') ?? sink,
     set: (value: unknown) => first?.set('socket', value),
   });
-  leaveConnection(req, other);
+  leaveConnection(req, (error) => other.destroy(error));
   return other;
 }
 
+/**
+ * Does without another one: what handlers do to a response that was answered in their place is lost. Where they are late
+ * for it they are not told, be it in a callback, where that would end the process, nor do they break what is on its way.
+ */
+export function deafened(req: Request, res: Response): void {
+  const isSent = (): boolean => res.headersSent;
+  for (const name of SETTING) ignoreWhen(isSent, res, name);
+  ignoreWhen(() => !res.headersSent || res.writableEnded, res, 'destroy');
+  leaveConnection(req, () => undefined);
+}
+
+function ignoreWhen(isLate: () => boolean, res: Response, name: string): void {
+  const method: unknown = Reflect.get(res, name);
+  if (typeof method !== 'function') return;
+  own(res, name, {
+    writable: true,
+    value: (...args: unknown[]): unknown => (isLate() ? res : Reflect.apply(method, res, args)),
+  });
+}
+
 /** Whether it still stands says nothing about a request that nobody waits for, and it may serve the next one by now. */
-function leaveConnection(req: Request, other: ServerResponse): void {
+function leaveConnection(req: Request, instead: (error?: Error) => unknown): void {
   const destroy = (error?: Error): unknown => {
-    other.destroy(error);
+    instead(error);
     return socket;
   };
   const socket: unknown = Object.create(req.socket, {

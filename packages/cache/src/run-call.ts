@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { onceOver, runInContext } from '@signalbox/context';
 import type { CacheKey } from './cache-key.js';
-import { canDetach, detached, listenersOf, listenersSince, type Listeners } from './detached.js';
+import { canDetach, deafened, detached, listenersOf, listenersSince, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
 import { Exchange, type Call } from './exchange.js';
@@ -51,7 +51,10 @@ function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry, above: 
   if (call.flight !== undefined) call.flight.claim = undefined;
   const fields = exchange.giveStale(stale);
   // Somebody above holds it back: there is no other response to be had yet, and this one is deaf.
-  if (!res.headersSent) return claim?.release();
+  if (!res.headersSent) {
+    deafened(req, res);
+    return claim?.release();
+  }
   const other = detached(req, res, below);
   exchange.recorder.redirect(other);
   const flight = engine.flights.start(flightKey);

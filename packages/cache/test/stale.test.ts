@@ -389,19 +389,20 @@ describe('an older answer that is still being sent by who stands above', () => {
 });
 
 describe('an older answer that is held back by who stands above', () => {
+  const held: RequestHandler = (_req, res, next) => {
+    const end = res.end.bind(res);
+    Reflect.set(res, 'end', (...args: unknown[]) => {
+      setTimeout(() => {
+        res.setHeader('Set-Cookie', 'sid=1');
+        Reflect.apply(end, res, args);
+      }, 100);
+      return res;
+    });
+    next();
+  };
+
   it('leaves as it was, whatever the handlers do meanwhile', async () => {
     const { now, pass } = clock();
-    const held: RequestHandler = (_req, res, next) => {
-      const end = res.end.bind(res);
-      Reflect.set(res, 'end', (...args: unknown[]) => {
-        setTimeout(() => {
-          res.setHeader('Set-Cookie', 'sid=1');
-          Reflect.apply(end, res, args);
-        }, 100);
-        return res;
-      });
-      next();
-    };
     const handler = counting(async (_req, res, next) => {
       if (handler.calls() > 1) await pause(60);
       if (handler.calls() > 1) res.status(304);
@@ -419,6 +420,25 @@ describe('an older answer that is held back by who stands above', () => {
       '1',
       ['sid=1'],
     ]);
+  });
+
+  it('breaks nothing where the handlers are late for it, be it in a callback', async () => {
+    const { now, pass } = clock();
+    const late: unknown[] = [];
+    const handler = counting((_req, res, next) => {
+      if (handler.calls() === 1) return next();
+      setTimeout(() => res.destroy(), 60);
+      setTimeout(() => {
+        late.push(res.headersSent, res.set('x-made', 'late').status(201).writeHead(201).end('late') === res);
+      }, 160);
+    });
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, softTimeoutMs: 20 });
+    const url = await serving(held, route, handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).text).toBe('answer 1');
+    await eventually(() => late.length > 0);
+    expect(late).toEqual([true, true]);
   });
 });
 
