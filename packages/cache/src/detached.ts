@@ -12,6 +12,19 @@ class Sink extends Duplex {
     this.on('error', () => undefined);
   }
 
+  /** What else handlers do with a connection, or a response does with its own: `res.setTimeout` for one. */
+  setTimeout(): this {
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
   override _read(): void {
     this.push(null);
   }

@@ -503,6 +503,22 @@ describe('an answer that is made anew when its client has gone', () => {
     },
   );
 
+  it.each(ways)('may have been given a time, %s', async (_when, options) => {
+    const { now, pass } = clock();
+    const handler = counting(async (_req, res, next) => {
+      if (handler.calls() > 1) await pause(40);
+      res.setTimeout(60_000);
+      res.socket?.setNoDelay().setKeepAlive();
+      next();
+    });
+    const url = await serving(cache({ now, ttlMs: 10_000, ...options }), handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).text).toBe('answer 1');
+    await eventually(async () => (await get(url)).text === 'answer 2');
+    expect(handler.calls()).toBe(2);
+  });
+
   it.each(ways)('is not told that the client has gone, %s', async (_when, options) => {
     const { now, pass } = clock();
     const seen: unknown[] = [];
