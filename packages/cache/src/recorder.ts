@@ -65,7 +65,8 @@ export class Recorder {
     this.hear('write', (args) => this.hearWrite(args));
     this.hear('end', (args) => this.hearEnd(args));
     this.hear('flushHeaders', () => {
-      this.askAndDecide(undefined);
+      this.ask();
+      this.decide(undefined);
       if (!this.isKeptBack) flushHeaders();
     });
     this.hears = Reflect.get(res, 'writeHead');
@@ -145,7 +146,8 @@ export class Recorder {
 
   private hearWrite(args: unknown[]): boolean {
     const [chunk, encoding] = args;
-    this.askAndDecide(undefined);
+    this.ask();
+    this.decide(undefined);
     this.collect(chunk, encoding);
     if (!this.isKeptBack) return Reflect.apply(this.write, this.res, args) as boolean;
     callLast(args);
@@ -156,11 +158,13 @@ export class Recorder {
     const [chunk, encoding] = args;
     const hasChunk = chunk !== undefined && chunk !== null && typeof chunk !== 'function';
     if (this.isDone || this.isMuted) return this.passEnd(args);
+    // Before anything is collected: where it fails, something else is written in the place of this.
+    this.ask();
     if (this.course === undefined) {
       if (hasChunk) this.collect(chunk, encoding);
       const whole = this.bytes <= this.maxBytes ? joined(this.chunks, this.bytes) : undefined;
       this.chunks = whole === undefined ? [] : [whole];
-      this.askAndDecide(whole);
+      this.decide(whole);
     } else if (hasChunk) {
       this.collect(chunk, encoding);
     }
@@ -182,20 +186,17 @@ export class Recorder {
   }
 
   /** Whoever wrapped `writeHead` below adds what he has to say when Node sends the head: too late to be judged, and kept. */
-  private askAndDecide(whole: Buffer | undefined): void {
+  private ask(): void {
     const { res, seen } = this;
-    if (this.course !== undefined || this.isMuted) return;
-    if (seen.writeHead !== this.hears) {
-      this.isAsking = true;
-      try {
-        seen.writeHead(res.statusCode);
-      } finally {
-        this.isAsking = false;
-      }
-      // Once is enough.
-      if (seen === res) define(res, 'writeHead', this.hears);
+    if (this.course !== undefined || this.isMuted || seen.writeHead === this.hears) return;
+    this.isAsking = true;
+    try {
+      seen.writeHead(res.statusCode);
+    } finally {
+      this.isAsking = false;
     }
-    this.decide(whole);
+    // Once is enough.
+    if (seen === res) define(res, 'writeHead', this.hears);
   }
 
   private decide(whole: Buffer | undefined): void {

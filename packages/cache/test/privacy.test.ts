@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import express, { type RequestHandler } from 'express';
+import { listen } from '@signalbox/testing';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { selfSigned } from '../../../test/support/self-signed.js';
@@ -430,6 +431,27 @@ describe('what a step below says as the head leaves, as on-headers has it', () =
       expect(await get(url)).toMatchObject({ text: 'answer 2', headers: { 'cache-control': 'private' } });
     },
   );
+
+  it('leaves nothing of an answer with the one that is sent in its place where that fails', async () => {
+    const failing: RequestHandler = (_req, res, next) => {
+      const writeHead = res.writeHead.bind(res);
+      let times = 0;
+      res.writeHead = function failOnce(this: typeof res, ...args: [number]) {
+        times += 1;
+        if (times === 1) throw new Error('this field cannot be sent');
+        return writeHead(...args);
+      } as typeof res.writeHead;
+      next();
+    };
+    const instead: ErrorRequestHandler = (_error, _req, res, _next) => {
+      res.status(404).set('cache-control', 'max-age=60').end('nothing');
+    };
+    const app = express();
+    app.use(cache(), failing, counting(), instead);
+    const url = await listen(app);
+    expect((await get(url)).text).toBe('nothing');
+    expect(await get(url)).toMatchObject({ status: 404, text: 'nothing' });
+  });
 
   it('is said once, and tells variants apart', async () => {
     const handler = counting();
