@@ -328,7 +328,9 @@ export class Exchange implements RecorderListener {
     const { engine, res, key, flight } = this.call;
     this.planned = undefined;
     engine.tally.refuse(why);
-    if (!PASSING.has(why)) engine.noteNotKept(key);
+    // Nobody waits for who has credentials, where answers are for one alone: what others are answered may be for all.
+    const isAlone = this.hadCredentials && !this.isSentPrivate();
+    if (!isAlone && !PASSING.has(why)) engine.noteNotKept(key);
     // Where it was an error, the next in line tries before all the others do.
     flight?.land(why === 'status' && res.statusCode >= 500 ? 'failed' : 'not-kept');
   }

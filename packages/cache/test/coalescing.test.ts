@@ -167,6 +167,16 @@ describe('many who miss at once', () => {
     expect(performance.now() - startedAt).toBeLessThan(1_500);
   });
 
+  it('are one call also where somebody who is signed in gets an answer for him alone', async () => {
+    const handler = counting((req, res, next) => {
+      if (req.headers.cookie !== undefined) res.set('cache-control', 'private').cookie('seen', '1');
+      setTimeout(next, 50);
+    });
+    const url = await serving(cache({ ttlMs: 60_000 }), handler);
+    await get(url, { host: 'app.example', cookie: 'sid=1' });
+    expect(new Set(await texts(50, () => url))).toEqual(new Set(['answer 2']));
+  });
+
   it.each(['max-age=0', 'no-cache'])('get each an answer of their own to %s', async (control) => {
     const handler = counting((_req, res, next) => {
       res.set({ 'cache-control': control, etag: '"x"' });
