@@ -10,7 +10,7 @@ it('is kept for the next start, without what a start left that was killed', asyn
   const [docsFolder, cache] = [join(folder, 'docs'), join(folder, 'cache')];
   for (const path of [docsFolder, cache]) mkdirSync(path);
   writeFileSync(join(docsFolder, 'ships.md'), '# Ships\n\nThey sail.\n');
-  const sources = { docsFolder, docsUrl: () => 'https://docs.example', from: folder };
+  const sources = { docsFolder, from: folder };
   const leave = () => writeFileSync(join(cache, `documents.json.${randomUUID()}`), 'half of');
   const open = async () =>
     (await documentIndex(sources, join(cache, 'documents.json'))).search('sail').length;
