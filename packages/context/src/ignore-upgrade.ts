@@ -12,7 +12,7 @@ export function offersAnother({ headers }: IncomingMessage): boolean {
  * where nobody listens for `upgrade`: with its body, and with what follows on the connection.
  */
 export function ignoreUpgrade(server: Server, req: IncomingMessage, connection: Duplex, head: Buffer): void {
-  if (owesAnswer(req, connection)) {
+  if (owesAnswer(req, connection) || mayLackFields(server, req)) {
     connection.destroy();
     return;
   }
@@ -24,6 +24,15 @@ export function ignoreUpgrade(server: Server, req: IncomingMessage, connection: 
   }
   connection.unshift(Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]));
   server.emit('encrypted' in connection ? 'secureConnection' : 'connection', connection);
+}
+
+/** As many header fields as Node keeps where `maxHeadersCount` says nothing. */
+const MAX_FIELDS = 1_000;
+
+/** Node drops those beyond a number, and one that is gone may have told where the body ends. */
+function mayLackFields({ maxHeadersCount }: Server, { rawHeaders }: IncomingMessage): boolean {
+  const max = maxHeadersCount ?? MAX_FIELDS;
+  return max > 0 && rawHeaders.length >= 2 * max;
 }
 
 /** To a request before this one, which Node no longer sends in its turn. */

@@ -104,6 +104,22 @@ it('closes a connection where the answer to a request before it has yet to come'
   expect(await text(socket)).toBe('');
 });
 
+it('closes a connection where it has more fields than Node keeps: the last may have told of a body', async () => {
+  const server = await listening();
+  takeUpgrades(server, taker('/a'));
+  const seen: unknown[] = [];
+  server.on('request', ({ url }: IncomingMessage) => void seen.push(url));
+  for (const count of [7, undefined]) {
+    Object.assign(server, { maxHeadersCount: count ?? null });
+    const body = 'GET /inner HTTP/1.1\r\nHost: a\r\n\r\n';
+    const many = `${OFFER}${'a:\r\n'.repeat(count === undefined ? 1_100 : 40)}`;
+    const socket = asking(server, '/c', `${many}Content-Length: ${body.length}\r\n`);
+    socket.write(body);
+    expect(await text(socket)).toBe('');
+  }
+  expect(seen).toEqual([]);
+});
+
 it('serves it whole, to a slow client, too, and hears when that leaves', async () => {
   const server = await listening();
   takeUpgrades(server, taker('/a'));
