@@ -258,6 +258,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   }
 
   protected override broke(cause: Error): void {
+    if (this.request.body instanceof UploadBody && this.request.body.isLost) this.abandon();
     if (this.phase === DONE) return;
     const { settings, budget } = this.target;
     const failure = exchangeFailure(cause, this.at(), settings.connectTimeoutMs);

@@ -82,6 +82,8 @@ export class UploadBody extends Readable {
   /** Whether the upstream has had enough for now. */
   isFull = true;
   isOver = false;
+  /** The client has left, or was sent away, in the middle of it. */
+  isLost = false;
   /** When the last bytes were passed on. */
   progressAt: number = performance.now();
 
@@ -143,7 +145,9 @@ export class UploadBody extends Readable {
   };
 
   private readonly fail = (): void => {
-    if (!this.isOver) this.destroy(new Error('the client has left'));
+    if (this.isOver) return;
+    this.isLost = true;
+    this.destroy(new Error('the client has left'));
   };
 }
 

@@ -355,4 +355,24 @@ describe('bodies on their way through a proxy', () => {
       req.destroy();
     }
   });
+
+  it('holds nothing against an upstream where a middleware sends the client away in the middle of its body', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((req, _res, next) => {
+        let bytes = 0;
+        req.on('data', (chunk: Buffer) => {
+          bytes += chunk.length;
+          if (bytes > 1_000_000) req.destroy();
+        });
+        next();
+      }),
+    );
+    for (let times = 0; times < 8; times += 1) {
+      const req = request(url, { method: 'POST' });
+      req.end(Buffer.alloc(3_000_000));
+      await once(req, 'error');
+    }
+    expect((await fetch(url)).status).toBe(200);
+  });
 });
