@@ -162,6 +162,27 @@ describe('operations', () => {
     await close();
   });
 
+  it('are read out when they change, and not every few seconds', async () => {
+    const { page, close } = await visitAs(await adminOf(running.url));
+    const late = 'nodejs_eventloop_lag_p99_seconds';
+    let reading = 0;
+    await page.route('**/admin/metrics', (route) =>
+      route.fulfill({ body: `${late} 0.2${(reading += 1)}\n` }),
+    );
+    await page.getByRole('link', { name: 'Operations' }).click();
+    await page.locator('#verdict').getByText('Delay of the event loop').waitFor();
+    const texts = (await page.evaluate(`new Promise((resolve) => {
+      const verdict = document.getElementById('verdict');
+      const texts = [verdict.textContent];
+      new MutationObserver(() => texts.push(verdict.textContent)).observe(verdict, { childList: true });
+      setTimeout(() => resolve(texts), 5_000);
+    })`)) as string[];
+    // A busy machine is not well for a moment.
+    const words = texts.map((text) => text.replaceAll(/[\d.]+/g, ''));
+    expect(words.filter((text, place) => text === words[place - 1])).toEqual([]);
+    await close();
+  });
+
   it('are readable on a phone', async () => {
     const { page, context, screenshot, close } = await visitAs(await adminOf(running.url));
     await page.setViewportSize({ width: 360, height: 740 });

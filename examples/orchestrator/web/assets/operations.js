@@ -32,7 +32,7 @@ export function operationsView(onRefused) {
   const drawn = plots($('plots'));
 
   function say(words) {
-    $('operations-said').textContent = words;
+    setText($('operations-said'), words);
   }
 
   async function refresh() {
@@ -47,7 +47,7 @@ export function operationsView(onRefused) {
       isComplaint = true;
       last = undefined;
       $('verdict').dataset.state = 'bad';
-      $('verdict').textContent = 'It cannot be seen how it stands';
+      setText($('verdict'), 'It cannot be seen how it stands');
       say(
         error.type === 'address_not_allowed'
           ? 'Operations are shown to addresses on the allow-list only, and yours is not.'
@@ -169,7 +169,12 @@ function showVerdict({ status, degraded }, { incidents }, figures) {
   ];
   const worst = ['bad', 'warn'].find((each) => states.includes(each)) ?? 'good';
   $('verdict').dataset.state = worst;
-  $('verdict').textContent = worst === 'good' ? 'All is well' : words.join(' · ') || status;
+  setText($('verdict'), worst === 'good' ? 'All is well' : words.join(' · ') || status);
+}
+
+/** What is the same stays as it is: set anew it would be read out anew. */
+function setText(element, words) {
+  if (element.textContent !== words) element.textContent = words;
 }
 
 function severityState({ severity }) {

@@ -46,12 +46,12 @@ export function plots(container) {
         words.textContent = value === null ? '–' : plot.words(value);
         element.dataset.state = stateOf(value, plot);
       }
-      return drawn
-        .filter(({ element }) => element.dataset.state !== 'good')
-        .map(({ plot, words, element }) => ({
-          state: element.dataset.state,
-          text: `${plot.name}: ${words.textContent}`,
-        }));
+      return (
+        drawn
+          .filter(({ element }) => element.dataset.state !== 'good')
+          // Without the figure, which stands below: it changes all the time, and each change would be read out.
+          .map(({ plot, element }) => ({ state: element.dataset.state, text: `Too high: ${plot.name}` }))
+      );
     },
   };
 }
