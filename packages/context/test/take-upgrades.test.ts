@@ -115,7 +115,8 @@ it('closes a connection where it has more fields than Node keeps: the last may h
     const many = `${OFFER}${'a:\r\n'.repeat(count === undefined ? 1_100 : 40)}`;
     const socket = asking(server, '/c', `${many}Content-Length: ${body.length}\r\n`);
     socket.write(body);
-    expect(await text(socket)).toBe('');
+    // Newer Nodes refuse so many by themselves.
+    expect(await text(socket)).toMatch(/^(?:HTTP\/1\.1 431 [^]*)?$/);
   }
   expect(seen).toEqual([]);
 });
