@@ -171,12 +171,12 @@ describe('operations', () => {
     );
     await page.getByRole('link', { name: 'Operations' }).click();
     await page.locator('#verdict').getByText('Delay of the event loop').waitFor();
-    const texts = (await page.evaluate(`new Promise((resolve) => {
+    const texts = await page.evaluate<string[]>(`new Promise((resolve) => {
       const verdict = document.getElementById('verdict');
       const texts = [verdict.textContent];
       new MutationObserver(() => texts.push(verdict.textContent)).observe(verdict, { childList: true });
       setTimeout(() => resolve(texts), 5_000);
-    })`)) as string[];
+    })`);
     // A busy machine is not well for a moment.
     const words = texts.map((text) => text.replaceAll(/[\d.]+/g, ''));
     expect(words.filter((text, place) => text === words[place - 1])).toEqual([]);
