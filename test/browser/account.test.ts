@@ -282,6 +282,9 @@ describe('the account', () => {
     await context.request.get(`${running.url}/api/v2/search?q=graceful+shutdown`);
     await page.reload();
     await page.getByRole('link', { name: 'graceful shutdown' }).waitFor();
+    await page.getByLabel('Name', { exact: true }).fill('crawler');
+    await button(page, 'Make a key').click();
+    const made = await page.locator('#made-key-text').getByText(/^sbx_/).textContent();
 
     const somebody = await accountOf(running.url);
     await page.route(/\/(api|auth)\/.*(history|keys|sessions|second-factor)/, (route) =>
@@ -291,6 +294,9 @@ describe('the account', () => {
     await other.goto(running.url);
     await button(other, 'Sign out').click();
     await button(page, 'Sign in').waitFor();
+    // Not to a look behind the page either.
+    const content = await page.content();
+    expect([made, email].filter((secret) => content.includes(secret ?? ''))).toEqual([]);
     await signIn(other, somebody.email, somebody.password);
     await other.getByRole('link', { name: somebody.email }).waitFor();
     await page.evaluate("window.dispatchEvent(new Event('focus'))");

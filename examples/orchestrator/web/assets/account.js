@@ -109,7 +109,7 @@ export function accountView() {
   /** Nothing is shown of who was here before, also where nothing can be found out about who is here now. */
   function forget() {
     for (const id of ['sessions', 'keys', 'history', 'factor-state']) $(id).replaceChildren();
-    for (const id of ['made-key-text', 'recovery-codes', 'factor-secret', 'factor-qr'])
+    for (const id of ['made-key-text', 'recovery-codes', 'factor-secret', 'factor-qr', 'account-title'])
       $(id).replaceChildren();
     for (const id of ['end-others', 'delete-history']) $(id).hidden = true;
     for (const form of $('account').querySelectorAll('form')) form.reset();
@@ -235,6 +235,11 @@ export function accountView() {
     },
     hide() {
       $('account').hidden = true;
+    },
+    /** Whoever had it open is not here any more. */
+    leave() {
+      user = undefined;
+      forget();
     },
   };
 }

@@ -257,6 +257,7 @@ window.addEventListener('popstate', () => {
 function showUser(who) {
   if (who?.id !== user?.id) {
     live.close();
+    account.leave();
     if (who) void live.open();
   }
   user = who;
