@@ -34,6 +34,13 @@ describe.each(packages.map((each) => [each.name, each] as const))(
       expect(manifest).toHaveProperty('sideEffects');
     });
 
+    it('asks nothing of URL.canParse, which Node 20 and 22 get wrong once it is hot', () => {
+      const asking = filesIn(join(folder, 'src')).filter((file) =>
+        readFileSync(file, 'utf8').includes('URL.canParse('),
+      );
+      expect(asking.map(shortPath)).toEqual([]);
+    });
+
     it('ships code, types, sources for the maps, and the licence', () => {
       expect(manifest.files).toEqual(
         expect.arrayContaining(['dist', '!dist/*.tsbuildinfo', 'src', 'LICENSE']),

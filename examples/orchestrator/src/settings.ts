@@ -26,11 +26,11 @@ import { weaknessOf } from './accounts/weakness.js';
 import { Email } from './modules/auth/fields.js';
 
 function isWebAddress(address: string): boolean {
-  return /^https?:\/\//.test(address) && URL.canParse(address);
+  return /^https?:\/\//.test(address) && isUrl(address);
 }
 
 function hasNoPath(address: string): boolean {
-  if (!URL.canParse(address)) return true;
+  if (!isUrl(address)) return true;
   const { href, origin } = new URL(address);
   return href === `${origin}/`;
 }
@@ -280,4 +280,13 @@ function asManaged({ SIGNALBOX_WORKERS, ...env }: NodeJS.ProcessEnv): NodeJS.Pro
 
 function isGenerated(settings: Settings, setting: keyof Settings): boolean {
   return settingsOf(settings).some(({ name, source }) => name === setting && source === 'generated');
+}
+
+/** Not `URL.canParse`: that of Node 20 and 22 says no to letters such as `ü` once it has been called some thousand times. */
+function isUrl(text: string): boolean {
+  try {
+    return Boolean(new URL(text));
+  } catch {
+    return false;
+  }
 }

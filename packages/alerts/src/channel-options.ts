@@ -1,4 +1,4 @@
-import { requireOneOf, requireText, wrongOption, wrongSecret } from '@signalbox/options';
+import { parsedUrl, requireOneOf, requireText, wrongOption, wrongSecret } from '@signalbox/options';
 import { SEVERITIES, type Severity } from './severity.js';
 
 /** What all channels let one choose. */
@@ -35,7 +35,7 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
  */
 export function requireUrl(owner: string, option: string, value: unknown, needsTls: boolean): URL {
   const wanted = needsTls ? 'an https URL without credentials' : 'an http or https URL without credentials';
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  const url = typeof value === 'string' ? parsedUrl(value) : undefined;
   const isFit =
     url !== undefined &&
     (url.protocol === 'https:' || (url.protocol === 'http:' && (!needsTls || LOOPBACK.test(url.hostname)))) &&

@@ -1,4 +1,5 @@
 import {
+  parsedUrl,
   refuseUnknownOptions,
   requireFunction,
   requireInteger,
@@ -234,7 +235,7 @@ function requireRules(rules: unknown, registry: unknown): asserts rules is reado
 }
 
 function runbooksUrl(value: unknown): string {
-  const isUrl = typeof value === 'string' && URL.canParse(value) && /^https?:/i.test(value);
+  const isUrl = typeof value === 'string' && /^https?:/i.test(value) && parsedUrl(value) !== undefined;
   if (!isUrl) throw wrongOption(OWNER, 'runbooks', 'an http or https URL', value);
   return value.endsWith('/') || value.endsWith('#') ? value : `${value}/`;
 }

@@ -1,4 +1,5 @@
 import {
+  parsedUrl,
   refuseUnknownOptions,
   requireInteger,
   requireMilliseconds,
@@ -196,7 +197,7 @@ function resolveOptions(options: RemoteJwksOptions): Required<{
 
 function urlOf(given: unknown): URL {
   const text = given instanceof URL ? given.href : given;
-  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined;
+  const url = typeof text === 'string' ? parsedUrl(text) : undefined;
   if (url !== undefined && isTrustworthy(url) && url.username === '' && url.password === '') return url;
   throw wrongOption(OWNER, 'url', 'an https URL, or an http one on this machine', text);
 }

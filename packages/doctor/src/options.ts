@@ -1,4 +1,5 @@
 import {
+  parsedUrl,
   refuseUnknownOptions,
   requireBoolean,
   requireMilliseconds,
@@ -107,5 +108,5 @@ export function isCode(code: string): code is Code {
 }
 
 export function isWebAddress(text: unknown): text is string {
-  return typeof text === 'string' && /^https?:\/\//i.test(text) && URL.canParse(text);
+  return typeof text === 'string' && /^https?:\/\//i.test(text) && parsedUrl(text) !== undefined;
 }

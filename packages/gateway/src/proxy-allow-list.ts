@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { wrongOption } from '@signalbox/options';
+import { parsedUrl, wrongOption } from '@signalbox/options';
 import { isPublicAddress } from './public-address.js';
 
 /** The targets that may be chosen by a request. */
@@ -20,10 +20,10 @@ export function allowList(owner: string, option: string, entries: unknown): Allo
   const wildcards: { protocol: string; port: string; domain: string }[] = [];
   for (const entry of entries as readonly unknown[]) {
     const [, scheme = '', star, host = ''] = (typeof entry === 'string' ? ENTRY.exec(entry) : null) ?? [];
-    if (!URL.canParse(`${scheme}://${host}`)) {
+    const url = parsedUrl(`${scheme}://${host}`);
+    if (url === undefined) {
       throw wrongOption(owner, option, 'a list of origins such as "https://*.example.org"', entry);
     }
-    const url = new URL(`${scheme}://${host}`);
     if (star === undefined) exact.add(url.origin);
     else wildcards.push({ protocol: url.protocol, port: url.port, domain: `.${url.hostname}` });
   }

@@ -1,3 +1,4 @@
+import { parsedUrl } from '@signalbox/options';
 import type { IncomingMessage } from 'node:http';
 import { healthOf, type Health, type HealthCheckOptions, type UpstreamHealth } from './health.js';
 import type { UpstreamSettings } from './options.js';
@@ -83,8 +84,8 @@ function chosenTargets(settings: ProxySettings, choose: NonNullable<ProxySetting
   const keys = new WeakMap<Target, string>();
 
   function openFor(text: string): Target {
-    if (!URL.canParse(text)) throw new ProxyTargetError('The target is not one that is allowed.');
-    const url = new URL(text);
+    const url = parsedUrl(text);
+    if (url === undefined) throw new ProxyTargetError('The target is not one that is allowed.');
     const judgement = choose.allow.judge(url);
     // A query belongs to the request.
     if (judgement === 'refused' || url.search !== '' || url.hash !== '') {

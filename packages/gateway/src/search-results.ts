@@ -1,3 +1,4 @@
+import { parsedUrl } from '@signalbox/options';
 /** What an instance found, in a shape that can be relied on. */
 export interface SearchResults {
   results: SearchResult[];
@@ -83,9 +84,9 @@ function readResult(value: unknown): SearchResult | undefined {
 
 /** Anything else, `javascript:` above all, would become a link on a page. */
 function readUrl(value: unknown): URL | undefined {
-  if (typeof value !== 'string' || value.length > MAX_URL || !URL.canParse(value)) return undefined;
-  const url = new URL(value);
-  return url.protocol === 'http:' || url.protocol === 'https:' ? url : undefined;
+  if (typeof value !== 'string' || value.length > MAX_URL) return undefined;
+  const url = parsedUrl(value);
+  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined;
 }
 
 function readUnresponsive(value: unknown): { engine: string; error: string }[] {

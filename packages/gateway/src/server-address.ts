@@ -1,4 +1,4 @@
-import { wrongOption } from '@signalbox/options';
+import { parsedUrl, wrongOption } from '@signalbox/options';
 
 /** Where a server is, taken apart so that its password cannot be shown by accident. */
 export interface ServerAddress {
@@ -33,8 +33,7 @@ function serverAddress(owner: string, option: string, value: unknown): ServerAdd
   const bad = (wanted: string): TypeError => wrongOption(owner, option, wanted, text);
   if (typeof text !== 'string') throw bad('a URL');
 
-  // URL.parse is not in Node 20.19.
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parsedUrl(text);
   if (url === undefined) throw bad('a URL');
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw bad('a URL that begins with http:// or https://');

@@ -19,6 +19,18 @@ describe('search results', () => {
     expect(results.map((result) => result.url)).toEqual([RESULT.url]);
   });
 
+  it('may lead to addresses with letters of all languages, however many there were before', async () => {
+    const results = Array.from({ length: 100 }, (_each, number) => ({
+      ...RESULT,
+      url: `https://bücher.example/café/${number}`,
+    }));
+    const { url } = await instance({ ...FOUND, results });
+    const asked = engine(url);
+    for (let times = 0; times < 200; times += 1) {
+      expect((await asked.search({ q: 'express' })).results).toHaveLength(100);
+    }
+  });
+
   it('are trimmed and bounded', async () => {
     const wild = {
       url: ' https://EXAMPLE.org/a b ',

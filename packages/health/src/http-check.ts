@@ -1,5 +1,6 @@
 import { unescape } from 'node:querystring';
 import {
+  parsedUrl,
   refuseUnknownOptions,
   requireInteger,
   requireOneOf,
@@ -48,7 +49,7 @@ export function httpCheck(url: string | URL, options: HttpCheckOptions = {}): Ch
 /** @throws {TypeError} naming the option, when it is not an http(s) URL */
 export function requireHttpUrl(owner: string, option: string, url: string | URL): URL {
   requireText(owner, option, String(url));
-  const parsed = URL.canParse(String(url)) ? new URL(url) : undefined;
+  const parsed = parsedUrl(String(url));
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed;
   throw wrongOption(owner, option, 'an http(s) URL', String(url));
 }

@@ -9,6 +9,7 @@ export {
   requireText,
 } from './checks.js';
 export { originList } from './origin-list.js';
+export { parsedUrl } from './parsed-url.js';
 export { requireSecret, requireSecrets } from './secrets.js';
 export { requireStore } from './store.js';
 export { requireToken, requireTokens } from './tokens.js';

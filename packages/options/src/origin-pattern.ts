@@ -1,3 +1,4 @@
+import { parsedUrl } from './parsed-url.js';
 import { shown } from './wrong-option.js';
 
 /** An origin that was written down: one, or with a wildcard every host below one. */
@@ -26,8 +27,9 @@ export function originPattern(entry: unknown, at: string, production: boolean): 
 
   const isWildcard = /^https?:\/\/\*\./i.test(entry);
   const written = isWildcard ? entry.replace('*.', '') : entry;
-  if (!URL.canParse(written)) return refuse(`${shown(entry)} has a host or port that cannot be`);
-  const { origin, protocol, hostname, port } = new URL(written);
+  const url = parsedUrl(written);
+  if (url === undefined) return refuse(`${shown(entry)} has a host or port that cannot be`);
+  const { origin, protocol, hostname, port } = url;
 
   if (hostname.endsWith('.')) return refuse(`${shown(entry)} ends in a dot, which makes it another host`);
   if (!HOST.test(hostname)) return refuse(`${shown(entry)} has a host that cannot be`);

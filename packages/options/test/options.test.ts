@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   originList,
+  parsedUrl,
   refuseUnknownOptions,
   requireBoolean,
   requireFunction,
@@ -221,5 +222,15 @@ describe('an option that does not exist', () => {
 
   it('is only what the object itself has', () => {
     refuseUnknownOptions('serve', Object.create({ prot: 1 }) as object, ['port']);
+  });
+});
+
+describe('the URL that a text is', () => {
+  it('is read, with letters of all languages, however often that is asked', () => {
+    for (let times = 0; times < 20_000; times += 1) {
+      expect(parsedUrl('https://bücher.example')?.hostname).toBe('xn--bcher-kva.example');
+    }
+    expect(parsedUrl('/path', 'https://a.example')?.href).toBe('https://a.example/path');
+    for (const none of ['', 'a.example', 'https://', 'https://a b']) expect(parsedUrl(none)).toBeUndefined();
   });
 });

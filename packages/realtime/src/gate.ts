@@ -1,3 +1,4 @@
+import { parsedUrl } from '@signalbox/options';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { BadRequestError, type HttpError } from '@signalbox/errors';
@@ -81,5 +82,5 @@ export function createGate(settings: Settings, keeper: GateKeeper): PathOwner {
 function parse(req: IncomingMessage): URL | undefined {
   const { url = '' } = req;
   // Only the path matters; `//` at the beginning would be a host.
-  return URL.canParse(url, 'http://localhost') ? new URL(url, 'http://localhost') : undefined;
+  return parsedUrl(url, 'http://localhost');
 }

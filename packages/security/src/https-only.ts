@@ -1,5 +1,6 @@
 import { isForwarded, plainAddress } from '@signalbox/context';
 import {
+  parsedUrl,
   refuseUnknownOptions,
   requireBoolean,
   requireObject,
@@ -82,7 +83,11 @@ function resolveOptions(options: HttpsOnlyOptions): Resolved {
   const { publicUrl, hosts = [], exempt = [], exemptLoopback = false, status = 308 } = options;
 
   const wanted = 'a URL that begins with https://';
-  if (typeof publicUrl !== 'string' || !/^https:\/\/[^@]+$/i.test(publicUrl) || !URL.canParse(publicUrl)) {
+  if (
+    typeof publicUrl !== 'string' ||
+    !/^https:\/\/[^@]+$/i.test(publicUrl) ||
+    parsedUrl(publicUrl) === undefined
+  ) {
     throw wrongOption('httpsOnly', 'publicUrl', wanted, publicUrl);
   }
   requireTexts('hosts', hosts, 'hosts such as www.example.com', isHost);
@@ -99,9 +104,7 @@ function resolveOptions(options: HttpsOnlyOptions): Resolved {
 }
 
 function isHost(host: string): boolean {
-  return (
-    /^[^\s/?#@*\\]+$/.test(host) && URL.canParse(`https://${host}`) && new URL(`https://${host}`).host !== ''
-  );
+  return /^[^\s/?#@*\\]+$/.test(host) && (parsedUrl(`https://${host}`)?.host ?? '') !== '';
 }
 
 function requireTexts(option: string, list: unknown, wanted: string, fits: (text: string) => boolean): void {
@@ -115,8 +118,7 @@ function requireTexts(option: string, list: unknown, wanted: string, fits: (text
 /** RFC 9112 section 3.2: a request to a proxy names a whole URL, whose host is the caller's choice. */
 function pathOf({ originalUrl }: Request): string {
   if (originalUrl.startsWith('/')) return originalUrl;
-  if (!URL.canParse(originalUrl)) return '/';
-  const { pathname, search } = new URL(originalUrl);
+  const { pathname = '/', search = '' } = parsedUrl(originalUrl) ?? {};
   return pathname.startsWith('/') ? pathname + search : '/';
 }
 

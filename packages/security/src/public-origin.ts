@@ -1,4 +1,4 @@
-import { wrongOption } from '@signalbox/options';
+import { parsedUrl, wrongOption } from '@signalbox/options';
 
 /** The URL by which visitors reach the app, or a function for an app that learns it when it listens. */
 export type PublicUrl = string | (() => string);
@@ -27,6 +27,6 @@ function rememberedOrigin(publicUrl: () => unknown): () => string | undefined {
 }
 
 function originOf(url: unknown): string | undefined {
-  if (typeof url !== 'string' || !/^https?:\/\//i.test(url) || !URL.canParse(url)) return undefined;
-  return new URL(url).origin;
+  if (typeof url !== 'string' || !/^https?:\/\//i.test(url)) return undefined;
+  return parsedUrl(url)?.origin;
 }

@@ -1,4 +1,5 @@
 import {
+  parsedUrl,
   refuseUnknownOptions,
   requireBoolean,
   requireObject,
@@ -114,7 +115,7 @@ function requireReportUrl(value: unknown): void {
     typeof value === 'string' &&
     // Each of these would end the value in one of the two headers.
     !/[\s;,"\\]/.test(value) &&
-    (/^\/(?!\/)/.test(value) || (/^https?:\/\//i.test(value) && URL.canParse(value)));
+    (/^\/(?!\/)/.test(value) || (/^https?:\/\//i.test(value) && parsedUrl(value) !== undefined));
   if (!isUrl)
     throw wrongOption('securityHeaders', 'reportTo', 'a path such as /csp-reports, or a URL', value);
 }

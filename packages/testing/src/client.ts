@@ -1,3 +1,4 @@
+import { isUrl } from './is-url.js';
 import { CookieJar } from 'tough-cookie';
 
 /** Options of {@link client}. */
@@ -153,7 +154,7 @@ function nextHop(hop: Hop, status: number, url: URL): Hop {
 }
 
 function requireHttpUrl(url: string): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const parsed = isUrl(url) ? new URL(url) : undefined;
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed;
   throw new TypeError(`client: "url" must be an http(s) URL, got ${url}`);
 }

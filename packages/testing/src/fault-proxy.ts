@@ -1,3 +1,4 @@
+import { isUrl } from './is-url.js';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Traffic } from './fault-proxy-lane.js';
 import { openLink, type Link } from './fault-proxy-link.js';
@@ -179,7 +180,7 @@ const PORTS: Readonly<Record<string, number>> = {
 function addressOf(to: FaultProxyOptions['to']): { host: string; port: number } {
   if (typeof to === 'number' && isPort(to)) return { host: '127.0.0.1', port: to };
   if (typeof to === 'object' && typeof to?.host === 'string' && isPort(to.port)) return to;
-  if (typeof to === 'string' && URL.canParse(to)) {
+  if (typeof to === 'string' && isUrl(to)) {
     const { hostname, port, protocol } = new URL(to);
     // [::1] in a URL is ::1 for a socket.
     const host = hostname.replace(/^\[|\]$/g, '');

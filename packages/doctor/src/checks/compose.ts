@@ -1,3 +1,4 @@
+import { parsedUrl } from '@signalbox/options';
 import { dirname, join } from 'node:path/posix';
 import { parseEnv } from 'node:util';
 import { parse } from 'yaml';
@@ -180,7 +181,7 @@ function checkAppService(
     }
   }
   const url = values.get('REDIS_URL') ?? '';
-  const name = URL.canParse(url) ? new URL(url).hostname : '';
+  const name = parsedUrl(url)?.hostname ?? '';
   const redis = services.get(name);
   const policy = /maxmemory-policy\s+(\S+)/.exec(wordsOf(redis?.['command']).join(' '))?.[1];
   if (policy !== undefined && policy !== 'noeviction')

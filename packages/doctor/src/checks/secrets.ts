@@ -1,3 +1,4 @@
+import { parsedUrl } from '@signalbox/options';
 import { config, secret } from '@signalbox/config';
 import { z } from 'zod';
 import { found, type Finding } from '../finding.js';
@@ -83,8 +84,7 @@ function isStrong(value: string, minBytes: number): boolean {
 
 /** The password in an address such as postgres://app:password@db/app. */
 export function checkAddressPassword(name: string, value: string, where: string): Finding[] {
-  if (isFilledIn(value) || !URL.canParse(value)) return [];
-  const { password } = new URL(value);
+  const { password = '' } = (isFilledIn(value) ? undefined : parsedUrl(value)) ?? {};
   if (password === '') return [];
   return DEFAULTS.test(safelyDecoded(password))
     ? [found('SBX104', `${where}: ${name}`, 'the password in it')]

@@ -1,3 +1,4 @@
+import { parsedUrl } from '@signalbox/options';
 import { found, type Finding } from '../finding.js';
 import { processesOf, type Setup } from '../folder/setup.js';
 import { checkAddressPassword, checkSecrets, isFilledIn } from './secrets.js';
@@ -91,8 +92,9 @@ function checkProcesses(setup: Setup): Finding[] {
 
 /** A password on its way through the internet. Names without a dot are those of a private network. */
 function checkPlain(name: string, value: string, where: string): Finding[] {
-  if (isFilledIn(value) || !URL.canParse(value)) return [];
-  const { protocol, hostname, password, searchParams } = new URL(value);
+  const url = isFilledIn(value) ? undefined : parsedUrl(value);
+  if (url === undefined) return [];
+  const { protocol, hostname, password, searchParams } = url;
   if (password === '' || isNear(hostname)) return [];
   const sslMode = searchParams.get('sslmode') ?? '';
   const isPlain =
@@ -112,7 +114,7 @@ export function isNear(host: string): boolean {
 }
 
 export function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).hostname : '';
+  return parsedUrl(url)?.hostname ?? '';
 }
 
 function listOf(text: string): string[] {
