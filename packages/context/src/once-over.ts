@@ -29,7 +29,18 @@ export function onceOver(req: IncomingMessage, res: ServerResponse, listener: Ov
   if (res.destroyed || socket.destroyed) listener.call(res);
   else if (res.socket === null) onceQueuedResponseOver(socket, res, listener);
   // Not `once`, which makes a function for each request: Node emits it a single time.
-  else res.on('close', listener);
+  else onClose(res, listener);
+}
+
+/**
+ * Node takes the eleventh listener for a leak, and warns of each response that has so many: `pipeline(file, res)` alone
+ * brings seven of them. Those that come by here leave the rest as much room as there was.
+ */
+function onClose(res: ServerResponse, listener: OverListener): void {
+  const most = res.getMaxListeners();
+  // 0 is no bound.
+  if (most > 0) res.setMaxListeners(most + 1);
+  res.on('close', listener);
 }
 
 // One listener a connection, however many requests somebody sends ahead.
@@ -41,7 +52,7 @@ function onceQueuedResponseOver(socket: Socket, res: ServerResponse, listener: O
     if (waiting.delete(over)) listener.call(res);
   };
   waiting.add(over);
-  res.on('close', over);
+  onClose(res, over);
 }
 
 function watch(socket: Socket): Set<() => void> {

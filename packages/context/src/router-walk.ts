@@ -87,14 +87,29 @@ function* below(
 
 /** Its own layers, and those of the routers that it was declared to pass requests on to. */
 function* stacksBehind(
-  handle: RequestHandler,
+  wrapped: RequestHandler,
   seen: Set<RequestHandler> = new Set(),
 ): Generator<readonly Layer[]> {
+  const handle = unwrapped(wrapped);
   if (seen.has(handle)) return;
   seen.add(handle);
 
   yield stackOf(appBehind(handle) ?? handle);
   for (const inner of declaredMounts.get(handle) ?? []) yield* stacksBehind(inner, seen);
+}
+
+/** Wrappers around wrappers; more are a circle. */
+const MAX_WRAPPERS = 10;
+
+/** Tracers such as OpenTelemetry put functions of theirs in the place of handlers, which they keep under this name. */
+function unwrapped(handle: RequestHandler): RequestHandler {
+  let inner = handle;
+  for (let depth = 0; depth < MAX_WRAPPERS; depth += 1) {
+    const original = property(inner, '__original');
+    if (typeof original !== 'function') break;
+    inner = original as RequestHandler;
+  }
+  return inner;
 }
 
 function mountsOf(layer: Layer): readonly PathPart[] {

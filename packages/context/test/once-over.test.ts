@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -49,6 +50,34 @@ function callsOf(requests: readonly Followed[]): number[] {
 }
 
 describe('onceOver', () => {
+  it('is no leak to Node, however many listen beside what the handler does with the response', async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', hear);
+    onTestFinished(() => void process.off('warning', hear));
+    const app = express();
+    for (let each = 0; each < 15; each += 1) {
+      app.use((req, res, next) => {
+        onceOver(req, res, () => undefined);
+        next();
+      });
+    }
+    app.get('/', (_req, res) => void pipeline(Readable.from(['a file']), res, () => undefined));
+
+    expect(await (await fetch(await listen(app))).text()).toBe('a file');
+    expect(warnings).toEqual([]);
+  });
+
+  it('leaves a response without a bound on its listeners as it is', async () => {
+    const url = await listen((req, res) => {
+      res.setMaxListeners(0);
+      onceOver(req, res, () => undefined);
+      res.end(String(res.getMaxListeners()));
+    });
+
+    expect(await (await fetch(url)).text()).toBe('0');
+  });
+
   it('calls the listener on the response when that is sent, and not before', async () => {
     const { requests, client } = await pipelined(1);
     const [{ res, calls }] = requests as [Followed];

@@ -22,6 +22,13 @@ const answerErrors: ErrorRequestHandler = (_error, _req, res, _next) => {
   res.status(500).send('failed');
 };
 
+/** A wrapper that keeps the handler as the package shimmer does, and passes on the properties that can be listed. */
+function traced(handle: RequestHandler): RequestHandler {
+  const wrapper: RequestHandler = (req, res, next) => handle(req, res, next);
+  Object.defineProperty(wrapper, '__original', { value: handle });
+  return Object.assign(wrapper, handle);
+}
+
 /** The template as a request log sees it, when the response has been sent. */
 async function templateOf(app: Express, path: string, init: RequestInit = {}): Promise<string | undefined> {
   const events = new EventEmitter();
@@ -274,6 +281,21 @@ describe('routeTemplate', () => {
     declareMount(through, router);
 
     expect(await templateOf(app, '/api/new/7')).toBe('/api/new/:id');
+  });
+
+  it('finds routes of apps, declared mounts and routers behind the functions that a tracer puts in their place', async () => {
+    const router = Router().get('/:id', answer);
+    const through: RequestHandler = (req, res, next) => router(req, res, next);
+    declareMount(through, router);
+    app.use('/declared', through);
+    app.use('/sub', express().get('/:name', answer));
+    app.use('/router', Router().get('/:page', answer));
+    // As OpenTelemetry's instrumentation of Express does.
+    for (const layer of app.router.stack) layer.handle = traced(traced(layer.handle as RequestHandler));
+
+    expect(await templateOf(app, '/declared/7')).toBe('/declared/:id');
+    expect(await templateOf(app, '/sub/emma')).toBe('/sub/:name');
+    expect(await templateOf(app, '/router/7')).toBe('/router/:page');
   });
 
   it('survives middlewares and routers that lead in a circle', async () => {

@@ -1,0 +1,37 @@
+/**
+ * Header fields by which what stands in front of an app tells it who asks, once it knows: nginx, Apache, oauth2-proxy, Authelia,
+ * Kong, and those of AWS, Azure, Google and Cloudflare. From anybody else they are a claim. One that ends in `*` stands for
+ * all that begin so; all are in lower case.
+ */
+export const USER_FIELDS: readonly string[] = [
+  'remote-user',
+  'remote-groups',
+  'remote-email',
+  'remote-name',
+  'x-remote-*',
+  'x-user',
+  'x-user-id',
+  'x-user-name',
+  'x-user-email',
+  'x-username',
+  'x-forwarded-user',
+  'x-forwarded-email',
+  'x-forwarded-groups',
+  'x-forwarded-preferred-username',
+  'x-auth-request-*',
+  'x-auth-user',
+  'x-authenticated-*',
+  'x-webauth-*',
+  'x-consumer-*',
+  'x-credential-*',
+  'x-amzn-oidc-*',
+  'x-goog-authenticated-user-*',
+  'x-goog-iap-*',
+  'x-ms-client-principal*',
+  'cf-access-authenticated-user-*',
+  'cf-access-jwt-*',
+  'x-ssl-client-*',
+  'ssl-client-*',
+  'x-client-cert*',
+  'client-cert*',
+];
