@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { facts } from '@signalbox/context';
+import { facts, outsideRequests, within } from '@signalbox/context';
 import { watchOutage, type Outage } from '@signalbox/redis';
 import type { Request, RequestHandler, Response } from 'express';
 import {
@@ -21,6 +21,8 @@ import { GIVEN_UP, recordAnswer, replay, type RecordedAnswer } from './recorded-
 
 const POLL_MS = 50;
 const FINISH_RETRIES_MS = [200, 500, 1_000];
+/** How long an answer waits for a store that has no deadline of its own. */
+const HELD_MS = 1_000;
 
 /** Refusals of the moment: nothing was done, and the next try may fare better. */
 const NOT_KEPT: ReadonlySet<number> = new Set([401, 403, 408, 409, 425, 429, GIVEN_UP]);
@@ -28,9 +30,10 @@ const NOT_KEPT: ReadonlySet<number> = new Set([401, 403, 408, 409, 425, 429, GIV
 /**
  * Does once what is asked for twice with one `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header).
  *
- * The first request runs, and its answer is kept. The same request with the same key gets that answer again, with
- * `Idempotency-Replayed: true`. While the first one runs, others are 409 `idempotency_in_progress`; a key that
- * comes with another request is 422 `idempotency_key_reused`. A 5xx is not kept: the next try runs.
+ * The first request runs, and its answer is kept before the last of it leaves. The same request with the same key gets
+ * that answer again, with `Idempotency-Replayed: true`. While the first one runs, others are 409
+ * `idempotency_in_progress`; a key that comes with another request is 422 `idempotency_key_reused`. A 5xx is not kept:
+ * the next try runs.
  *
  * Keys are of one caller and one route. Mount it after authentication and after the body parser.
  *
@@ -65,7 +68,7 @@ export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
       outage.works();
     } catch (error) {
       if (!isUnavailable(error)) throw error;
-      outage.failed(undefined, onStoreDown);
+      outage.failed(error, onStoreDown);
       // It may have been heard all the same.
       resolved.store.release(id, claim.holder).catch(() => undefined);
       return next(onStoreDown === 'open' ? undefined : new IdempotencyUnavailableError(error));
@@ -77,9 +80,11 @@ export function idempotency(options: IdempotencyOptions = {}): RequestHandler {
       return;
     }
     if (begun.state === 'claimed') {
-      recordAnswer(res, resolved.headers, resolved.maxBytes, (answer) => {
+      recordAnswer(res, resolved.headers, resolved.maxBytes, {
         // The handler has not ended when its time is over: nobody may begin before its claim runs out.
-        if (facts(req).timedOut !== true) void settle(id, claim.holder, answer, resolved, outage);
+        ended: (answer) =>
+          facts(req).timedOut === true ? undefined : settle(id, claim.holder, answer, resolved, outage),
+        failed: (error) => (req.next ?? next)(error),
       });
       return next();
     }
@@ -118,7 +123,10 @@ function answerAgain(kept: string, res: Response): void {
   replay({ ...answer, body }, res);
 }
 
-/** Keeps the answer, or lets the next try begin. Never rejects: the response is on its way. */
+/**
+ * Keeps the answer, or lets the next try begin. Resolves where that is done, or cannot be done now: what was done is
+ * done, and its client is to know. Never rejects.
+ */
 async function settle(
   id: string,
   holder: string,
@@ -128,16 +136,26 @@ async function settle(
 ): Promise<void> {
   const isKept = answer.status < 500 && !NOT_KEPT.has(answer.status);
   const kept = isKept ? JSON.stringify(answer) : '';
-  for (const delayMs of [0, ...FINISH_RETRIES_MS]) {
-    if (delayMs > 0) await wait(delayMs, undefined, { ref: false });
+  const isSettled = async (): Promise<boolean> => {
     try {
       await (isKept ? store.finish(id, holder, kept, ttlSeconds) : store.release(id, holder));
-      return outage.works();
-    } catch {
-      // Tried again; in the end the claim runs out by itself.
-      outage.failed(undefined, onStoreDown);
+      outage.works();
+      return true;
+    } catch (error) {
+      outage.failed(error, onStoreDown);
+      return false;
     }
-  }
+  };
+  // Tried again behind the answer's back; in the end the claim runs out by itself.
+  const retry = async (): Promise<void> => {
+    for (const delayMs of FINISH_RETRIES_MS) {
+      await wait(delayMs, undefined, { ref: false });
+      if (await isSettled()) return;
+    }
+  };
+  const first = isSettled();
+  void first.then((isDone) => (isDone ? undefined : outsideRequests(retry)));
+  await within<unknown>(HELD_MS, first, () => undefined);
 }
 
 /** A store that cannot be asked now; anything else is a mistake, and nobody's policy. */

@@ -26,7 +26,42 @@ export function fingerprintOf(secret: Buffer, req: Request): string {
   const digest = createHmac('sha256', secret).update(
     JSON.stringify([req.method, req.originalUrl, contentTypeOf(req)]),
   );
-  return digest.update(bodyOf(req)).digest('base64url');
+  digest.update(bodyOf(req));
+  for (const { field, file } of filesOf(req)) {
+    digest.update(JSON.stringify([field, ...FILE_PROPERTIES.map((name) => file[name])]));
+    const content = file['buffer'] ?? file['data'];
+    if (content instanceof Uint8Array) digest.update(content);
+  }
+  return digest.digest('base64url');
+}
+
+type UploadedFile = Readonly<Record<string, unknown>>;
+
+/** What stays the same when a file is sent again. `md5` and `hash` speak for those whose content is kept on disk. */
+const FILE_PROPERTIES = [
+  'fieldname',
+  'originalname',
+  'name',
+  'originalFilename',
+  'mimetype',
+  'size',
+  'md5',
+  'hash',
+];
+
+/**
+ * What parsers of uploads put beside the body: multer `file` and `files`, a list or lists by field; express-fileupload
+ * and formidable `files`, by field.
+ */
+function filesOf(req: Request): { field: string; file: UploadedFile }[] {
+  const { file, files } = req as { file?: unknown; files?: unknown };
+  return Object.entries({ file, ...(isObject(files) ? files : undefined) }).flatMap(([field, value]) =>
+    [value].flat().flatMap((each) => (isObject(each) ? [{ field, file: each }] : [])),
+  );
+}
+
+function isObject(value: unknown): value is UploadedFile {
+  return typeof value === 'object' && value !== null;
 }
 
 /** Of a form without its boundary, which clients make up anew for each try. */

@@ -1,3 +1,4 @@
+import { fieldsGiven, holdResponse } from '@signalbox/context';
 import type { Response } from 'express';
 
 /** An answer as it is kept. */
@@ -11,6 +12,14 @@ export interface RecordedAnswer {
 /** The status of what nobody is there to receive. */
 export const GIVEN_UP = 499;
 
+/** Who hears of an answer. */
+export interface AnswerListener {
+  /** It ends. Its last bytes leave once the promise is over. */
+  ended(answer: RecordedAnswer): Promise<void> | undefined;
+  /** Why they could not leave, as where a header is not allowed. */
+  failed(error: unknown): void;
+}
+
 /**
  * Notes the answer while it is sent, and hands it over when it ends; an answer that never ends, never. Of a try that
  * failed with nobody left to be told, it hands over {@link GIVEN_UP}.
@@ -19,40 +28,69 @@ export function recordAnswer(
   res: Response,
   headers: readonly string[],
   maxBytes: number,
-  ended: (answer: RecordedAnswer) => void,
+  listener: AnswerListener,
 ): void {
   let chunks: Buffer[] | undefined = [];
   let bytes = 0;
   const note = (chunk: unknown, encoding: unknown): void => {
-    if (chunks === undefined || (typeof chunk !== 'string' && !(chunk instanceof Uint8Array))) return;
+    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) return;
     const known = typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8';
-    const buffer = typeof chunk === 'string' ? Buffer.from(chunk, known) : Buffer.from(chunk);
+    const buffer = typeof chunk === 'string' ? Buffer.from(chunk, known) : chunk;
     bytes += buffer.length;
     if (bytes > maxBytes) chunks = undefined;
-    else chunks.push(buffer);
+    else chunks?.push(Buffer.from(buffer));
   };
 
+  let keeping: Promise<void> | undefined;
+  holdResponse(res, {
+    toSave() {
+      const kept = keeping;
+      keeping = undefined;
+      return kept;
+    },
+    isDue: () => keeping !== undefined,
+    notSaved: (error) => listener.failed(error),
+  });
+  const writeHead = Reflect.get(res, 'writeHead') as (...args: unknown[]) => Response;
   const write = Reflect.get(res, 'write') as (...args: unknown[]) => boolean;
   const end = Reflect.get(res, 'end') as (...args: unknown[]) => Response;
   const destroy = Reflect.get(res, 'destroy') as (...args: unknown[]) => Response;
   let isOver = false;
-  // As they are when the content begins: what is mounted before, such as compression, adds its own for what it makes of it.
+  // As they are when the head or the content begins: what is mounted before, such as compression, adds its own for what
+  // it makes of it.
   let fields: RecordedAnswer['fields'] | undefined;
+  let length: number | undefined;
+  const begin = (head: readonly unknown[]): void => {
+    if (fields !== undefined) return;
+    const given = fieldsGiven(head);
+    const fieldOf: FieldOf = (name) => given.get(name.toLowerCase())?.value ?? res.getHeader(name);
+    fields = keptFields(fieldOf, headers);
+    length = Number(fieldOf('Content-Length'));
+  };
+  const over = (answer: RecordedAnswer): void => {
+    isOver = true;
+    keeping = listener.ended(answer);
+  };
+  const answerNow = (): RecordedAnswer => ({
+    status: res.statusCode,
+    fields: fields ?? keptFields((name) => res.getHeader(name), headers),
+    body: chunks === undefined ? null : Buffer.concat(chunks).toString('base64'),
+  });
+  res.writeHead = function writeHeadAndRecord(this: Response, ...args: unknown[]) {
+    begin(args);
+    return Reflect.apply(writeHead, this, args);
+  };
   res.write = function writeAndRecord(this: Response, ...args: unknown[]) {
-    fields ??= fieldsOf(res, headers);
-    note(args[0], args[1]);
+    begin([]);
+    if (!isOver) note(args[0], args[1]);
+    // A client that was told the length takes it for the end.
+    if (!isOver && bytes === length) over(answerNow());
     return Reflect.apply(write, this, args);
   };
   res.end = function endAndRecord(this: Response, ...args: unknown[]) {
     if (!isOver) {
-      isOver = true;
       note(args[0], args[1]);
-      // Before the end goes out: a repetition that follows it finds the answer.
-      ended({
-        status: res.statusCode,
-        fields: fields ?? fieldsOf(res, headers),
-        body: chunks === undefined ? null : Buffer.concat(chunks).toString('base64'),
-      });
+      over(answerNow());
     }
     return Reflect.apply(end, this, args);
   };
@@ -60,17 +98,19 @@ export function recordAnswer(
     // The error handler, where the handler failed after its client had gone away: there is nobody to answer.
     if (!isOver && !res.headersSent && res.statusCode === GIVEN_UP) {
       isOver = true;
-      ended({ status: GIVEN_UP, fields: [], body: null });
+      void listener.ended({ status: GIVEN_UP, fields: [], body: null });
     }
     return Reflect.apply(destroy, this, error === undefined ? [] : [error]);
   };
 }
 
-function fieldsOf(res: Response, headers: readonly string[]): RecordedAnswer['fields'] {
+type FieldOf = (name: string) => number | string | readonly string[] | undefined;
+
+function keptFields(fieldOf: FieldOf, headers: readonly string[]): RecordedAnswer['fields'] {
   return headers.flatMap((name) => {
-    const value = res.getHeader(name);
+    const value = fieldOf(name);
     if (value === undefined) return [];
-    return [[name, Array.isArray(value) ? value : String(value)] as [string, string | string[]]];
+    return [[name, typeof value === 'object' ? [...value] : String(value)] as [string, string | string[]]];
   });
 }
 

@@ -2,7 +2,10 @@ import { deadline, requestContext } from '@signalbox/context';
 import { errorHandler, HttpError } from '@signalbox/errors';
 import { listen, testClock } from '@signalbox/testing';
 import compression from 'compression';
-import express, { type Express, type RequestHandler } from 'express';
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { send } from '../../../test/support/send.js';
@@ -206,6 +209,38 @@ describe('idempotency', () => {
     expect(runs).toBe(1);
   });
 
+  it.each<[string, (name: string, bytes: Buffer) => object]>([
+    ['multer in memory', (originalname, buffer) => ({ file: { originalname, size: buffer.length, buffer } })],
+    ['multer, of several', (originalname, buffer) => ({ files: [{ originalname, buffer }] })],
+    ['multer, by field', (originalname, buffer) => ({ files: { a: [{ originalname, buffer }] } })],
+    ['express-fileupload', (name, data) => ({ files: { a: { name, data } } })],
+    [
+      'multer on disk',
+      (originalname, { length: size }) => ({ file: { originalname, size, path: randomUUID() } }),
+    ],
+  ])('refuses the key with another file, as it comes from %s', async (_parser, filesOf) => {
+    let runs = 0;
+    const app = express();
+    app.use(express.raw({ type: '*/*' }), (req, _res, next) => {
+      const uploaded = filesOf(String(req.headers['x-name']), req.body as Buffer);
+      Object.assign(req, uploaded, { body: { text: 'same' } });
+      next();
+    });
+    app.post('/upload', idempotency({ scope: () => 'me' }), (_req, res) => void res.json({ runs: ++runs }));
+    app.use(errorHandler());
+    const url = await listen(app);
+    const upload = async (name: string, body: string): Promise<number> => {
+      const headers = { 'Idempotency-Key': 'one', 'Content-Type': 'multipart/form-data', 'X-Name': name };
+      return (await fetch(`${url}/upload`, { method: 'POST', headers, body })).status;
+    };
+
+    expect(await upload('a.txt', 'content')).toBe(200);
+    expect(await upload('a.txt', 'content')).toBe(200);
+    expect(await upload('b.txt', 'content')).toBe(422);
+    expect(await upload('a.txt', 'another content')).toBe(422);
+    expect(runs).toBe(1);
+  });
+
   it('keeps the keys as hashes alone', async () => {
     const ids: string[] = [];
     const store = memoryIdempotencyStore();
@@ -280,6 +315,10 @@ describe('idempotency: what is kept', () => {
     ['after', 'at once'],
     ['before', 'in pieces'],
     ['after', 'in pieces'],
+    ['before', 'with its head first'],
+    ['after', 'with its head first'],
+    ['before', 'by writeHead'],
+    ['after', 'by writeHead'],
   ])('is readable with compression mounted %s it, sent %s', async (place, how) => {
     const text = 'x'.repeat(5_000);
     const app = express();
@@ -287,15 +326,45 @@ describe('idempotency: what is kept', () => {
     app.use(...(place === 'before' ? [first, second] : [second, first]));
     app.post('/', (_req, res) => {
       if (how === 'at once') return void res.send(text);
-      res.type('text/plain').write(text.slice(0, 10));
+      if (how === 'by writeHead') res.writeHead(200, ['Content-Type', 'text/plain']);
+      else res.type('text/plain');
+      if (how === 'with its head first') res.flushHeaders();
+      res.write(text.slice(0, 10));
       res.end(text.slice(10));
     });
     const url = await listen(app);
     for (let times = 0; times < 2; times += 1) {
       const answer = await fetch(url, { method: 'POST', headers: { 'Idempotency-Key': 'one' } });
       expect(await answer.text()).toBe(text);
+      expect(answer.headers.get('content-type')).toMatch(/^text\/(?:plain|html)/);
       expect(answer.headers.get('idempotency-replayed')).toBe(times === 1 ? 'true' : null);
     }
+  });
+
+  it('goes on behind compression where somebody else has told the stream to wait, as sessions do', async () => {
+    const app = express();
+    app.use(compression({ threshold: 0 }), idempotency(), (_req, res, next) => {
+      const write = res.write.bind(res) as (...args: unknown[]) => boolean;
+      res.write = (...args: unknown[]) => {
+        write(...args);
+        return false;
+      };
+      next();
+    });
+    app.post('/', (_req, res) => {
+      const file = createReadStream(fileURLToPath(import.meta.url), { end: 9_999 });
+      // With a length: what ends it is known as it is written.
+      res.type('text/plain').setHeader('Content-Length', 10_000);
+      file.pipe(res);
+    });
+    const url = await listen(app);
+
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'Idempotency-Key': 'one' },
+      signal: AbortSignal.timeout(5_000),
+    });
+    expect((await answer.arrayBuffer()).byteLength).toBe(10_000);
   });
 
   it('has no cookie, and other header fields only where asked for', async () => {
@@ -311,6 +380,20 @@ describe('idempotency: what is kept', () => {
     expect(headers.get('x-other')).toBeNull();
     expect(headers.get('x-kept')).toBe('b');
     expect(headers.get('link')).toBe('<a>, <b>');
+  });
+
+  it('has what describes it also where the handler sets that with `writeHead` alone', async () => {
+    const app = express().disable('x-powered-by');
+    app.post('/payments', idempotency(), (_req, res) => {
+      res.writeHead(201, { 'Content-Type': 'application/json', Location: '/payments/1' }).end('{}');
+    });
+    const url = await listen(app);
+    await pay(url, { key: 'one' });
+    const { headers, replayed } = await pay(url, { key: 'one' });
+
+    expect(replayed).toBe(true);
+    expect(headers.get('location')).toBe('/payments/1');
+    expect(headers.get('content-type')).toBe('application/json');
   });
 
   it('has a bound: of a longer answer a repetition learns only that it was done', async () => {
@@ -543,6 +626,148 @@ describe('idempotency: at the same time', () => {
     expect(runs()).toBe(2);
   });
 });
+
+describe('idempotency: an answer leaves once it is kept', () => {
+  /** A store that keeps an answer when it is told to. */
+  function slowStore(): { store: IdempotencyStore; keep: () => void; asked: Promise<void> } {
+    const store = memoryIdempotencyStore();
+    let keep = (): void => undefined;
+    let ask = (): void => undefined;
+    const told = new Promise<void>((resolve) => (keep = resolve));
+    const asked = new Promise<void>((resolve) => (ask = resolve));
+    const finish: IdempotencyStore['finish'] = async (...args) => {
+      ask();
+      await told;
+      return store.finish(...args);
+    };
+    return { store: { ...store, finish }, asked, keep: () => keep() };
+  }
+
+  /** What has come of an answer by now, and whether it is whole. */
+  async function begin(url: string, path = '/payments') {
+    const seen = { text: '', isWhole: false, status: 0 };
+    const headers = { 'Idempotency-Key': 'one' };
+    const response = fetch(url + path, { method: 'POST', headers });
+    const whole = response.then(async ({ body, status }) => {
+      seen.status = status;
+      const decoder = new TextDecoder();
+      for await (const piece of body ?? []) seen.text += decoder.decode(piece, { stream: true });
+      seen.isWhole = true;
+    });
+    return { seen, whole };
+  }
+
+  it('whole where it is sent at once', async () => {
+    const { store, asked, keep } = slowStore();
+    const url = await listen(appWith({ store }));
+    const { seen, whole } = await begin(url);
+    await asked;
+    await pay(url, { method: 'GET' });
+    expect(seen).toEqual({ text: '', isWhole: false, status: 0 });
+
+    keep();
+    await whole;
+    expect(seen).toMatchObject({ status: 201, text: '{"number":1}' });
+    expect((await send(url, REPEATED)).headers['idempotency-replayed']).toBe('true');
+  });
+
+  it.each([
+    ['of a length that nobody knows', 'first last', (res: Response) => res],
+    ['whose length is told', 'first ', (res: Response) => res.set('Content-Length', '10')],
+    [
+      'whose length writeHead tells',
+      'first ',
+      (res: Response) => res.writeHead(200, { 'Content-Length': 10 }),
+    ],
+    [
+      'whose length writeHead tells in a list',
+      'first ',
+      (res: Response) => res.writeHead(200, ['Content-Length', '10']),
+    ],
+  ])('to its last piece where it comes in pieces, %s', async (_what, early, beginWith) => {
+    const { store, asked, keep } = slowStore();
+    const handler: RequestHandler = ({ method }, res) => {
+      if (method === 'GET') return void res.json({});
+      beginWith(res).write('first ');
+      setImmediate(() => {
+        res.write('last');
+        setImmediate(() => res.end());
+      });
+    };
+    const url = await listen(appWith({ store }, handler));
+    const { seen, whole } = await begin(url);
+    await asked;
+    await pay(url, { method: 'GET' });
+    expect(seen).toMatchObject({ text: early, isWhole: false });
+
+    keep();
+    await whole;
+    expect(seen.text).toBe('first last');
+  });
+
+  it('also where it is too long to be kept', async () => {
+    const { store, asked, keep } = slowStore();
+    const handler: RequestHandler = (_req, res) => {
+      res.set('Content-Length', '2000').write('x'.repeat(1_000));
+      setImmediate(() => res.end('x'.repeat(1_000)));
+    };
+    const url = await listen(appWith({ store, maxBytes: 500 }, handler));
+    const { seen, whole } = await begin(url);
+    await asked;
+    await expect.poll(() => seen.text.length).toBe(1_000);
+
+    keep();
+    await whole;
+    expect(seen.text).toHaveLength(2_000);
+  });
+
+  it('as it was, whatever the handler does meanwhile', async () => {
+    const { store, asked, keep } = slowStore();
+    const calls: string[] = [];
+    const handler: RequestHandler = (_req, res) => {
+      res.status(201).set('X-Answer', 'first').json({ number: 1 });
+      res.end(() => calls.push('second end'));
+      throw new Error('too late');
+    };
+    const app = express();
+    app.post('/payments', idempotency({ store }), handler);
+    const failed: ErrorRequestHandler = (_error, _req, res, _next) => {
+      res.removeHeader('X-Answer');
+      res.writeHead(500, { 'X-Error': 'yes' }).end('failed');
+    };
+    app.use(failed);
+    const url = await listen(app);
+    const first = send(url, REPEATED);
+    await asked;
+    keep();
+
+    const answer = await first;
+    expect(answer).toMatchObject({ status: 201, text: '{"number":1}' });
+    expect(answer.headers).toMatchObject({ 'x-answer': 'first' });
+    expect(answer.headers).not.toHaveProperty('x-error');
+    expect(calls).toEqual(['second end']);
+    expect(await send(url, REPEATED)).toMatchObject({ status: 201, text: '{"number":1}' });
+  });
+
+  it('or a second later, where its store never says so', async () => {
+    const { store } = slowStore();
+    const url = await listen(appWith({ store }));
+
+    expect(await send(url, REPEATED)).toMatchObject({ status: 201, text: '{"number":1}' });
+  });
+
+  it('and one that cannot be sent is a failure like any other', async () => {
+    const handler: RequestHandler = (_req, res) => {
+      res.statusCode = 1_000;
+      res.end('no such status');
+    };
+    const url = await listen(appWith({}, handler));
+
+    expect((await send(url, REPEATED)).status).toBe(500);
+  });
+});
+
+const REPEATED = { method: 'POST', path: '/payments', headers: { 'Idempotency-Key': 'one' } };
 
 describe('idempotency: a store that fails', () => {
   async function fail(error: Error): Promise<never> {

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { deadline, requestContext } from '@signalbox/context';
 import { errorHandler } from '@signalbox/errors';
 import { redisLink } from '@signalbox/redis';
 import { signals } from '@signalbox/signals';
@@ -131,9 +132,29 @@ describe('idempotency with Redis gone', () => {
     await proxy.pass();
     await expect.poll(async () => (await pay(url, 'back')).status, { timeout: 10_000 }).toBe(201);
     expect(states.filter(({ feature }) => feature === 'idempotency')).toEqual([
-      { feature: 'idempotency', degraded: true, policy: 'closed', reason: 'its store does not answer' },
+      {
+        feature: 'idempotency',
+        degraded: true,
+        policy: 'closed',
+        reason: expect.stringMatching(/^its store does not answer: redis "redis"/) as string,
+      },
       { feature: 'idempotency', degraded: false, policy: 'closed', reason: 'it works again' },
     ]);
+  });
+
+  it('is not called so by a request that has no time left to ask', async () => {
+    const states = heard(signals.featureState);
+    const app = express();
+    app.use(requestContext(), deadline(20), (_req, _res, next) => {
+      // A stall of the process, in which no timer fires.
+      const until = performance.now() + 30;
+      while (performance.now() < until);
+      next();
+    });
+    app.post('/payments', idempotency({ store: redisIdempotencyStore(client), secrets: SECRET }));
+    app.use(errorHandler());
+    expect((await pay(await listen(app), 'stalled')).status).toBe(503);
+    expect(states).toEqual([]);
   });
 
   it('runs without protection where it is told to', async () => {

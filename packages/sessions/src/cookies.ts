@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
+import { hasLeft } from '@signalbox/context';
 import type { CookieSettings } from './options.js';
-import { hasLeft } from './response-hold.js';
 
 /** A visitor may have got the name from several hosts and paths; more are not looked at. */
 const MAX_CANDIDATES = 4;

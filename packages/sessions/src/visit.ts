@@ -1,4 +1,4 @@
-import { facts } from '@signalbox/context';
+import { facts, hasLeft, holdResponse, type HoldOwner } from '@signalbox/context';
 import { errorHandlerOf } from '@signalbox/errors';
 import { wrongOption } from '@signalbox/options';
 import type { Outage } from '@signalbox/redis';
@@ -8,7 +8,6 @@ import { cookiesOf, cookieText, putCookie } from './cookies.js';
 import { SessionStoreUnavailableError } from './errors.js';
 import type { ExpressStore } from './express-store.js';
 import type { Settings } from './options.js';
-import { hasLeft, holdResponse, type HoldOwner } from './response-hold.js';
 import { keepListed } from './ownership.js';
 import { KeptSession, publish, type Saver } from './saver.js';
 import type { OpenedCookie } from './session-ids.js';

@@ -59,6 +59,22 @@ describe.each(Object.keys(PLACES) as Place[])('with compression %s', (place) => 
     await events?.cancel();
   });
 
+  it.each(WAYS)(
+    'a response %s arrives whole, also where somebody gathers it first',
+    async (_name, sendLines) => {
+      // As what puts a script into pages does.
+      const gather: RequestHandler = (_req, res, next) => {
+        const [end, lines] = [res.end.bind(res), [] as string[]];
+        res.write = (line: unknown) => lines.push(String(line)) > 0;
+        res.end = () => end(lines.join(''));
+        next();
+      };
+      const url = await serve(place, gather, (_req, res) => sendLines(res.type('text')));
+      const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+      expect(await answer.text()).toBe(LINES.join(''));
+    },
+  );
+
   it('a response arrives whole whose session changes while that is compressed', async () => {
     const long = randomBytes(200_000).toString('hex');
     const url = await serve(place, async (req, res) => {
