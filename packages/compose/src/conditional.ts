@@ -1,3 +1,4 @@
+import { declareMount } from '@signalbox/context';
 import { requireFunction, shown } from '@signalbox/options';
 import type { Request, RequestHandler } from 'express';
 import { pathMatcher } from './path-matcher.js';
@@ -24,14 +25,14 @@ export function unless(
 ): RequestHandler {
   requireMiddleware('unless', middleware);
   if (typeof exceptions === 'function') {
-    return function unlessMiddleware(req, res, next) {
+    return leadingTo(middleware, function unlessMiddleware(req, res, next) {
       return decide('unless', exceptions, req) ? next() : middleware(req, res, next);
-    };
+    });
   }
   const isException = pathMatcher('unless', 'exceptions', exceptions);
-  return function unlessMiddleware(req, res, next) {
+  return leadingTo(middleware, function unlessMiddleware(req, res, next) {
     return isException(req.path) ? next() : middleware(req, res, next);
-  };
+  });
 }
 
 /**
@@ -49,9 +50,15 @@ export function when(predicate: Predicate, middleware: RequestHandler): RequestH
   requireFunction('when', 'predicate', predicate);
   requireMiddleware('when', middleware);
 
-  return function whenMiddleware(req, res, next) {
+  return leadingTo(middleware, function whenMiddleware(req, res, next) {
     return decide('when', predicate, req) ? middleware(req, res, next) : next();
-  };
+  });
+}
+
+/** A router's routes are found through it, by the log, the metrics and the route table. */
+function leadingTo(middleware: RequestHandler, conditional: RequestHandler): RequestHandler {
+  declareMount(conditional, middleware);
+  return conditional;
 }
 
 /** A promise would always be true, and whatever it says too late. */

@@ -1,6 +1,6 @@
 import express, { Router, type RequestHandler } from 'express';
 import { describe, expect, it } from 'vitest';
-import { formatRoutes, module, modules, routes } from '@signalbox/compose';
+import { formatRoutes, module, modules, routes, unless, when } from '@signalbox/compose';
 
 const show: RequestHandler = (_req, res) => void res.end();
 
@@ -49,6 +49,21 @@ describe('routes', () => {
     ]);
     expect(routes(router)).toMatchObject([{ method: 'GET', path: '/a' }]);
     expect(routes(express())).toEqual([]);
+  });
+
+  it('lists the routes of a router that only some requests reach', () => {
+    const router = (path: string): Router => Router().get(path, show);
+    const app = express()
+      .use('/paths', unless('/health', router('/a')))
+      .use(
+        '/function',
+        unless(() => false, router('/b')),
+      )
+      .use(
+        '/when',
+        when(() => true, router('/c/:id')),
+      );
+    expect(routes(app).map(({ path }) => path)).toEqual(['/paths/a', '/function/b', '/when/c/:id']);
   });
 
   it('are formatted as lines with columns', async () => {

@@ -80,8 +80,10 @@ function requireHeaders(headers: Failure['headers']): void {
 }
 
 function clientIsGone(req: Request, res: Response): boolean {
-  // Node destroys a response that was sent, too.
-  return (res.destroyed && !res.writableFinished) || (req.destroyed && !req.complete);
+  // Node destroys a response that was sent, too; one that is being sent, later than its connection, of which
+  // `res.sendFile()` hears at once.
+  const isGone = res.destroyed || req.socket.destroyed;
+  return (isGone && !res.writableFinished) || (req.destroyed && !req.complete);
 }
 
 function leaveUnanswered(res: Response): void {

@@ -73,8 +73,17 @@ function failure(status: number, code?: string, message?: string, more?: Partial
   };
 }
 
-/** body-parser and multer: their messages quote the body, so they get words of our own. */
-function fromBodyParser({ name, type, code, limit }: ForeignError): Failure | undefined {
+/** busboy's, below multer and express-fileupload. They have no name, code or status of their own. */
+const MALFORMED_FORMS: ReadonlySet<unknown> = new Set([
+  'Multipart: Boundary not found',
+  'Malformed part header',
+  'Malformed urlencoded form',
+  'Unexpected end of form',
+  'Unexpected end of file',
+]);
+
+/** body-parser, multer and busboy: their messages quote the body, so they get words of our own. */
+function fromBodyParser({ name, type, code, limit, message, status }: ForeignError): Failure | undefined {
   switch (type) {
     case 'entity.parse.failed':
       return failure(400, 'malformed_body', 'The body cannot be parsed as its Content-Type says');
@@ -98,6 +107,8 @@ function fromBodyParser({ name, type, code, limit }: ForeignError): Failure | un
       ? failure(413, undefined, 'An uploaded part is too large')
       : failure(400, 'malformed_body', 'The upload is not as this endpoint takes it');
   }
+  if (name === 'Error' && status === undefined && MALFORMED_FORMS.has(message))
+    return failure(400, 'malformed_body', 'The body cannot be parsed as its Content-Type says');
   return undefined;
 }
 

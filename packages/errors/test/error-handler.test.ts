@@ -1,10 +1,13 @@
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { listen, start } from '@signalbox/testing';
 import cors from 'cors';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import {
   ConflictError,
@@ -480,6 +483,34 @@ describe('errorHandler', () => {
     await vi.waitFor(() => expect(seen).toEqual([{ status: 499, error: undefined }]));
   });
 
+  it('takes a download that its client ends for no error, also where the handler passes on what it hears of that', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'errors-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    // More than the buffers of a connection hold.
+    await writeFile(join(folder, 'file'), Buffer.alloc(20_000_000));
+    const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const passedOn = vi.fn<(error: Error | undefined) => void>();
+    const made = express();
+    made.get('/', (_req, res, next) => {
+      res.sendFile('file', { root: folder }, (error) => {
+        passedOn(error);
+        next(error);
+      });
+    });
+    made.use(errorHandler());
+    const aborted = new AbortController();
+
+    const { status } = await fetch(await listen(made), { signal: aborted.signal });
+    aborted.abort();
+    await vi.waitFor(() => expect(passedOn).toHaveBeenCalledOnce());
+
+    const reported = write.mock.calls.map(([line]) => String(line));
+    write.mockRestore();
+    expect(status).toBe(200);
+    expect(passedOn.mock.calls[0]?.[0]).toMatchObject({ code: 'ECONNABORTED' });
+    expect(reported).toEqual([]);
+  });
+
   it('does not let a status phrase of the failed handler through', async () => {
     const url = await listen(
       app({}, (_req, res) => {
@@ -527,6 +558,9 @@ describe('known failures', () => {
   it.each<[string, unknown, number, string]>([
     ['jsonwebtoken: expired', named('TokenExpiredError'), 401, 'token_expired'],
     ['jsonwebtoken: malformed', named('JsonWebTokenError'), 401, 'invalid_token'],
+    ['multer and busboy: cut off', new Error('Unexpected end of form'), 400, 'malformed_body'],
+    ['multer and busboy: no boundary', new Error('Multipart: Boundary not found'), 400, 'malformed_body'],
+    ['multer and busboy: no form', new Error('Malformed part header'), 400, 'malformed_body'],
     ['csurf', Object.assign(new Error('x'), { status: 403, code: 'EBADCSRFTOKEN' }), 403, 'csrf_failed'],
     ['Postgres: unique violation', database('23505'), 409, 'conflict'],
     ['Postgres: statement timeout', database('57014'), 503, 'database_timeout'],
