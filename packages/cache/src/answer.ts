@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import type { Response } from 'express';
 import { routeTemplate } from '@signalbox/context';
 import { fieldOf, type Entry, type EntryHead, type Field } from './entry.js';
 import type { Call } from './exchange.js';
-import { hasCookiesSince, joinedField, type Before } from './fields.js';
+import { hasCookiesSince, joinedField, listed, type Before } from './fields.js';
 import { httpDate } from './http-date.js';
 import { requireTags } from './options.js';
 import type { Answer, Verdict } from './policy.js';
@@ -49,11 +48,21 @@ const OF_THE_BODY: ReadonlySet<string> = new Set(['content-length', 'content-enc
 
 /** Stored fields as a 304 has renewed them (RFC 9111 section 3.2). */
 export function freshened(stored: readonly Field[], newer: readonly Field[], now: number): Field[] {
-  const news = newer.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
+  const news = newer
+    .filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()))
+    .map((field): Field => (field[0].toLowerCase() === 'vary' ? varyingStill(field, stored) : field));
   // Otherwise it would be as old as before.
   if (fieldOf(news, 'date') === undefined) news.push(['Date', httpDate(now)]);
   const replaced = new Set(news.map(([name]) => name.toLowerCase()));
   return [...stored.filter(([name]) => !replaced.has(name.toLowerCase())), ...news];
+}
+
+/** `Vary` of a 304, and what else the body depends on: who compressed it may not say so where there is none. */
+function varyingStill([name, value]: Field, stored: readonly Field[]): Field {
+  const told = String(value);
+  const before = (fieldOf(stored, 'vary') ?? '').split(',').map((each) => each.trim());
+  const more = before.filter((each) => each !== '' && !listed(told).includes(each.toLowerCase()));
+  return [name, [told, ...more].join(', ')];
 }
 
 /** RFC 9111 section 4.3.4: a 304 about another answer than the one that is kept renews nothing. */
@@ -68,11 +77,11 @@ export function isAbout(res: ServerResponse, { head }: Entry): boolean {
  *
  * @returns `undefined` where it cannot be known: the answer would never be forgotten
  */
-export function tagsOf({ engine, req, res }: Call): readonly string[] | undefined {
+export function tagsOf({ engine, req, seen }: Call): readonly string[] | undefined {
   const { tags } = engine.settings;
   if (typeof tags !== 'function') return tags;
   try {
-    const own = tags(req, res as Response);
+    const own = tags(req, seen);
     requireTags('cache', own);
     return own;
   } catch (error) {

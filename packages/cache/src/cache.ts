@@ -140,7 +140,7 @@ export function cache(options: CacheOptions = {}): Cache {
   ): void {
     if (res.closed) return next(new RequestAbortedError());
     const now = engine.now();
-    const isOpenToAll = key.isPersonal || !hasCredentials(req);
+    const isOpenToAll = key.isPersonal || !hasCredentials(req, settings.keys.vary);
     let entry = found?.entry;
     // What was not said to be for everybody is not for those who are somebody.
     if (entry !== undefined && !isOpenToAll && !entry.head.isPublic) entry = undefined;
@@ -183,7 +183,7 @@ export function cache(options: CacheOptions = {}): Cache {
       softUntil: performance.now() + (settings.softTimeoutMs ?? Infinity),
     };
     const isAlone = !isOpenToAll && !settings.shared;
-    if (isAlone || engine.isNotKept(key) || isMaking(req, flightKey)) return runCall(call, next);
+    if (isAlone || engine.isForOneAlone(key, entry) || isMaking(req, flightKey)) return runCall(call, next);
     const under = engine.flights.get(flightKey);
     if (under?.isSlow && entry !== undefined && maySubstitute(entry, now)) {
       return hit(req, res, entry, now, 'stale');
@@ -248,7 +248,7 @@ export function cache(options: CacheOptions = {}): Cache {
         ? known
         : undefined;
     }).then(({ claim, found }) => {
-      flight.claim = claim;
+      flight.hold(claim);
       const entry = found?.entry;
       const vary = found?.list?.head.vary ?? [];
       if (entry !== undefined)

@@ -1,7 +1,7 @@
 import { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http';
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import type { Request, Response } from 'express';
 
 /** Swallows what is written, and is never full: it is a server that tells a response when its socket has drained. */
@@ -61,12 +61,12 @@ const METHODS = [
 /** These go on to the other one by themselves where a recorder hears them. */
 const RECORDED: ReadonlySet<string> = new Set(['writeHead', 'write', 'end', 'flushHeaders']);
 
-/** What Node throws for once the head is sent. */
-const SETTING = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeHead'] as const;
-
 const LISTENING = ['on', 'addListener', 'once', 'prependListener', 'prependOnceListener'] as const;
-/** What happens to a response. */
-const EVENTS = ['finish', 'close', 'drain', 'error'] as const;
+/**
+ * What happens to a response. It is never full: of `drain` only those tell who wrapped it below, such as compression, by
+ * an `on` of their own.
+ */
+const EVENTS = ['finish', 'close', 'error'] as const;
 /** How a request says that it is over. */
 const REQUEST_EVENTS = ['close', 'aborted'] as const;
 
@@ -146,8 +146,10 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
 
   // Who stands above may still be sending what was answered, such as what it compresses.
   const first = below === undefined ? undefined : new FirstAnswer(res);
-  if (below === undefined) listenAnew(res, other);
-  else {
+  if (below === undefined) {
+    listenAnew(res, other);
+    readAnew(req);
+  } else {
     divertListeners(res, other, below.res);
     divertListeners(req, other, below.req);
   }
@@ -176,34 +178,16 @@ export function detached(req: Request, res: Response, below: Listeners | undefin
     get: () => first?.get('socket') ?? sink,
     set: (value: unknown) => first?.set('socket', value),
   });
-  leaveConnection(req, (error) => other.destroy(error));
+  // The line of the request tells of the answer that was sent: what fails now has to be told by itself.
+  Reflect.deleteProperty(res, 'err');
+  leaveConnection(req, other);
   return other;
 }
 
-/**
- * Does without another one: what handlers do to a response that was answered in their place is lost. Where they are late
- * for it they are not told, be it in a callback, where that would end the process, nor do they break what is on its way.
- */
-export function deafened(req: Request, res: Response): void {
-  const isSent = (): boolean => res.headersSent;
-  for (const name of SETTING) ignoreWhen(isSent, res, name);
-  ignoreWhen(() => !res.headersSent || res.writableEnded, res, 'destroy');
-  leaveConnection(req, () => undefined);
-}
-
-function ignoreWhen(isLate: () => boolean, res: Response, name: string): void {
-  const method: unknown = Reflect.get(res, name);
-  if (typeof method !== 'function') return;
-  own(res, name, {
-    writable: true,
-    value: (...args: unknown[]): unknown => (isLate() ? res : Reflect.apply(method, res, args)),
-  });
-}
-
 /** Whether it still stands says nothing about a request that nobody waits for, and it may serve the next one by now. */
-function leaveConnection(req: Request, instead: (error?: Error) => unknown): void {
+function leaveConnection(req: Request, other: ServerResponse): void {
   const destroy = (error?: Error): unknown => {
-    instead(error);
+    other.destroy(error);
     return socket;
   };
   const socket: unknown = Object.create(req.socket, {
@@ -261,6 +245,14 @@ function listenAnew(res: Response, other: ServerResponse): void {
   for (const event of EVENTS) other.on(event, (...args: unknown[]) => void res.emit(event, ...args));
 }
 
+/** It came without a body, and that has been read: handlers who wait for its end, such as proxies, hear of it once more. */
+function readAnew(req: Request): void {
+  // Those above have heard all of it.
+  req.removeAllListeners();
+  Reflect.set(req, '_readableState', Reflect.get(new Readable(), '_readableState'));
+  req.push(null);
+}
+
 /** Those below hear of the other one what they would have heard of this. */
 function divertListeners(target: EventEmitter, other: ServerResponse, below: Listening): void {
   const hear = (event: string, listener: unknown): void => {
@@ -300,6 +292,6 @@ function own(target: object, name: string, property: PropertyDescriptor): void {
 }
 
 /** Whether the answer can be made when it is sent: of HTTP/2 it cannot. */
-export function canDetach(req: Request, res: Response): boolean {
+export function canDetach(req: IncomingMessage, res: ServerResponse): boolean {
   return req instanceof IncomingMessage && res instanceof ServerResponse;
 }

@@ -4,8 +4,11 @@ import { facts, routeTemplate } from '@signalbox/context';
 import { signals } from '@signalbox/signals';
 import { LRUCache } from 'lru-cache';
 import type { CacheKey } from './cache-key.js';
+import type { Entry } from './entry.js';
 import { Flights } from './flights.js';
+import { isAskedEachTime, maySubstitute } from './freshness.js';
 import type { CacheSettings } from './options.js';
+import { endsOlder, PASSING, type Refusal } from './policy.js';
 import type { CacheStore } from './store.js';
 import { Tally, type Outcome } from './tally.js';
 
@@ -43,8 +46,18 @@ export class Engine {
     return until !== undefined && performance.now() < until;
   }
 
-  noteNotKept(key: CacheKey): void {
-    this.notKept.set(key.text, performance.now() + NOT_KEPT_MS);
+  /** Whether nobody else can have what is answered: whoever waited for it would wait in vain. */
+  isForOneAlone(key: CacheKey, stale: Entry | undefined): boolean {
+    if (this.isNotKept(key)) return true;
+    if (stale === undefined || !isAskedEachTime(stale)) return false;
+    // Where it takes too long all have what there is.
+    return this.settings.softTimeoutMs === undefined || !maySubstitute(stale, this.now());
+  }
+
+  /** @param instead the status of what there is now in the place of an older one that is kept */
+  noteNotKept(key: CacheKey, why: Refusal, instead: number | undefined): void {
+    if (!PASSING.has(why)) this.notKept.set(key.text, performance.now() + NOT_KEPT_MS);
+    if (instead !== undefined && endsOlder(why, instead)) void this.store.remove(key);
   }
 
   noteKept(key: CacheKey): void {
@@ -62,7 +75,10 @@ export class Engine {
   /** Tells everybody how a request was answered. */
   note(req: Request, outcome: Outcome, route: string | undefined): void {
     this.tally.outcomes[outcome] += 1;
-    facts(req).cacheStatus = outcome;
+    const known = facts(req);
+    known.cacheStatus = outcome;
+    // What is sent from here reaches no route that the log and the metrics could name.
+    if (route !== undefined) known.route ??= route;
     if (!signals.cacheLookup.hasSubscribers) return;
     signals.cacheLookup.publish({ cache: route ?? routeTemplate(req) ?? this.settings.name, outcome });
   }

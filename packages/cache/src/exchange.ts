@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import type { CacheKey } from './cache-key.js';
 import type { Engine } from './engine.js';
 import { Entry, fieldOf, type EntryHead, type Field } from './entry.js';
@@ -16,7 +16,7 @@ import {
   type Before,
 } from './fields.js';
 import type { Flight } from './flights.js';
-import { judge, PASSING, type Refusal, type Verdict } from './policy.js';
+import { judge, type Refusal, type Verdict } from './policy.js';
 import { Recorder, type Course, type RecorderListener } from './recorder.js';
 import { hasCredentials, setRequestField } from './request-fields.js';
 import { isKnown, makeNotModified, makePrivate, sendEntry, type Conditions } from './reply.js';
@@ -29,6 +29,8 @@ export interface Call {
   readonly req: Request;
   /** What the client gets; of a call in the background, nobody. */
   readonly res: ServerResponse;
+  /** What handlers know as the response. */
+  readonly seen: Response;
   readonly key: CacheKey;
   readonly flightKey: CacheKey;
   /** The variants of the URL, where there are several. */
@@ -71,12 +73,12 @@ export class Exchange implements RecorderListener {
   private asked: Fields;
 
   constructor(private readonly call: Call) {
-    const { engine, req, res } = call;
+    const { engine, req, res, seen } = call;
     this.before = fieldsNow(res);
     this.stamp = engine.store.stamp;
-    this.hadCredentials = hasCredentials(req);
+    this.hadCredentials = hasCredentials(req, engine.settings.keys.vary);
     this.asked = { headers: { ...req.headers } };
-    this.recorder = new Recorder(res, engine.settings.maxBodyBytes, this, call.isBackground ? req.res : res);
+    this.recorder = new Recorder(res, engine.settings.maxBodyBytes, this, seen);
   }
 
   /** Makes the request such that what comes back can be kept (RFC 9111 section 4.3.1). */
@@ -262,7 +264,7 @@ export class Exchange implements RecorderListener {
   }
 
   private hasCredentials(): boolean {
-    return this.hadCredentials || hasCredentials(this.call.req);
+    return this.hadCredentials || hasCredentials(this.call.req, this.call.engine.settings.keys.vary);
   }
 
   private isSentPrivate(): boolean {
@@ -325,12 +327,12 @@ export class Exchange implements RecorderListener {
   }
 
   private refuse(why: Refusal): void {
-    const { engine, res, key, flight } = this.call;
+    const { engine, res, key, stale, flight } = this.call;
     this.planned = undefined;
     engine.tally.refuse(why);
     // Nobody waits for who has credentials, where answers are for one alone: what others are answered may be for all.
     const isAlone = this.hadCredentials && !this.isSentPrivate();
-    if (!isAlone && !PASSING.has(why)) engine.noteNotKept(key);
+    if (!isAlone) engine.noteNotKept(key, why, stale && res.statusCode);
     // Where it was an error, the next in line tries before all the others do.
     flight?.land(why === 'status' && res.statusCode >= 500 ? 'failed' : 'not-kept');
   }

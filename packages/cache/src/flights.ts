@@ -28,6 +28,7 @@ export class Flight {
   /** Whether it took longer than those want to wait who may have a stale answer. */
   isSlow = false;
   readonly landed: Promise<Landing>;
+  private isOver = false;
   private settle: (landing: Landing) => void = () => undefined;
   private readonly timer: NodeJS.Timeout;
 
@@ -43,8 +44,18 @@ export class Flight {
     this.timer = setTimeout(() => this.land('failed'), waitMs).unref();
   }
 
+  /** Others may wait no more by the time it is got: then it is given back at once, since nothing else would end it. */
+  hold(claim: Claim | undefined): void {
+    this.claim = claim;
+    if (this.isOver) claim?.release();
+  }
+
   /** The first outcome holds. */
   land(landing: Landing): void {
+    // Too late for those who waited for it, and not for those who wait for the next call by now.
+    const isNew = typeof landing === 'object' && !landing.isStale && !landing.isOutdated;
+    if (this.isOver && isNew) this.flights.get(this.text)?.land(landing);
+    this.isOver = true;
     clearTimeout(this.timer);
     if (this.flights.get(this.text) === this) this.flights.delete(this.text);
     this.settle(landing);

@@ -46,6 +46,11 @@ export function mayBeStale(req: Request, res: Response, { head }: Entry, now: nu
   return !head.mustValidate && now < head.revalidateUntil && req.method === 'GET' && canDetach(req, res);
 }
 
+/** Whether each request has to ask for it, as for what says `no-cache` or `max-age=0`. */
+export function isAskedEachTime({ head }: Entry): boolean {
+  return head.mustValidate || head.freshUntil <= head.bornAt;
+}
+
 /** Whether it may be sent where a new one takes too long, or there is none. */
 export function maySubstitute({ head }: Entry, now: number): boolean {
   return now < Math.max(head.revalidateUntil, head.errorUntil);

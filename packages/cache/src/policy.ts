@@ -60,6 +60,16 @@ export type Refusal =
 /** An error is over some time, and what one user may not share others may. */
 export const PASSING: ReadonlySet<Refusal> = new Set(['status', 'incomplete', 'validator', 'credentials']);
 
+/** What says of a URL that what it answered is not to be had any more, by everybody or by all without a name. */
+const WITHDRAWN: ReadonlySet<number> = new Set([401, 403, 404, 410, 451]);
+/** What says nothing of the answers that others get. */
+const OF_ONE_ANSWER: ReadonlySet<Refusal> = new Set([...PASSING, 'set-cookie', 'tags']);
+
+/** Whether an answer that is not kept is in the place of an older one all the same (RFC 9111 section 4.3.3). */
+export function endsOlder(why: Refusal, status: number): boolean {
+  return status >= 400 ? WITHDRAWN.has(status) : !OF_ONE_ANSWER.has(why);
+}
+
 /** RFC 9110 section 15.1: what a cache may give a lifetime of its own. 206 is not kept, 5xx never. */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
 /** What `ttlMs` holds for: a 404 may be there a moment later. */

@@ -1,5 +1,7 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { forwarded } from './detached.js';
+import type { ServerResponse } from 'node:http';
+import type { Response } from 'express';
+import { applyHead, guardLateWrites } from '@signalbox/context';
+import { canDetach, forwarded } from './detached.js';
 import { fieldsNow, restoreBesideCookies } from './fields.js';
 
 /** What becomes of an answer once its status and fields are known. */
@@ -29,18 +31,27 @@ export interface RecorderListener {
 
 type HeardMethod = 'writeHead' | 'write' | 'end' | 'flushHeaders';
 
+/** Where a method of whoever stands above is kept. */
+interface Slot {
+  get(): unknown;
+  set(method: unknown): void;
+}
+
 /**
  * Listens to what is written to a response. Without what it sends by itself: `send` passes by it.
  */
 export class Recorder {
-  private readonly writeHead: ServerResponse['writeHead'];
-  private readonly write: ServerResponse['write'];
-  private readonly end: ServerResponse['end'];
+  /** Those of whoever wrapped them before, such as compression. */
+  private readonly above: Map<HeardMethod, Slot> = new Map();
+  private isPassing = false;
   private course: Course | undefined = undefined;
   private chunks: Buffer[] = [];
   private bytes = 0;
   private isDone = false;
   private isMuted = false;
+  private isEnding = false;
+  /** Whether something else was sent than what is written. */
+  private isAnswered = false;
   /** Whether the head is asked for that those who wrapped the response below would send. */
   private isAsking = false;
   private readonly hears: unknown;
@@ -56,36 +67,62 @@ export class Recorder {
     private readonly listener: RecorderListener,
     private readonly seen: ServerResponse = res,
   ) {
-    // Those of whoever wrapped them before, such as compression.
-    this.writeHead = res.writeHead.bind(res);
-    this.write = res.write.bind(res);
-    this.end = res.end.bind(res);
-    const flushHeaders = res.flushHeaders.bind(res);
     this.hear('writeHead', (args) => this.hearHead(args));
     this.hear('write', (args) => this.hearWrite(args));
     this.hear('end', (args) => this.hearEnd(args));
     this.hear('flushHeaders', () => {
       this.ask();
       this.decide(undefined);
-      if (!this.isKeptBack) flushHeaders();
+      if (!this.isKeptBack) this.pass('flushHeaders', []);
     });
     this.hears = Reflect.get(res, 'writeHead');
     this.asked = this.hears;
   }
 
   private hear(name: HeardMethod, listener: (args: unknown[]) => unknown): void {
-    define(this.res, name, (...args: unknown[]) =>
-      this.other === undefined ? listener(args) : forwarded(this.other, this.res, name, args),
-    );
+    const { res } = this;
+    const above = slotOf(res, name);
+    this.above.set(name, above);
+    let heard: unknown = (...args: unknown[]) =>
+      this.other === undefined ? listener(args) : forwarded(this.other, res, name, args);
+    Object.defineProperty(res, name, {
+      configurable: true,
+      enumerable: true,
+      get: () => (this.isHis(name) ? above.get() : heard),
+      set: (method: unknown) => {
+        if (this.isHis(name)) above.set(method);
+        else heard = method;
+      },
+    });
+  }
+
+  /** The head may be written once more by name, as Node does it, and goes its way only once. */
+  private isHis(name: HeardMethod): boolean {
+    return this.isPassing && (name === 'write' || name === 'end');
+  }
+
+  /**
+   * Calls who stands above. So long `write` and `end` are his: many a middleware puts back the one it found, and calls that
+   * by name, and what handlers write is to be heard all the same.
+   */
+  private pass(name: HeardMethod, args: unknown[]): unknown {
+    const { isPassing } = this;
+    this.isPassing = true;
+    try {
+      return Reflect.apply(this.above.get(name)?.get() as () => unknown, this.res, args);
+    } finally {
+      this.isPassing = isPassing;
+    }
   }
 
   /** Answers the client in the place of what is written. */
   send(body: Buffer | undefined): void {
     this.course ??= 'discard';
+    this.isAnswered = true;
     this.asked = Reflect.get(this.res, 'writeHead');
     // Node asks for it by name, maybe later, where somebody above holds the answer back for a while.
-    define(this.res, 'writeHead', this.writeHead);
-    Reflect.apply(this.end, this.res, body === undefined ? [] : [body]);
+    define(this.res, 'writeHead', (...args: unknown[]) => this.pass('writeHead', args));
+    this.pass('end', body === undefined ? [] : [body]);
   }
 
   /** What handlers write from now on goes there, by way of those who wrapped the response below. */
@@ -109,7 +146,7 @@ export class Recorder {
       // Who holds an answer back may do so to add one.
       restoreBesideCookies(res, fields);
       res.statusMessage = statusMessage;
-      return Reflect.apply(this.writeHead, res, [statusCode]);
+      return this.pass('writeHead', [statusCode]);
     });
   }
 
@@ -141,7 +178,7 @@ export class Recorder {
 
   private passHead(args: unknown[]): ServerResponse {
     if (this.res.headersSent && args.length <= 1) return this.res;
-    return Reflect.apply(this.writeHead, this.res, args) as ServerResponse;
+    return this.pass('writeHead', args) as ServerResponse;
   }
 
   private hearWrite(args: unknown[]): boolean {
@@ -149,7 +186,7 @@ export class Recorder {
     this.ask();
     this.decide(undefined);
     this.collect(chunk, encoding);
-    if (!this.isKeptBack) return Reflect.apply(this.write, this.res, args) as boolean;
+    if (!this.isKeptBack) return this.pass('write', args) as boolean;
     callLast(args);
     return true;
   }
@@ -160,6 +197,7 @@ export class Recorder {
     if (this.isDone || this.isMuted) return this.passEnd(args);
     // Before anything is collected: where it fails, something else is written in the place of this.
     this.ask();
+    this.isEnding = true;
     if (this.course === undefined) {
       if (hasChunk) this.collect(chunk, encoding);
       const whole = this.bytes <= this.maxBytes ? joined(this.chunks, this.bytes) : undefined;
@@ -173,14 +211,14 @@ export class Recorder {
       this.isRecording && this.bytes <= this.maxBytes ? joined(this.chunks, this.bytes) : undefined;
     this.chunks = [];
     const isKeptBack = this.isKeptBack;
-    if (!isKeptBack) Reflect.apply(this.end, this.res, args);
+    if (!isKeptBack) this.pass('end', args);
     this.listener.done(body);
     if (isKeptBack) callLast(args);
     return this.res;
   }
 
   private passEnd(args: unknown[]): ServerResponse {
-    if (!this.isKeptBack) Reflect.apply(this.end, this.res, args);
+    if (!this.isKeptBack) this.pass('end', args);
     else callLast(args);
     return this.res;
   }
@@ -196,7 +234,7 @@ export class Recorder {
       this.isAsking = false;
     }
     // Once is enough.
-    if (seen === res) define(res, 'writeHead', this.hears);
+    if (seen === res) Reflect.set(res, 'writeHead', this.hears);
   }
 
   private decide(whole: Buffer | undefined): void {
@@ -204,6 +242,15 @@ export class Recorder {
     // Before it is asked, since it may send something itself.
     this.course = 'pass';
     this.course = this.listener.head(whole);
+    this.leave();
+  }
+
+  /** Handlers who go on when something else was sent change nothing of it, and break no connection. */
+  private leave(): void {
+    const { res } = this;
+    if (!this.isAnswered || this.isEnding || !canDetach(res.req, res)) return;
+    if (!res.headersSent) this.freezeHead();
+    guardLateWrites(res as Response, () => undefined);
   }
 
   private collect(chunk: unknown, encoding: unknown): void {
@@ -215,8 +262,25 @@ export class Recorder {
       return;
     }
     this.chunks = [];
-    if (this.course !== undefined) this.listener.tooLong();
+    if (this.course === undefined) return;
+    this.listener.tooLong();
+    this.leave();
   }
+}
+
+function slotOf(res: ServerResponse, name: HeardMethod): Slot {
+  const found = Object.getOwnPropertyDescriptor(res, name);
+  // That of another cache above, which hears, too.
+  if (found?.get !== undefined) {
+    return { get: () => found.get?.call(res) as unknown, set: (method) => found.set?.call(res, method) };
+  }
+  let method: unknown = Reflect.get(res, name);
+  return {
+    get: () => method,
+    set(next) {
+      method = next;
+    },
+  };
 }
 
 function define(res: ServerResponse, name: string, value: unknown): void {
@@ -238,29 +302,4 @@ function bytesOf(chunk: unknown, encoding: unknown): Buffer {
 function callLast(args: unknown[]): void {
   const callback = args.find((arg) => typeof arg === 'function');
   if (typeof callback === 'function') process.nextTick(callback);
-}
-
-/** Puts what `writeHead` is given into the response, where it can be looked at. */
-export function applyHead(res: ServerResponse, [status, second, third]: readonly unknown[]): void {
-  if (typeof status === 'number') res.statusCode = status;
-  if (typeof second === 'string') res.statusMessage = second;
-  setFields(res, typeof second === 'string' ? third : second);
-}
-
-/** The fields that `writeHead` is given, in any of their three forms. */
-function setFields(res: ServerResponse, fields: unknown): void {
-  if (Array.isArray(fields)) {
-    const pairs: unknown[] = Array.isArray(fields[0]) ? fields.flat(1) : fields;
-    const replaced = new Set<string>();
-    for (let index = 0; index + 1 < pairs.length; index += 2) {
-      const name = String(pairs[index]);
-      if (!replaced.has(name.toLowerCase())) res.removeHeader(name);
-      replaced.add(name.toLowerCase());
-      res.appendHeader(name, pairs[index + 1] as string | string[]);
-    }
-  } else if (typeof fields === 'object' && fields !== null) {
-    for (const [name, value] of Object.entries(fields as OutgoingHttpHeaders)) {
-      if (value !== undefined) res.setHeader(name, value);
-    }
-  }
 }

@@ -193,9 +193,14 @@ function isStrong(lastModified: string, fields: EntryHead['fields']): boolean {
 
 /** Does so with whatever is answered below. */
 export function stayPrivate(res: ServerResponse): Recorder {
+  return beforeHead(res, () => makePrivate(res));
+}
+
+/** Does something once status and fields stand in the response, and before they are sent. */
+export function beforeHead(res: ServerResponse, listener: () => void): Recorder {
   return new Recorder(res, 0, {
     head() {
-      makePrivate(res);
+      listener();
       return 'pass';
     },
     tooLong: ignore,

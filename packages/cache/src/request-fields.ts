@@ -1,19 +1,11 @@
 import type { TLSSocket } from 'node:tls';
+import { USER_FIELDS } from '@signalbox/context';
 import type { Request } from 'express';
 
-/** Sets a field of a request for all that stands behind, or takes it away; in `rawHeaders`, too, where proxies look. */
-export function setRequestField(req: Request, name: string, value: string | undefined): void {
-  const { headers, rawHeaders } = req;
-  if (headers[name] === undefined && value === undefined) return;
-  for (let index = rawHeaders.length - 2; index >= 0; index -= 2) {
-    if (rawHeaders[index]?.toLowerCase() === name) rawHeaders.splice(index, 2);
-  }
-  if (value === undefined) {
-    delete headers[name];
-    return;
-  }
-  headers[name] = value;
-  rawHeaders.push(name, value);
+/** Sets a field of a request for all that stands behind, or takes it away. */
+export function setRequestField({ headers }: Request, name: string, value: string | undefined): void {
+  if (value === undefined) delete headers[name];
+  else headers[name] = value;
 }
 
 /** A session, and where apps and middlewares put who asks. */
@@ -26,19 +18,48 @@ type Known = Request & {
 /**
  * Whether a request says who asks: what it is answered may be for him alone. Anything counts that a handler could have
  * looked at, since nobody can see from the answer whether it did.
+ *
+ * @param vary fields that are part of the key: what they claim is told apart by it
  */
-export function hasCredentials(req: Known): boolean {
+export function hasCredentials(req: Known, vary: readonly string[]): boolean {
   const { headers } = req;
   if (
     headers.authorization !== undefined ||
     headers.cookie !== undefined ||
-    headers['x-api-key'] !== undefined ||
     headers['proxy-authorization'] !== undefined
   ) {
     return true;
   }
+  if (hasClaim(headers, vary)) return true;
   if (isSomebody(req.auth) || isSomebody(req.user) || hasData(req.session)) return true;
   return 'authorized' in req.socket && hasCertificate(req.socket as TLSSocket);
+}
+
+/** What clients say who they are by, such as `X-Access-Token`, `apikey` and `api_key`. */
+const SECRET = /(?:^|[-_])(?:api[-_]?key|token|secret|jwt|jwt-assertion|session|session[-_]id)$/;
+/** What proxies in front say who asks by. */
+const OF_USERS: ReadonlySet<string> = new Set(USER_FIELDS.filter((name) => !name.endsWith('*')));
+const OF_USERS_BEGIN: readonly string[] = USER_FIELDS.flatMap((name) =>
+  name.endsWith('*') ? [name.slice(0, -1)] : [],
+);
+
+/** Names of fields that came, and whether they say who asks: few there are, and anybody can make up more. */
+const claims = new Map<string, boolean>();
+const MAX_NAMES = 1_000;
+
+function isClaim(name: string): boolean {
+  const known = claims.get(name);
+  if (known !== undefined) return known;
+  if (claims.size >= MAX_NAMES) claims.clear();
+  const isOne =
+    SECRET.test(name) || OF_USERS.has(name) || OF_USERS_BEGIN.some((beginning) => name.startsWith(beginning));
+  claims.set(name, isOne);
+  return isOne;
+}
+
+function hasClaim(headers: Request['headers'], vary: readonly string[]): boolean {
+  for (const name in headers) if (isClaim(name) && !vary.includes(name)) return true;
+  return false;
 }
 
 /** A certificate of the client's own, also one that nobody has signed: an app may know it all the same. */

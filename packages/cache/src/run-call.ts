@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
-import { onceOver, runInContext } from '@signalbox/context';
+import { guardLateWrites, onceOver, runInContext } from '@signalbox/context';
 import type { CacheKey } from './cache-key.js';
-import { canDetach, deafened, detached, listenersOf, listenersSince, type Listeners } from './detached.js';
+import { canDetach, detached, listenersOf, listenersSince, type Listeners } from './detached.js';
 import type { Engine } from './engine.js';
 import type { Entry } from './entry.js';
 import { Exchange, type Call } from './exchange.js';
@@ -12,7 +12,7 @@ import { conditionsOf } from './reply.js';
 import { find, flightKeyOf } from './variants.js';
 
 /** A call for a client. */
-export type RunnableCall = Omit<Call, 'isBackground'> & {
+export type RunnableCall = Omit<Call, 'seen' | 'isBackground'> & {
   readonly res: Response;
   /** By the clock of `performance.now()`, when its client has waited long enough if there is an older answer. */
   readonly softUntil: number;
@@ -21,7 +21,7 @@ export type RunnableCall = Omit<Call, 'isBackground'> & {
 /** Lets the handlers answer while the cache listens. */
 export function runCall(call: RunnableCall, next: NextFunction): void {
   const { engine, req, res, stale, flight } = call;
-  const exchange = new Exchange({ ...call, isBackground: false });
+  const exchange = new Exchange({ ...call, seen: res, isBackground: false });
   // What is for nobody else need not be made whole for the cache's sake.
   if (flight !== undefined || stale !== undefined) exchange.prepare();
   if (flight !== undefined) noteMaking(req, call.flightKey);
@@ -52,16 +52,16 @@ function giveStale(exchange: Exchange, call: RunnableCall, stale: Entry, above: 
   const fields = exchange.giveStale(stale);
   // Somebody above holds it back: there is no other response to be had yet, and this one is deaf.
   if (!res.headersSent) {
-    deafened(req, res);
+    guardLateWrites(res, () => undefined);
     return claim?.release();
   }
   const other = detached(req, res, below);
   exchange.recorder.redirect(other);
   const flight = engine.flights.start(flightKey);
-  flight.claim = claim;
+  flight.hold(claim);
   flight.isSlow = true;
   restore(other, exchange.before);
-  const rest = new Exchange({ ...call, res: other, flight, isBackground: true });
+  const rest = new Exchange({ ...call, res: other, seen: res, flight, isBackground: true });
   rest.inherit(exchange);
   other.on('close', () => rest.abandoned());
   other.statusCode = statusCode;
@@ -101,12 +101,12 @@ export function refreshLater(
     });
     // Another process makes it, or has made it since this one asked.
     if (claim?.isMine === false || found !== undefined) return flight.land('failed');
-    flight.claim = claim;
+    flight.hold(claim);
     const other = detached(req, res, undefined);
     restore(other, above);
     const conditions = conditionsOf(req);
     const call = { engine, req, res: other, key, flightKey, list, stale, why: '', conditions, flight };
-    const exchange = new Exchange({ ...call, isBackground: true });
+    const exchange = new Exchange({ ...call, seen: res, isBackground: true });
     exchange.prepare();
     noteMaking(req, flightKey);
     other.on('close', () => exchange.abandoned());

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Engine } from './engine.js';
-import { applyHead } from './recorder.js';
+import { beforeHead } from './reply.js';
 import { hostOf, isOverride, requestKey } from './request-key.js';
 
 /** RFC 9110 section 9.2.1: all other methods, also those that nobody knows, may change something. */
@@ -18,13 +18,9 @@ export function isUnsafe(req: Request): boolean {
  * is kept for the URLs of the same origin that the answer names.
  */
 export function watchUnsafe(engine: Engine, req: Request, res: Response): void {
-  const writeHead = res.writeHead.bind(res);
-  let isTold = false;
-
   // Before the client hears of it: its next request may come at once.
   function forget(): void {
-    if (isTold || res.statusCode >= 400) return;
-    isTold = true;
+    if (res.statusCode >= 400) return;
     drop(engine, req, req.originalUrl.replace(ABSOLUTE_FORM, ''));
     for (const name of ['location', 'content-location']) {
       const target = sameOrigin(req, res.getHeader(name));
@@ -32,16 +28,7 @@ export function watchUnsafe(engine: Engine, req: Request, res: Response): void {
     }
   }
 
-  Object.defineProperty(res, 'writeHead', {
-    configurable: true,
-    writable: true,
-    enumerable: true,
-    value: function writeHeadAndForget(...args: Parameters<Response['writeHead']>): Response {
-      applyHead(res, args);
-      forget();
-      return writeHead(res.statusCode);
-    },
-  });
+  beforeHead(res, forget);
 }
 
 function drop(engine: Engine, req: Request, url: string): void {

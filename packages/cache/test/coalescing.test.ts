@@ -11,7 +11,15 @@ import { startFaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
 import type { Answer } from '../../../test/support/send.js';
-import { cache, redisStore, type Cache, type CacheOptions, type CacheStore } from '../src/index.js';
+import {
+  cache,
+  memoryStore,
+  redisStore,
+  type Cache,
+  type CacheOptions,
+  type CacheStore,
+  type Claim,
+} from '../src/index.js';
 import { clock, counting, get, serving } from './support.js';
 
 const AT_ONCE = 300;
@@ -187,6 +195,27 @@ describe('many who miss at once', () => {
     expect(new Set(all).size).toBe(10);
   });
 
+  it.each(['max-age=0', 'no-cache'])(
+    'do not wait for each other in vain, once %s is known',
+    async (control) => {
+      const asking: (() => void)[] = [];
+      const handler = counting((_req, res, next) => {
+        res.set({ 'cache-control': control, etag: '"x"' });
+        if (handler.calls() === 1) next();
+        else asking.push(next);
+      });
+      // Another process always has the right to make it.
+      const claim = (): Promise<Claim> =>
+        Promise.resolve({ isMine: handler.calls() === 0, release: () => undefined });
+      const url = await serving(cache({ store: Object.assign(memoryStore(), { claim }) }), handler);
+      await get(url);
+      const all = Promise.all([get(url), get(url), get(url)]);
+      await eventually(() => asking.length === 3);
+      for (const answer of asking) answer();
+      expect(new Set((await all).map(({ text }) => text)).size).toBe(3);
+    },
+  );
+
   it('do not hang on one who hangs up', async () => {
     const handler = counting((_req, res, next) => {
       const timer = setTimeout(next, 60);
@@ -210,6 +239,22 @@ describe('many who miss at once', () => {
     await eventually(() => handler.calls() === 1);
     expect((await get(url)).text).toBe('answer 2');
     first.destroy();
+  });
+
+  it('get what a call brings that took longer than they wait for one, and make no more', async () => {
+    const making: (() => void)[] = [];
+    const handler = counting((_req, _res, next) => void making.push(next));
+    const url = await serving(cache({ ttlMs: 60_000, waitMs: 300 }), handler);
+    const got: string[] = [];
+    const all = Promise.all(Array.from({ length: 10 }, async () => got.push((await get(url)).text)));
+    await eventually(() => making.length === 2);
+    making[0]?.();
+    // All but the one that made the second call when the first took so long.
+    await eventually(() => got.length === 9);
+    making[1]?.();
+    await all;
+    expect(got.toSorted()).toEqual([...Array<string>(9).fill('answer 1'), 'answer 2']);
+    expect(handler.calls()).toBe(2);
   });
 
   it('get only what fits them, where answers vary', async () => {
@@ -279,6 +324,29 @@ describe('a request that passes through two caches', () => {
       pass(70);
     }
     expect(handler.calls()).toBe(2);
+  });
+});
+
+describe('two processes whose calls hang', () => {
+  it('hold the right to make it no longer than others wait', async () => {
+    const locks = new Set<string>();
+    const claim = ({ text }: { text: string }): Promise<Claim> => {
+      const isMine = !locks.has(text);
+      locks.add(text);
+      return Promise.resolve({ isMine, release: () => void (isMine && locks.delete(text)) });
+    };
+    const store = Object.assign(memoryStore(), { claim });
+    const hanging = counting(() => undefined);
+    const process = (): Promise<string> =>
+      serving(sameHost, cache({ store, ttlMs: 60_000, waitMs: 100 }), hanging);
+    for (const url of [await process(), await process()]) {
+      const asking = request(url, { agent: false }).on('error', () => undefined);
+      onTestFinished(() => void asking.destroy());
+      asking.end();
+    }
+    // The second has waited for the first, and makes it by itself now.
+    await eventually(() => hanging.calls() === 2);
+    await eventually(() => locks.size === 0, 1_000);
   });
 });
 

@@ -1,10 +1,15 @@
 import { once } from 'node:events';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { RequestHandler } from 'express';
+import { setTimeout as pause } from 'node:timers/promises';
+import { listen } from '@signalbox/testing';
+import { ServiceUnavailableError } from '@signalbox/errors';
+import express, { type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
+import { send } from '../../../test/support/send.js';
 import { CacheKey } from '../src/cache-key.js';
 import { Engine } from '../src/engine.js';
 import { cache, type Cache } from '../src/index.js';
@@ -262,6 +267,72 @@ describe('an answer that is too long', () => {
   });
 });
 
+describe('an answer that is still written when something else was sent in its place', () => {
+  const known = { 'if-none-match': '"1"' };
+  const places = [
+    ['304, since it is too long to be kept', {}, 200, {}, known, 304],
+    [
+      '304, since it is for one alone',
+      { maxBodyBytes: 1e6 },
+      200,
+      { 'cache-control': 'private' },
+      known,
+      304,
+    ],
+    ['an older one, since it is an error', { maxBodyBytes: 1e6 }, 503, {}, {}, 200],
+  ] as const;
+
+  /** The first answer is kept, and those behind it are written in pieces, until they fail. */
+  function piecemeal(status: number, values: Record<string, string>): RequestHandler {
+    let calls = 0;
+    return async (_req, res) => {
+      calls += 1;
+      res.set('etag', '"1"');
+      if (calls === 1) return void res.end('page');
+      res.status(status).set(values).write('x'.repeat(1_000));
+      await pause(10);
+      res.write('x'.repeat(1_000));
+      await pause(30);
+      throw new ServiceUnavailableError('the source is gone');
+    };
+  }
+
+  it.each(places)('breaks no connection: %s', async (_what, options, status, values, headers, expected) => {
+    const { now, pass } = clock();
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, maxBodyBytes: 1_500, ...options });
+    // Without an error handler Express itself destroys the connection of an answer that has begun.
+    const app = express().set('env', 'test');
+    app.get('/page', route, piecemeal(status, values));
+    app.get('/next', (_req, res) => void setTimeout(() => res.end('next'), 100));
+    const url = await listen(app);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    await send(`${url}/page`, { agent });
+    pass(11);
+    expect((await send(`${url}/page`, { agent, headers })).status).toBe(expected);
+    expect((await send(`${url}/next`, { agent })).text).toBe('next');
+  });
+
+  it.each(places)('changes nothing of that, where it is held back above: %s', async (...args) => {
+    const [, options, status, values, headers, expected] = args;
+    const held: RequestHandler = (_req, res, next) => {
+      const end = res.end.bind(res);
+      Reflect.set(res, 'end', (...parts: unknown[]) => {
+        setTimeout(() => Reflect.apply(end, res, parts), 80);
+        return res;
+      });
+      next();
+    };
+    const { now, pass } = clock();
+    const route = cache({ now, ttlMs: 10_000, staleIfErrorMs: 60_000, maxBodyBytes: 1_500, ...options });
+    const url = await serving(held, route, piecemeal(status, values));
+    await get(url);
+    pass(11);
+    const answer = await get(url, headers);
+    expect([answer.status, answer.headers['content-type']]).toEqual([expected, undefined]);
+  });
+});
+
 describe('an answer to a question that was not asked', () => {
   it.each([
     ['304 without a condition', 304, {}],
@@ -317,7 +388,7 @@ describe('URLs whose answers are not kept', () => {
       { length: 1_000 },
       (_, each) => new CacheKey('x'.repeat(15_000) + String(each), '/'),
     );
-    for (const key of keys) engine.noteNotKept(key);
+    for (const key of keys) engine.noteNotKept(key, 'private', undefined);
     const remembered = keys.filter((key) => engine.isNotKept(key));
     expect(remembered.length).toBeGreaterThan(0);
     expect(remembered.length * 15_000).toBeLessThan(5_000_000);

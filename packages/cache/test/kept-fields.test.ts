@@ -242,6 +242,25 @@ describe('an answer that a 304 renews (RFC 9111 sections 3.2 and 4.3)', () => {
     expect(headers['cache-status']).toContain('hit');
   });
 
+  it('tells caches further on all by which it differs, also what only the body was made by', async () => {
+    const { now, pass } = clock();
+    const handler: RequestHandler = (req, res) => {
+      res.set({ etag: '"a"', 'cache-control': 'max-age=10', vary: 'Accept' });
+      if (req.headers['if-none-match'] === '"a"') res.status(304).end();
+      // As what compresses does, which leaves a 304 as it is.
+      else res.vary('Accept-Encoding').end('compressed');
+    };
+    const url = await serving(cache({ now }), handler);
+    for (const status of ['uri-miss; stored', 'stale; fwd-status=304; stored']) {
+      const { headers } = await get(url);
+      expect(headers).toMatchObject({
+        'cache-status': `signalbox; fwd=${status}`,
+        vary: 'Accept, Accept-Encoding',
+      });
+      pass(11);
+    }
+  });
+
   it('is as old as the 304 says by its Age (section 4.2.3)', async () => {
     const { now, pass } = clock();
     const handler = counting(validated({ etag: '"a"' }, { etag: '"a"', age: '7' }));

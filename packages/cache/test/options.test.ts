@@ -1,5 +1,5 @@
 import { signals } from '@signalbox/signals';
-import { facts, requestContext } from '@signalbox/context';
+import { facts, requestContext, routeTemplate } from '@signalbox/context';
 import { listen } from '@signalbox/testing';
 import express, { type RequestHandler } from 'express';
 import { Redis } from 'ioredis';
@@ -103,6 +103,23 @@ describe('what others learn of it', () => {
       entries: 1,
       hitRate: 0.5,
     });
+  });
+
+  it('is the route, too, which what is kept does not reach where the cache stands in front of all', async () => {
+    const routes: unknown[] = [];
+    const app = express();
+    app.use((req, res, next) => {
+      res.on('finish', () => routes.push(routeTemplate(req)));
+      next();
+    });
+    app.use(
+      '/api',
+      cache({ ttlMs: 60_000 }),
+      express.Router().get('/items/:id', (_req, res) => void res.end('item')),
+    );
+    const url = await listen(app);
+    for (const path of ['/api/items/1', '/api/items/1', '/api/nothing']) await get(url + path);
+    expect(routes).toEqual(['/api/items/:id', '/api/items/:id', undefined]);
   });
 
   it('comes after what caches further on have said', async () => {

@@ -43,6 +43,36 @@ describe('two users', () => {
     }
   });
 
+  it.each(
+    `x-access-token x-auth-token token apikey api_key x-session-id x-jwt
+     x-forwarded-user x-auth-request-email remote-user x-consumer-id x-amzn-oidc-identity
+     x-ms-client-principal-name x-goog-iap-jwt-assertion cf-access-jwt-assertion ssl-client-s-dn`.split(
+      /\s+/,
+    ),
+  )(
+    'of whom %s tells who they are never see each other, and visitors without it share an answer',
+    async (name) => {
+      const handler = counting((req, res) => void res.send(`page of ${req.get(name) ?? 'nobody'}`));
+      const url = await serving(cache({ ttlMs: 60_000 }), handler);
+      for (const who of ['alice', 'bob', 'alice'])
+        expect((await get(url, { [name]: who })).text).toBe(`page of ${who}`);
+      for (const agent of ['one', 'other'])
+        expect((await get(url, { 'user-agent': agent })).text).toBe('page of nobody');
+      expect(handler.calls()).toBe(4);
+    },
+  );
+
+  it.each(['X-Access-Token', 'X-API-Key', 'X-Forwarded-User'])(
+    'are told apart by %s where the cache is told that it is part of the key',
+    async (name) => {
+      const handler = counting((req, res) => void res.send(`page of ${req.get(name)}`));
+      const url = await serving(cache({ ttlMs: 60_000, vary: [name] }), handler);
+      for (const who of ['alice', 'bob', 'alice', 'bob'])
+        expect((await get(url, { [name]: who })).text).toBe(`page of ${who}`);
+      expect(handler.calls()).toBe(2);
+    },
+  );
+
   it.each(['authorization', 'cookie', 'x-api-key'])(
     'with %s never see each other either where a step below takes it off the request',
     async (name) => {
@@ -480,7 +510,7 @@ describe('what a step below says as the head leaves, as on-headers has it', () =
     isLate = true;
     await get(url);
     await eventually(() => route.report().refused.private === 1);
-    expect((await get(url)).text).toBe('answer 1');
+    expect((await get(url)).text).toBe('answer 3');
   });
 });
 

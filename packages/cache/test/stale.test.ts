@@ -3,14 +3,14 @@ import { ServiceUnavailableError } from '@signalbox/errors';
 import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { listen } from '@signalbox/testing';
 import express, { type RequestHandler } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { send } from '../../../test/support/send.js';
-import { cache, memoryStore, type Claim } from '../src/index.js';
+import { cache, memoryStore, type CacheOptions, type Claim } from '../src/index.js';
 import { clock, counting, fields, get, serving } from './support.js';
 
 describe('stale-while-revalidate (RFC 5861 section 3)', () => {
@@ -218,6 +218,69 @@ describe('stale-if-error (RFC 5861 section 4)', () => {
     pass(11);
     expect(await get(url)).toMatchObject({ status: 200, text: 'fine' });
     expect((await send(url, { method: 'HEAD' })).status).toBe(500);
+  });
+});
+
+describe('an older answer', () => {
+  const newer = [
+    ['that there is nothing any more', 404, {}],
+    ['that not everybody may have it', 403, {}],
+    ['that it is for one alone', 200, { 'cache-control': 'private' }],
+    ['that it is not to be kept', 200, { 'cache-control': 'no-store' }],
+  ] as const;
+
+  type Said = readonly [status: number, values: Readonly<Record<string, string>>];
+
+  /** Says one thing after another of itself, and the last one for ever. */
+  function saying(...all: readonly Said[]): ReturnType<typeof counting> {
+    const handler = counting((_req, res, next) => {
+      const [status, values] = all[Math.min(handler.calls(), all.length) - 1] ?? [200, {}];
+      res.status(status).set(values);
+      next();
+    });
+    return handler;
+  }
+
+  const kept: Said = [200, { 'cache-control': 'public, max-age=10' }];
+
+  it.each(newer)('is not sent in the place of a newer one that said %s', async (_what, status, values) => {
+    const { now, pass } = clock();
+    const handler = saying(kept, [status, values]);
+    const url = await serving(cache({ now, staleWhileRevalidateMs: 60_000 }), handler);
+    await get(url);
+    pass(11);
+    expect((await get(url)).text).toBe('answer 1');
+    await eventually(() => handler.calls() === 2);
+    expect(await get(url)).toMatchObject({ status, text: 'answer 3' });
+  });
+
+  it.each(newer)(
+    'is not sent in the place of an error after a newer one said %s',
+    async (_what, status, values) => {
+      const { now, pass } = clock();
+      const handler = saying(kept, [status, values], [503, {}]);
+      const url = await serving(cache({ now, staleIfErrorMs: 60_000 }), handler);
+      await get(url);
+      pass(11);
+      expect(await get(url)).toMatchObject({ status, text: 'answer 2' });
+      expect(await get(url)).toMatchObject({ status: 503, text: 'answer 3' });
+    },
+  );
+
+  it.each([
+    ['an error', 503, {}, {}],
+    ['a refusal of the moment', 429, {}, {}],
+    ['what is about one request alone', 406, {}, {}],
+    ['a cookie for one alone', 200, { 'set-cookie': 'visitor=1' }, {}],
+    ['what is for somebody else alone', 200, { 'cache-control': 'private' }, { authorization: 'Bearer x' }],
+  ])('still is after %s', async (_what, status, values, headers) => {
+    const { now, pass } = clock();
+    const handler = saying(kept, [status, values], [503, {}]);
+    const url = await serving(cache({ now, staleIfErrorMs: 60_000 }), handler);
+    await get(url);
+    pass(11);
+    await get(url, headers);
+    expect(await get(url)).toMatchObject({ status: 200, text: 'answer 1' });
   });
 });
 
@@ -442,6 +505,14 @@ describe('an older answer that is held back by who stands above', () => {
   });
 });
 
+/** Has the first answer grow old: it is sent once more, and then the second. */
+async function becomesNew(url: string, pass: ReturnType<typeof clock>['pass']): Promise<void> {
+  await get(url);
+  pass(11);
+  expect((await get(url)).text).toBe('answer 1');
+  await eventually(async () => (await get(url)).text === 'answer 2');
+}
+
 describe('an answer that is made anew when its client has gone', () => {
   const ways = [
     ['after a stale one was sent', { staleWhileRevalidateMs: 60_000 }],
@@ -461,6 +532,74 @@ describe('an answer that is made anew when its client has gone', () => {
     expect((await get(url)).text.startsWith('1')).toBe(true);
     await eventually(async () => (await get(url)).text.startsWith('2'));
     expect(handler.calls()).toBe(2);
+  });
+
+  it.each(ways)(
+    'may come in such pieces through what a middleware below puts in between, %s',
+    async (_when, options) => {
+      const { now, pass } = clock();
+      // As `compression` does: what is full is the stream in between, and of that its `on` tells.
+      const inBetween: RequestHandler = (_req, res, next) => {
+        const stream = new Transform({
+          transform: (chunk, _encoding, done) => void setImmediate(done, null, chunk),
+        });
+        const [on, write, end] = [res.on.bind(res), res.write.bind(res), res.end.bind(res)];
+        const listen = (event: string, listener: () => void): unknown =>
+          event === 'drain' ? stream.on(event, listener) : on(event, listener);
+        Object.assign(res, {
+          on: listen,
+          write: (chunk: unknown) => stream.write(chunk),
+          end: () => stream.end(),
+        });
+        stream.on('data', (chunk) => write(chunk)).on('end', () => end());
+        next();
+      };
+      const handler = counting(async (_req, res) => {
+        if (handler.calls() > 1) await pause(40);
+        const piece = Buffer.alloc(100_000, String(handler.calls()));
+        Readable.from([piece, piece, piece]).pipe(res);
+      });
+      const url = await serving(cache({ now, ttlMs: 10_000, ...options }), inBetween, handler);
+      await get(url);
+      pass(11);
+      expect((await get(url)).text.startsWith('1')).toBe(true);
+      await eventually(async () => (await get(url)).text.startsWith('2'));
+      expect(handler.calls()).toBe(2);
+    },
+  );
+
+  it.each(ways)('may wait for the end of its request, %s', async (_when, options) => {
+    const { now, pass } = clock();
+    const handler = counting(async (req, _res, next) => {
+      // As what reads a body does, without a look at whether there is one.
+      await new Promise((resolve) => req.on('data', () => undefined).on('end', resolve));
+      if (handler.calls() > 1) await pause(40);
+      next();
+    });
+    const url = await serving(cache({ now, ttlMs: 10_000, ...options }), handler);
+    await becomesNew(url, pass);
+    expect(handler.calls()).toBe(2);
+  });
+
+  it.each(ways)('has the tags that its handler has put into res.locals, %s', async (_when, options) => {
+    const { now, pass } = clock();
+    const handler = counting(async (_req, res, next) => {
+      if (handler.calls() > 1) await pause(40);
+      res.locals['source'] = `source ${handler.calls()}`;
+      res.set('x-kind', 'page');
+      next();
+    });
+    const tags: CacheOptions['tags'] = (_req, res) => [
+      String(res.locals['source']),
+      String(res.get('x-kind')),
+    ];
+    const route = cache({ now, ttlMs: 10_000, tags, ...options });
+    const url = await serving(route, handler);
+    await becomesNew(url, pass);
+    await route.invalidate({ tag: 'source 2' });
+    expect((await get(url)).text).toBe('answer 3');
+    await route.invalidate({ tag: 'page' });
+    expect((await get(url)).text).toBe('answer 4');
   });
 
   it.each(ways)('may break off, and the next one is kept, %s', async (_when, options) => {
@@ -503,6 +642,32 @@ describe('an answer that is made anew when its client has gone', () => {
     },
   );
 
+  it.each(ways)(
+    'is told to the log where it fails, whose line is written by then, %s',
+    async (_when, options) => {
+      const { now, pass } = clock();
+      const told: unknown[] = [];
+      // As a request logger does that writes errors in its own line.
+      const logging: RequestHandler = (req, res, next) => {
+        res.err = undefined;
+        Reflect.set(req, 'log', { error: ({ err }: { err: unknown }) => told.push(err) });
+        next();
+      };
+      const gone = new ServiceUnavailableError('the database is gone');
+      const handler = counting(async (_req, _res, next) => {
+        if (handler.calls() === 1) return next();
+        await pause(40);
+        next(gone);
+      });
+      const url = await serving(logging, cache({ now, ttlMs: 10_000, ...options }), handler);
+      await get(url);
+      pass(11);
+      expect((await get(url)).text).toBe('answer 1');
+      await eventually(() => told.length > 0);
+      expect(told).toEqual([gone]);
+    },
+  );
+
   it.each(ways)('may have been given a time, %s', async (_when, options) => {
     const { now, pass } = clock();
     const handler = counting(async (_req, res, next) => {
@@ -512,10 +677,7 @@ describe('an answer that is made anew when its client has gone', () => {
       next();
     });
     const url = await serving(cache({ now, ttlMs: 10_000, ...options }), handler);
-    await get(url);
-    pass(11);
-    expect((await get(url)).text).toBe('answer 1');
-    await eventually(async () => (await get(url)).text === 'answer 2');
+    await becomesNew(url, pass);
     expect(handler.calls()).toBe(2);
   });
 
