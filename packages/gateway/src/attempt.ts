@@ -1,8 +1,9 @@
 import { signals } from '@signalbox/signals';
 import type { Dispatcher } from 'undici';
-import { decodeBody, discardBody, readBody, UnusableBodyError } from './body.js';
+import { decodeBody, discardBody, readBody, TooLargeBodyError, UnusableBodyError } from './body.js';
 import type { Verdict } from './breaker.js';
 import type { Connection, ConnectionUser } from './connection.js';
+import { onExpiry } from './expiry.js';
 import {
   UpstreamInvalidResponseError,
   UpstreamResponseError,
@@ -123,10 +124,10 @@ function cutOff(budgetMs: number, caller: AbortSignal | undefined): CutOff {
     control.abort();
     reject(control.signal.reason);
   };
-  const timer = setTimeout(() => {
+  const endExpiry = onExpiry(budgetMs, () => {
     byTimer = true;
     end();
-  }, budgetMs);
+  });
   caller?.addEventListener('abort', end);
 
   return {
@@ -136,7 +137,7 @@ function cutOff(budgetMs: number, caller: AbortSignal | undefined): CutOff {
       return byTimer;
     },
     release() {
-      clearTimeout(timer);
+      endExpiry();
       caller?.removeEventListener('abort', end);
     },
   };
@@ -235,7 +236,12 @@ function failedOutcome(
   }
   if (error instanceof UnusableBodyError) {
     const message = `upstream "${at.upstream}": the answer of ${at.server} ${error.message}`;
-    return failure(new UpstreamInvalidResponseError(message, { ...at, cause: error.cause }), status, {});
+    const unusable = failure(
+      new UpstreamInvalidResponseError(message, { ...at, cause: error.cause }),
+      status,
+      {},
+    );
+    return error instanceof TooLargeBodyError ? { ...unusable, verdict: 'neutral' } : unusable;
   }
   const transport: TransportFailure = failureOfTransport(error, at, settings.connectTimeoutMs);
   if (transport.kind === 'misuse') {

@@ -7,6 +7,13 @@ type Body = Dispatcher.ResponseData['body'];
 /** An answer that is not taken as it is; the caller says whose. */
 export class UnusableBodyError extends Error {}
 
+/** An answer like any other, which is larger than is taken: nothing is wrong with who gave it. */
+export class TooLargeBodyError extends UnusableBodyError {
+  constructor(maxBytes: number) {
+    super(`is larger than ${maxBytes} bytes`);
+  }
+}
+
 const ignoreError = (): void => undefined;
 
 /**
@@ -19,7 +26,7 @@ export async function readBody(body: Body, contentLength: unknown, maxBytes: num
   body.on('error', ignoreError);
   if (Number(contentLength) > maxBytes) {
     body.destroy();
-    throw tooLarge(maxBytes);
+    throw new TooLargeBodyError(maxBytes);
   }
 
   const chunks: Buffer[] = [];
@@ -27,7 +34,7 @@ export async function readBody(body: Body, contentLength: unknown, maxBytes: num
   for await (const chunk of body as AsyncIterable<Buffer>) {
     length += chunk.length;
     // Leaving the loop destroys the body, and with it the connection.
-    if (length > maxBytes) throw tooLarge(maxBytes);
+    if (length > maxBytes) throw new TooLargeBodyError(maxBytes);
     chunks.push(chunk);
   }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length);
@@ -79,7 +86,8 @@ async function decode(body: Buffer, coding: string, maxBytes: number): Promise<B
   try {
     return await decoder(body, { maxOutputLength: maxBytes });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes);
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+      throw new TooLargeBodyError(maxBytes);
     throw new UnusableBodyError('cannot be decompressed', { cause: error });
   }
 }
@@ -97,8 +105,4 @@ function decoderOf(body: Buffer, coding: string): (typeof decoders)['gzip'] | un
     default:
       return undefined;
   }
-}
-
-function tooLarge(maxBytes: number): UnusableBodyError {
-  return new UnusableBodyError(`is larger than ${maxBytes} bytes`);
 }

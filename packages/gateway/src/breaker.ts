@@ -58,7 +58,7 @@ export interface BreakerSettings {
   maxOpenMs: number;
 }
 
-/** `closed` lets everything through, `open` nothing, `half_open` one request. */
+/** `closed` lets everything through, `open` nothing, `half_open` one request, and another where that takes its time. */
 export type BreakerStateName = 'closed' | 'open' | 'half_open';
 
 /** What a call says about the server: it works, it does not, or nothing. */
@@ -108,11 +108,56 @@ export function createBreaker(
     if (current !== previous) onChange(current, previous);
   });
 
+  let probes: Probes | undefined;
+
+  /** A probe may be a long poll, and take its time on a server that is well. */
+  function isProbeDue(): boolean {
+    if (probes === undefined) return false;
+    // Or it hangs, and so do the callers that are let through.
+    const waitMs = Math.min(settings.maxOpenMs, settings.openMs * 2 ** (probes.count - 1));
+    return Date.now() - probes.lastAt >= waitMs;
+  }
+
+  async function probe<Outcome extends { verdict: Verdict }>(
+    call: () => Promise<Outcome>,
+  ): Promise<Outcome | undefined> {
+    const begun = new Probes();
+    let first: Promise<Outcome> | undefined;
+    begun.decided = policy
+      // Called at once where it is time to probe.
+      .execute(async () => {
+        probes = begun;
+        first = begun.run(call);
+        const told = await begun.verdict;
+        // It leaves it open, but makes no pause longer.
+        if (told.verdict === 'neutral') neutralProbes += 1;
+        return told;
+      })
+      .catch((error: unknown) => {
+        if (!isBrokenCircuitError(error)) throw error;
+      });
+    return first;
+  }
+
+  async function guard<Outcome extends { verdict: Verdict }>(call: () => Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await policy.execute(async () => {
+        const outcome = await call();
+        // Thrown, since cockatiel counts every value.
+        if (outcome.verdict === 'neutral') throw new NotCounted(outcome);
+        return outcome;
+      });
+    } catch (error) {
+      if (error instanceof NotCounted) return error.outcome as Outcome;
+      throw error;
+    }
+  }
+
   return {
     state: () => current,
     blockedUntil() {
       if (current === 'closed') return 0;
-      if (current === 'half_open') return Date.now() + PROBE_MS;
+      if (current === 'half_open') return isProbeDue() ? 0 : Date.now() + PROBE_MS;
       return Date.now() < openUntil ? openUntil : 0;
     },
     count(verdict) {
@@ -125,25 +170,44 @@ export function createBreaker(
       call: () => Promise<Outcome>,
     ): Promise<Outcome | undefined> {
       // A second call would wait for the probe; the caller has better places to go.
-      if (current === 'half_open') return undefined;
-      try {
-        return await policy.execute(async () => {
-          // Cockatiel calls this before it says that it is half-open.
-          const probing = current !== 'closed';
-          const outcome = await call();
-          // Thrown, since cockatiel counts every value. A probe that says nothing leaves it open, though:
-          // an error that is not handled would close it.
-          if (outcome.verdict === 'neutral' && !probing) throw new NotCounted(outcome);
-          if (outcome.verdict === 'neutral') neutralProbes += 1;
-          return outcome;
-        });
-      } catch (error) {
-        if (error instanceof NotCounted) return error.outcome as Outcome;
-        if (isBrokenCircuitError(error)) return undefined;
-        throw error;
-      }
+      if (current === 'half_open') return isProbeDue() ? probes?.run(call) : undefined;
+      return current === 'open' ? probe(call) : guard(call);
     },
   };
+}
+
+/** Calls that probe a breaker at the same time. The first that says anything of the server decides. */
+class Probes {
+  readonly verdict: Promise<{ verdict: Verdict }>;
+  /** Settles once the breaker has drawn its conclusion. */
+  decided: Promise<unknown> | undefined = undefined;
+  lastAt = 0;
+  count = 0;
+  private underWay = 0;
+  private tell: (told: { verdict: Verdict }) => void = () => undefined;
+  private isTold = false;
+
+  constructor() {
+    this.verdict = new Promise((resolve) => {
+      this.tell = resolve;
+    });
+  }
+
+  /** Resolves with what came of the call, and not before the breaker knows where that decides. */
+  async run<Outcome extends { verdict: Verdict }>(call: () => Promise<Outcome>): Promise<Outcome> {
+    this.underWay += 1;
+    this.count += 1;
+    this.lastAt = Date.now();
+    const outcome = await call();
+    this.underWay -= 1;
+    const { verdict } = outcome;
+    if (!this.isTold && (verdict !== 'neutral' || this.underWay === 0)) {
+      this.isTold = true;
+      this.tell({ verdict });
+      await this.decided;
+    }
+    return outcome;
+  }
 }
 
 const STATES: Readonly<Record<CircuitState, BreakerStateName>> = {

@@ -1,11 +1,19 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { outsideRequests } from '@signalbox/context';
-import { Client, type Dispatcher } from 'undici';
+import { Client, type buildConnector, type Dispatcher } from 'undici';
+import { hasTracers, preferTracersFields } from './tracers-fields.js';
 
 /** Who reads an answer, or sends a body: is told by which connection, before anything of it comes or goes. */
 export interface ConnectionUser {
   connection: Connection | undefined;
+}
+
+const unconnected = new WeakSet<object>();
+
+/** Whether it kept a connection from being made, of TLS where that is spoken: no request can have arrived by it. */
+export function isOfConnecting(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && unconnected.has(error);
 }
 
 /** What a connection's socket looks at. */
@@ -25,7 +33,8 @@ export class Connection extends Client {
   /** Of the socket there is now. Another one follows where it closes, or becomes a tunnel and lives on. */
   private readonly present: { hold: Hold; sendsStreams: boolean };
 
-  constructor(origin: URL, { connect, ...options }: Client.Options) {
+  /** @param serverName whom the certificate has to name, whatever a request's Host says */
+  constructor(origin: URL, { connect, ...options }: Client.Options, serverName?: string) {
     if (typeof connect !== 'function') throw new TypeError('Connection: "connect" must be a function');
     const present: Connection['present'] = {
       hold: { socket: undefined, isHeld: false },
@@ -36,9 +45,10 @@ export class Connection extends Client {
       connect(to, callback) {
         // As long as it is open, it would hold the request in memory that happened to need it first.
         outsideRequests(() =>
-          connect(to, (...[error, socket]) => {
+          connect(named(to, serverName), (...[error, socket]) => {
             // undici leaves the second out where there is a first.
             if (error !== null) {
+              unconnected.add(error);
               callback(error, null);
               return;
             }
@@ -61,7 +71,13 @@ export class Connection extends Client {
       present.sendsStreams = true;
       if (present.hold.socket !== undefined) readBeforeFailing(present.hold.socket);
     }
-    return super.dispatch(options, handler);
+    if (!hasTracers()) return super.dispatch(options, handler);
+    const end = preferTracersFields(options.headers);
+    try {
+      return super.dispatch(options, handler);
+    } finally {
+      end();
+    }
   }
 
   /** Its socket, once there is one. */
@@ -81,6 +97,13 @@ export class Connection extends Client {
     hold.isHeld = false;
     process.nextTick(readOn, hold);
   }
+}
+
+/** An address has no place in SNI (RFC 6066 section 3): without a name, the certificate has to have that of the connection. */
+function named(to: buildConnector.Options, serverName: string | undefined): buildConnector.Options {
+  const { servername: ofRequest, ...rest } = to;
+  const servername = serverName ?? ofRequest ?? '';
+  return servername === '' || isIP(servername) !== 0 ? rest : { ...rest, servername };
 }
 
 function holdable(socket: Socket, hold: Hold): Socket {

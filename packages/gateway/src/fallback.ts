@@ -11,6 +11,7 @@ import {
 } from '@signalbox/options';
 import { signals, type FeatureState } from '@signalbox/signals';
 import { UpstreamTimeoutError } from './errors.js';
+import { onExpiry } from './expiry.js';
 import { FallbackFailedError } from './fallback-error.js';
 import { DURATION } from './options.js';
 
@@ -176,7 +177,7 @@ async function tryStep<In, Out>(
   const control = new AbortController();
   // A step may make many calls; Node would take the eleventh that listens for a leak.
   setMaxListeners(0, control.signal);
-  const timer = setTimeout(() => control.abort(timedOut), budgetMs);
+  const endExpiry = onExpiry(budgetMs, () => control.abort(timedOut));
   const leave = (): void => control.abort(caller?.reason);
   caller?.addEventListener('abort', leave);
   try {
@@ -193,7 +194,7 @@ async function tryStep<In, Out>(
     caller?.throwIfAborted();
     return ended(control.signal.aborted || isTimeout(error) ? 'timeout' : 'error', undefined, error);
   } finally {
-    clearTimeout(timer);
+    endExpiry();
     caller?.removeEventListener('abort', leave);
   }
 }

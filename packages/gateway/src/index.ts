@@ -28,6 +28,7 @@ export type { EjectionOptions, HealthOptions, TlsOptions, UpstreamOptions } from
 export type { AttachOptions, Proxy, ProxyReport } from './proxy.js';
 export type { CookieOptions } from './proxy-answer-urls.js';
 export type { ChooseTarget, ProxyOptions } from './proxy-options.js';
+export type { ChooseHeaders } from './proxy-own-fields.js';
 export type { PathMap, PathRewrite } from './proxy-paths.js';
 export type { QueryValue, UpstreamRequestOptions } from './request.js';
 export type { UpstreamResponse } from './response.js';

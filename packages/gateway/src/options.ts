@@ -289,11 +289,21 @@ function fillIn<Settings extends object>(
   }
 }
 
-function requireHeaders(owner: string, option: string, headers: unknown): void {
+const FIELD_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+/** Such as the line break at the end of a file that a key was read from. */
+const NOT_IN_A_FIELD = /[^\t\u0020-\u007e\u0080-\u00ff]/;
+
+export function requireHeaders(owner: string, option: string, headers: unknown): void {
   requireObject(owner, option, headers);
   for (const [field, value] of Object.entries(headers)) {
+    if (!FIELD_NAME.test(field))
+      throw wrongOption(owner, option, 'an object by names of header fields', field);
     // Not shown: it may well be a key.
     if (typeof value !== 'string')
       throw new TypeError(`${owner}: "${option}.${field}" must be a string, got ${typeof value}`);
+    if (NOT_IN_A_FIELD.test(value))
+      throw new TypeError(
+        `${owner}: "${option}.${field}" must be one line, and has a character that no header may have`,
+      );
   }
 }

@@ -25,8 +25,9 @@ export function outsideLocation(location: string, { address, paths, mount }: Out
   const { origin, prefix } = address;
   if (location.startsWith('/') && !location.startsWith('//'))
     return onThisHost(outsidePath(location, prefix, paths, mount));
-  if (!isOfOrigin(location, origin)) return location;
-  const path = location.slice(origin.length);
+  const own = [origin, withOtherScheme(origin)].find((each) => isOfOrigin(location, each));
+  if (own === undefined) return location;
+  const path = location.slice(own.length);
   return onThisHost(outsidePath(path.startsWith('/') ? path : `/${path}`, prefix, paths, mount));
 }
 
@@ -36,6 +37,15 @@ export function outsideLocation(location: string, { address, paths, mount }: Out
  */
 function onThisHost(path: string): string {
   return /^\/\t*[/\\]/.test(path) ? `/.${path}` : path;
+}
+
+/**
+ * One port speaks one of http and https. A server that has named the other takes it from `X-Forwarded-Proto`. Without a port
+ * it may mean another server: many send all who come by http to https.
+ */
+function withOtherScheme(origin: string): string {
+  if (!/:\d+$/.test(origin)) return origin;
+  return origin.startsWith('https:') ? origin.replace('https:', 'http:') : origin.replace('http:', 'https:');
 }
 
 function isOfOrigin(location: string, origin: string): boolean {

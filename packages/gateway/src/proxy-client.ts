@@ -34,21 +34,60 @@ function responseClosed(this: ServerResponse): void {
 }
 
 /** `compression` keeps what it has until it is told. */
-export function flushCompression(res: ServerResponse): void {
+function flushCompression(res: ServerResponse): void {
   if ('flush' in res && typeof res.flush === 'function') res.flush();
 }
 
 /** As much of an answer may wait for its client; with less, each piece of it would stop and start the upstream. */
 const MAX_UNSENT_BYTES = 131_072;
 
-/** Whether a response that has enough by its own account is to wait for its client. */
-export function isFull(res: ServerResponse): boolean {
-  return res.writableLength >= MAX_UNSENT_BYTES || mayKeepBytes(res);
+/**
+ * Sends a piece of an answer.
+ *
+ * @param isEvent whether it is for the client at once
+ * @returns whether more may follow before its client has taken what there is
+ */
+export function writeTo(res: ServerResponse, chunk: Buffer, isEvent: boolean): boolean {
+  const hasRoom: unknown = res.write(chunk);
+  if (isEvent) flushCompression(res);
+  // Who logs bodies by a function of his own often forgets to return what the one below says.
+  if (hasRoom === true || (hasRoom !== false && !res.writableNeedDrain)) return true;
+  return res.writableLength < MAX_UNSENT_BYTES && !mayKeepBytes(res);
+}
+
+/**
+ * Sends the head before a body that takes its time. Not where somebody may keep that whole, as to change it: he has yet to
+ * write fields of the head. Of events nobody waits for the end.
+ */
+export function headTo(res: ServerResponse, isOfEvents: boolean): void {
+  if (!res.headersSent && (isOfEvents || !mayKeepBytes(res))) res.flushHeaders();
 }
 
 /** Whoever has put a function of his own in the place of `write`, as `compression` does, keeps what nobody else can count. */
 function mayKeepBytes(res: ServerResponse): boolean {
   return Object.hasOwn(res, 'write');
+}
+
+/**
+ * Tells whoever handles errors, and cuts an answer that has begun. One who fails at that, as by writing a head where one
+ * was sent, must not take the process with him: his error is a warning.
+ */
+export function passError(
+  res: ServerResponse,
+  passOn: (error: Error) => void,
+  error: Error,
+  isBegun: boolean,
+): void {
+  let isCut = isBegun;
+  try {
+    // Cut off without a head, the client would take it for a lost connection.
+    if (isBegun && !res.headersSent) res.flushHeaders();
+    passOn(error);
+  } catch (failure) {
+    isCut = true;
+    process.emitWarning(failure instanceof Error ? failure : new Error(String(failure)));
+  }
+  if (isCut && !res.destroyed) res.destroy();
 }
 
 /** Ends an answer. What is left of it may take its time, but a client that takes nothing for so long is let go. */

@@ -16,35 +16,47 @@ export abstract class InRequestContext
   }
 
   onHeaders(status: number, raw: Buffer[], _resume: () => void, statusText: string): boolean {
-    this.runInAsyncScope(() => this.headCame(status, raw, statusText));
+    this.hear(() => this.headCame(status, raw, statusText));
     return true;
   }
 
   onData(chunk: Buffer): boolean {
-    this.runInAsyncScope(() => this.bytesCame(chunk));
+    this.hear(() => this.bytesCame(chunk));
     return true;
   }
 
   onComplete(trailers: (string | Buffer)[] | null): void {
-    this.runInAsyncScope(() => this.endCame(trailers));
+    this.hear(() => this.endCame(trailers));
   }
 
   onUpgrade(_status: number, raw: Buffer[] | string[] | null, upstream: Duplex): void {
-    this.runInAsyncScope(() => this.tunnelCame(raw, upstream));
+    this.hear(() => this.tunnelCame(raw, upstream));
   }
 
   onError(cause: Error): void {
-    this.runInAsyncScope(() => this.broke(cause));
+    this.hear(() => this.broke(cause));
   }
 
   turnEnds(): void {
-    this.runInAsyncScope(() => this.sendGathered());
+    this.hear(() => this.sendGathered());
   }
 
   inspect(now: number): void {
-    this.runInAsyncScope(() => this.judge(now));
+    this.hear(() => this.judge(now));
   }
 
+  private hear(news: () => void): void {
+    this.runInAsyncScope(() => {
+      try {
+        news();
+      } catch (error) {
+        this.failed(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  }
+
+  /** What the app has put in the place of the response's functions, or hung on them, has thrown. */
+  protected abstract failed(error: Error): void;
   protected abstract headCame(status: number, raw: readonly Buffer[], statusText: string): void;
   protected abstract bytesCame(chunk: Buffer): void;
   protected abstract endCame(trailers: (string | Buffer)[] | null): void;

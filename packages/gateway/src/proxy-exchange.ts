@@ -7,7 +7,7 @@ import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { MAX_INFORMATIONAL, sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
-import { answerOn, endWithin, flushCompression, isFull, onDrain, type Answering } from './proxy-client.js';
+import { answerOn, endWithin, headTo, onDrain, passError, writeTo, type Answering } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
 import { InRequestContext } from './proxy-context.js';
 import { deadlineMsOf, hasTimedOut, isAnswered } from './proxy-deadline.js';
@@ -110,15 +110,11 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   private ask(): void {
     // While a body came, others may have taken its place.
     this.target = this.core.targets.open(this.target);
-    const { servers, settings } = this.target;
     const server = serverOf(this.target, this.asked);
     this.pace.restart(performance.now());
-    if (server === undefined) {
-      this.refuse(nobodyAsked(settings.name, servers, ROUTE));
-      return;
-    }
+    if (server === undefined) return this.refusedByBreaker();
     this.attempts += 1;
-    this.call = new ProxyCall(settings, server, this.attempts);
+    this.call = new ProxyCall(this.target.settings, server, this.attempts);
     this.call.begin(this);
   }
 
@@ -180,7 +176,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   /** Sends what came in this turn: the head alone where the body takes its time. */
   protected override sendGathered(): void {
     this.uncork();
-    if (this.phase === ANSWERING && !this.res.headersSent) this.res.flushHeaders();
+    if (this.phase === ANSWERING) headTo(this.res, this.isEventStream);
   }
 
   protected override bytesCame(chunk: Buffer): void {
@@ -198,9 +194,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
       return;
     }
     if (!this.isEventStream) this.cork();
-    const hasRoom = res.write(chunk);
-    if (this.isEventStream) flushCompression(res);
-    if (hasRoom || !isFull(res)) return;
+    if (writeTo(res, chunk, this.isEventStream)) return;
     pace.pause();
     this.connection?.stopReading();
     if (this.waitsForDrain) return;
@@ -317,11 +311,13 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   private tell(error: Error, isBegun: boolean): void {
     const { req, res } = this;
     if (res.destroyed || (isBegun ? res.writableEnded : isAnswered(req, res))) return;
-    // What came is sent; cut off without a head, the client would take it for a lost connection.
     this.uncork();
-    if (isBegun && !res.headersSent) res.flushHeaders();
-    this.runInAsyncScope(this.passOn, undefined, error);
-    if (isBegun && !res.destroyed) res.destroy();
+    this.runInAsyncScope(passError, undefined, res, this.passOn, error, isBegun);
+  }
+
+  protected override failed(error: Error): void {
+    if (this.phase === DONE) this.tell(error, true);
+    else this.refuse(error);
   }
 
   private finish(verdict: Verdict, outcome: CallOutcome): void {

@@ -1,3 +1,5 @@
+import { USER_FIELDS } from '@signalbox/context';
+
 /** What a proxy does with a header field of a request or of a response. */
 export const PASS = 0;
 export const DROP = 1;
@@ -23,6 +25,7 @@ export const CONTENT_TYPE = 17;
 export const CONTENT_ENCODING = 18;
 /** Each on the way of an answer adds to the list what it did, the last one last. */
 export const OURS_LAST = 19;
+export const MAX_FORWARDS = 20;
 
 /** A field by its name: the one string object that stands for all its occurrences, and what to do with it. */
 export interface HeaderRule {
@@ -59,28 +62,8 @@ const IDENTITY: readonly string[] = [
   'true-client-ip',
   'cf-connecting-ip',
   'fastly-client-ip',
-  'remote-user',
-  'remote-groups',
-  'remote-email',
-  'remote-name',
-  'x-remote-*',
-  'x-user',
+  ...USER_FIELDS,
   'x-user-*',
-  'x-username',
-  'x-auth-request-*',
-  'x-auth-user',
-  'x-authenticated-*',
-  'x-webauth-*',
-  'x-consumer-*',
-  'x-credential-*',
-  'x-amzn-oidc-*',
-  'x-goog-authenticated-user-*',
-  'x-goog-iap-*',
-  'x-ms-client-principal*',
-  'x-ssl-client-*',
-  'ssl-client-*',
-  'x-client-cert*',
-  'client-cert*',
   'x-script-name',
   'x-scheme',
   'x-original-*',
@@ -102,6 +85,7 @@ const OF_REQUESTS: readonly (readonly [string, number])[] = [
   // Answered here: the server has told the client to go on.
   ['expect', DROP],
   ['via', VIA],
+  ['max-forwards', MAX_FORWARDS],
   ['x-forwarded-for', FORWARDED_FOR],
   ['x-request-id', REQUEST_ID],
   ['traceparent', TRACE],
@@ -232,4 +216,11 @@ function trimmed(text: string): string {
 export function withMore(named: string[] | undefined, more: string[] | undefined): string[] | undefined {
   if (named === undefined || more === undefined) return named ?? more;
   return [...named, ...more];
+}
+
+/** @param fields names and values in turn */
+export function removeFields(fields: string[], isRemoved: (name: string) => boolean): void {
+  for (let index = fields.length - 2; index >= 0; index -= 2) {
+    if (isRemoved((fields[index] ?? '').toLowerCase())) fields.splice(index, 2);
+  }
 }

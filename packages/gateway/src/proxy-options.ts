@@ -13,6 +13,7 @@ import { resolveOptions, type UpstreamOptions, type UpstreamSettings } from './o
 import type { CookieOptions } from './proxy-answer-urls.js';
 import { requestHeaderTable, responseHeaderTable, type HeaderTable } from './proxy-header-names.js';
 import { pseudonymOf, requireCookies, requireFieldNames, requireRewrite } from './proxy-option-checks.js';
+import type { ChooseHeaders } from './proxy-own-fields.js';
 import { createPaths, type PathMap, type PathRewrite, type Paths } from './proxy-paths.js';
 import { allowList, type AllowList } from './proxy-allow-list.js';
 import { serverAddresses } from './server-address.js';
@@ -70,8 +71,8 @@ export interface ProxyOptions
   rewriteAnswers?: boolean | undefined;
   /** `Domain` and `Path` of cookies. */
   cookies?: CookieOptions | undefined;
-  /** Sent to the upstream in place of what the client sent by these names. */
-  headers?: Readonly<Record<string, string>> | undefined;
+  /** Sent to the upstream in place of what the client sent by these names. A function says by the request what that is. */
+  headers?: Readonly<Record<string, string>> | ChooseHeaders | undefined;
   /** Fields of requests that are not passed on: `authorization`, `cookie`, `x-tenant-*`. */
   stripHeaders?: readonly string[] | undefined;
   /** Fields of answers that are not passed on. */
@@ -87,7 +88,8 @@ export interface ProxyOptions
    */
   forwarded?: boolean | undefined;
   /**
-   * Sends the client's `Host` instead of the upstream's.
+   * Sends the client's `Host` instead of the upstream's. Its certificate has to name the host of its URL all the same,
+   * or `tls.servername`.
    * @default false
    */
   preserveHost?: boolean | undefined;
@@ -137,12 +139,15 @@ export interface ProxySettings {
   /** Fixed targets; of a chosen one, what it has in common with all the others. */
   upstream: UpstreamSettings;
   choose: { target: ChooseTarget; allow: AllowList; allowPrivate: boolean } | undefined;
+  chooseHeaders: ChooseHeaders | undefined;
   lookup: LookupFunction | undefined;
   route: string | undefined;
   paths: Paths;
   rewriteAnswers: boolean;
   cookies: CookieOptions;
   requestHeaders: HeaderTable;
+  /** For what middlewares say in the client's place: who asks, among others. */
+  ownRequestHeaders: HeaderTable;
   responseHeaders: HeaderTable;
   /** Names and values in turn. */
   fields: readonly string[];
@@ -150,7 +155,7 @@ export interface ProxySettings {
   forwarded: boolean;
   preserveHost: boolean;
   pseudonym: string;
-  /** This hop, as `Via` tells it. */
+  /** This hop, as `Via` tells it of answers, and of requests by HTTP/1.1. */
   via: string;
   timeoutMs: number;
   idleTimeoutMs: number;
@@ -254,22 +259,21 @@ export function resolveProxyOptions(options: ProxyOptions): ProxySettings {
   requireFieldNames('stripResponseHeaders', stripResponseHeaders);
   const { upstream, choose } = resolveTargets(options, name, timeoutMs, allowPrivate);
   const pseudonym = pseudonymOf(options.via, upstream.addresses, options.allow);
+  // The client's beside ours would come first, and be the ones that are believed.
+  const stripped = [...stripHeaders, ...Object.keys(upstream.headers), ...(forwarded ? FORWARDED : [])];
 
   return {
     name,
     upstream,
     choose,
+    chooseHeaders: typeof options.headers === 'function' ? options.headers : undefined,
     lookup: options.lookup,
     route: options.route,
     paths: createPaths(options.rewrite),
     rewriteAnswers,
     cookies,
-    requestHeaders: requestHeaderTable(
-      // The client's beside ours would come first, and be the ones that are believed.
-      [...stripHeaders, ...Object.keys(upstream.headers), ...(forwarded ? FORWARDED : [])],
-      keepIdentityHeaders,
-      forwarded,
-    ),
+    requestHeaders: requestHeaderTable(stripped, keepIdentityHeaders, forwarded),
+    ownRequestHeaders: requestHeaderTable(stripped, true, forwarded),
     responseHeaders: responseHeaderTable(stripResponseHeaders),
     fields: Object.entries(upstream.headers).flat(),
     hasOwnAuthorization:
@@ -310,7 +314,7 @@ function resolveTargets(
     health,
     maxConnections,
     tls,
-    headers,
+    headers: typeof headers === 'function' ? undefined : headers,
   };
   if (typeof to !== 'function') {
     if (allow !== undefined)

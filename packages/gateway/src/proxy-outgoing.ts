@@ -12,6 +12,8 @@ export interface OutgoingRequest {
   body: Buffer | Pieces | UploadBody | null;
   /** Set for a request to upgrade. */
   connection: ClientConnection | undefined;
+  /** Nobody else may have the connection to the upstream after it. */
+  endsConnection: boolean;
 }
 
 /** undici takes it, though its types do not tell. */
@@ -20,7 +22,7 @@ type DispatchOptions = Dispatcher.DispatchOptions & { servername?: string | unde
 /** Hands a request to the connections of a server; `handler` hears of all that comes of it. */
 export function sendTo(
   server: Server,
-  { fields, path, method, body, connection }: OutgoingRequest,
+  { fields, path, method, body, connection, endsConnection }: OutgoingRequest,
   preserveHost: boolean,
   handler: Dispatcher.DispatchHandler,
 ): void {
@@ -34,6 +36,7 @@ export function sendTo(
     headersTimeout: 0,
     bodyTimeout: 0,
   };
+  if (endsConnection) options.reset = true;
   // Not the client's Host, for which there is hardly a certificate.
   if (preserveHost) options.servername = server.serverName;
   server.pool.dispatch(options, handler);

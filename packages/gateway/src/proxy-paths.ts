@@ -18,14 +18,15 @@ export interface Paths {
 const DOT_SEGMENT = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\;?]|$)/i;
 /** As {@link DOT_SEGMENT} behind a slash that is encoded, which some upstreams decode first. */
 const ENCODED_DOT_SEGMENT = /(?:%2f|%5c|[/\\])(?:\.|%2e){1,2}(?:%2f|%5c|[/\\;]|$)/i;
-const NOT_IN_A_PATH = /[^\u0021-\u007e]|[#\\]/;
+const NOT_IN_A_TARGET = /[^\u0021-\u007e]|#/;
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i;
 
 export function createPaths(rewrite: PathMap | PathRewrite | undefined): Paths {
   if (rewrite === undefined) return { forward: requestPath, back: (path) => path };
   if (typeof rewrite === 'function') {
     return {
-      forward: (req) => checked(rewrite(requestPath(req), req)),
+      // What takes a beginning off leaves nothing of `/api`, and `?q` of `/api?q`.
+      forward: (req) => checked(withSlash(rewrite(requestPath(req), req))),
       // Nobody knows the way back; the option `location` does.
       back: (path) => path,
     };
@@ -54,13 +55,13 @@ const SLASH = 47;
 
 /** @throws {ProxyRequestError} for a path that a server might read as another one */
 function checked(path: string): string {
-  if (NOT_IN_A_PATH.test(path)) {
-    throw new ProxyRequestError(400, 'invalid_path', 'The path has characters that have to be encoded.');
-  }
+  if (NOT_IN_A_TARGET.test(path)) throw notEncoded();
   // Nearly no path has a dot after a slash, and those regular expressions cost.
-  if (path.includes('/.') || path.includes('%')) {
+  if (path.includes('/.') || path.includes('%') || path.includes('\\')) {
     const end = path.indexOf('?');
     const pathname = end === -1 ? path : path.slice(0, end);
+    // Some servers take it for a slash. In a query, where browsers send it as it is, it is a letter like any other.
+    if (pathname.includes('\\')) throw notEncoded();
     if (DOT_SEGMENT.test(pathname) || ENCODED_DOT_SEGMENT.test(pathname)) {
       throw new ProxyRequestError(400, 'invalid_path', 'The path has "." or ".." segments.');
     }
@@ -68,13 +69,21 @@ function checked(path: string): string {
   return path;
 }
 
+function notEncoded(): ProxyRequestError {
+  return new ProxyRequestError(400, 'invalid_path', 'The path has characters that have to be encoded.');
+}
+
 function mapped(path: string, pairs: readonly (readonly [string, string])[]): string {
   for (const [from, to] of pairs) {
     if (!beginsWith(path, from)) continue;
     const rest = path.slice(from.length);
-    return rest.startsWith('/') || to !== '' ? to + rest : `/${rest}`;
+    return to === '' ? withSlash(rest) : to + rest;
   }
   return path;
+}
+
+function withSlash(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`;
 }
 
 /** Whether `path` is `prefix`, or below it. */

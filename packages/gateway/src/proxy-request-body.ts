@@ -27,6 +27,8 @@ export function readSmall(req: ProxyRequest, use: (body: Pieces) => void): void 
   req.on('data', (piece: Buffer) => void pieces.push(piece));
   req.on('end', () => use(new Pieces(pieces)));
   req.on('error', ignore);
+  // Somebody may have stopped it for as long as it was looked up who asks.
+  req.resume();
 }
 
 /** A body that is there, and can be sent again. */
@@ -100,6 +102,8 @@ export class UploadBody extends Readable {
     this.onTooLarge = onTooLarge;
     // Raised when undici destroys it; what there is to say has been said to the exchange.
     this.on('error', ignore);
+    // Somebody listens already, as to count the bytes: what came before the upstream is connected would be theirs alone.
+    if (req.readableFlowing === true) this.attach();
   }
 
   override _read(): void {
@@ -169,7 +173,7 @@ export function writeParsed(req: ProxyRequest, headers: OutgoingHeaders): Buffer
   if (Buffer.isBuffer(body)) return typed(body, contentType, headers);
 
   const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  const text = textOf(body, type);
+  const text = textOf(body, type, headers.contentLength);
   if (text !== undefined) return typed(Buffer.from(text), asUtf8(contentType), headers);
   throw new HttpError(
     500,
@@ -185,16 +189,13 @@ function typed(body: Buffer, contentType: string, { fields }: OutgoingHeaders): 
   return body;
 }
 
-function textOf(body: unknown, type: string): string | undefined {
+function textOf(body: unknown, type: string, length: number | undefined): string | undefined {
   if (body === undefined) return undefined;
   const isJson = type === 'application/json' || type.endsWith('+json');
   if (typeof body === 'string') return isJson && !isJsonText(body) ? JSON.stringify(body) : body;
   if (isJson) return JSON.stringify(body);
-  if (type === 'application/x-www-form-urlencoded' && typeof body === 'object' && body !== null) {
-    const fields = new URLSearchParams();
-    for (const [name, value] of Object.entries(body)) addField(fields, name, value, 0);
-    return fields.toString();
-  }
+  if (type === 'application/x-www-form-urlencoded' && typeof body === 'object' && body !== null)
+    return formOf(body, length);
   return undefined;
 }
 
@@ -208,21 +209,55 @@ function isJsonText(text: string): boolean {
   }
 }
 
+/** How each of several plain values of a list is named. */
+type NameOfItem = (name: string, index: number) => string;
+
+const NAMES_OF_ITEMS: readonly NameOfItem[] = [
+  (name) => name,
+  (name) => `${name}[]`,
+  (name, index) => `${name}[${index}]`,
+];
+
+/**
+ * The parser has forgotten whether a list came as `a=1&a=2`, as `a[]=1&a[]=2` or as `a[0]=1&a[1]=2`. PHP and Rails take the
+ * last alone of the first, others know no `a` of the others: what is as long as the body was is what came.
+ */
+function formOf(body: object, length: number | undefined): string {
+  const forms = NAMES_OF_ITEMS.map((nameOfItem) => {
+    const fields = new URLSearchParams();
+    for (const [name, value] of Object.entries(body)) addField(fields, name, value, nameOfItem, 0);
+    return fields.toString();
+  });
+  const came =
+    forms.find((form) => form.length === length) ??
+    // Browsers write a blank as `+`, and many a program as `%20`.
+    forms.find((form) => form.replaceAll('+', '%20').length === length);
+  return came ?? forms[0] ?? '';
+}
+
 const MAX_DEPTH = 32;
 
 /**
- * As qs writes them: `a[b]=c`; a list of plain values repeats its name, which every parser reads as a list. With one
- * value there is nothing to repeat, and without brackets it would be no list any more.
+ * As qs writes them: `a[b]=c`. A list of one plain value has brackets in any case: without, it would be no list any more.
  */
-function addField(fields: URLSearchParams, name: string, value: unknown, depth: number): void {
+function addField(
+  fields: URLSearchParams,
+  name: string,
+  value: unknown,
+  nameOfItem: NameOfItem,
+  depth: number,
+): void {
   if (depth > MAX_DEPTH) throw new ProxyRequestError(400, 'invalid_body', 'The form is nested too deeply.');
   if (Array.isArray(value)) {
     const isPlain = value.every((item) => typeof item !== 'object');
-    const plainName = value.length === 1 ? `${name}[]` : name;
-    for (const [index, item] of value.entries())
-      addField(fields, isPlain ? plainName : `${name}[${index}]`, item, depth + 1);
+    for (const [index, item] of value.entries()) {
+      const plainName = nameOfItem(name, index);
+      const ofOne = value.length === 1 && plainName === name ? `${name}[]` : plainName;
+      addField(fields, isPlain ? ofOne : `${name}[${index}]`, item, nameOfItem, depth + 1);
+    }
   } else if (typeof value === 'object' && value !== null) {
-    for (const [key, item] of Object.entries(value)) addField(fields, `${name}[${key}]`, item, depth + 1);
+    for (const [key, item] of Object.entries(value))
+      addField(fields, `${name}[${key}]`, item, nameOfItem, depth + 1);
   } else {
     fields.append(name, value === null || value === undefined ? '' : `${value as string | number | boolean}`);
   }

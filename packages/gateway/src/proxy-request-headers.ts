@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { plainAddress } from '@signalbox/context';
 import type { Request } from 'express';
-import { ProxyLoopError, ProxyRequestError } from './proxy-errors.js';
+import { ProxyRequestError } from './proxy-errors.js';
 import {
   AUTHORIZATION,
   CONNECTION,
@@ -11,9 +11,11 @@ import {
   CONTENT_TYPE,
   FORWARDED_FOR,
   HOST,
+  MAX_FORWARDS,
   namedByConnection,
   withMore,
   PASS,
+  removeFields,
   REQUEST_ID,
   TE,
   TRACE,
@@ -22,6 +24,8 @@ import {
   type HeaderRule,
 } from './proxy-header-names.js';
 import type { ProxySettings } from './proxy-options.js';
+import { putChosen } from './proxy-own-fields.js';
+import { checkedVia } from './proxy-via.js';
 
 /** Express' request, or a plain one where the proxy stands alone. */
 export type ProxyRequest = IncomingMessage & Partial<Pick<Request, 'app' | 'baseUrl' | 'ips'>>;
@@ -36,12 +40,16 @@ export class OutgoingHeaders {
   contentType: string | undefined = undefined;
   contentEncoding: string | undefined = undefined;
   host: string | undefined = undefined;
+  /** The upstream knows by the connection who asks, from then on. */
+  signsConnectionIn = false;
   /** A body that was parsed and is written anew has another length, and no coding. */
   private readonly hasParsedBody: boolean;
 
   constructor(req: ProxyRequest, settings: ProxySettings, hasParsedBody: boolean) {
     this.hasParsedBody = hasParsedBody;
     this.copy(req, settings);
+    const { chooseHeaders } = settings;
+    if (chooseHeaders !== undefined) this.noteSignIn(putChosen(this.fields, chooseHeaders(req)));
   }
 
   get hasBody(): boolean {
@@ -49,8 +57,9 @@ export class OutgoingHeaders {
   }
 
   private copy(req: ProxyRequest, settings: ProxySettings): void {
-    const { rawHeaders } = req;
+    const { rawHeaders, headers } = req;
     const { fields } = this;
+    let unchanged = 0;
     let via = '';
     let named: string[] | undefined;
     let wasForwarded = false;
@@ -58,6 +67,7 @@ export class OutgoingHeaders {
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const value = rawHeaders[index + 1] ?? '';
       const rule = settings.requestHeaders.rule(rawHeaders[index] ?? '');
+      if (headers[rule.lowerCase] === value) unchanged += 1;
       switch (rule.action) {
         case PASS:
           fields.push(rule.name, value);
@@ -85,8 +95,13 @@ export class OutgoingHeaders {
     }
     // Before ours are added: a client cannot ask for those to be taken out.
     if (named !== undefined) removeNamed(fields, named);
+    // Nearly always all of them came once, and are as they came.
+    if (2 * unchanged !== rawHeaders.length || unchanged !== Object.keys(headers).length) {
+      this.heedChanges(req, settings);
+    }
     if (settings.fields.length > 0) fields.push(...settings.fields);
-    fields.push('via', via === '' ? settings.via : `${checkedVia(via, settings)}, ${settings.via}`);
+    const hop = req.httpVersion === '1.1' ? settings.via : `${req.httpVersion} ${settings.pseudonym}`;
+    fields.push('via', via === '' ? hop : `${checkedVia(via, settings.pseudonym)}, ${hop}`);
     this.identify(req, settings, wasForwarded);
     this.trace(req, settings);
   }
@@ -128,16 +143,55 @@ export class OutgoingHeaders {
         if (/\btrailers\b/i.test(value)) this.fields.push('te', 'trailers');
         return;
       case AUTHORIZATION:
-        if (!settings.hasOwnAuthorization) this.fields.push(name, value);
+        if (settings.hasOwnAuthorization) return;
+        this.fields.push(name, value);
+        this.noteSignIn(value);
         return;
-      case REQUEST_ID:
-        if (typeof contextOf(req).id !== 'string') this.fields.push(name, value);
-        return;
-      case TRACE:
-        if (contextOf(req).trace === undefined) this.fields.push(name, value);
+      case MAX_FORWARDS:
+        this.fields.push(name, req.method === 'OPTIONS' ? oneHopLess(value) : value);
         return;
       default:
+        if (isPassed(action, req)) this.fields.push(name, value);
     }
+  }
+
+  /** What middlewares have changed in `req.headers`, taken out or added counts, as with other proxies of Node's. */
+  private heedChanges(req: ProxyRequest, settings: ProxySettings): void {
+    const { rawHeaders, headers } = req;
+    const came = new Map<string, string[]>();
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const name = (rawHeaders[index] ?? '').toLowerCase();
+      const values = came.get(name);
+      if (values === undefined) came.set(name, [rawHeaders[index + 1] ?? '']);
+      else values.push(rawHeaders[index + 1] ?? '');
+    }
+    for (const [name, values] of came) {
+      const now = Object.hasOwn(headers, name) ? headers[name] : undefined;
+      if (!isSame(values, now)) this.replace(name, now, req, settings);
+    }
+    for (const name of Object.keys(headers)) {
+      if (!came.has(name)) this.replace(name, headers[name], req, settings);
+    }
+  }
+
+  /** @param given a name, in whatever case a middleware wrote it */
+  private replace(
+    given: string,
+    value: string | readonly string[] | undefined,
+    req: ProxyRequest,
+    settings: ProxySettings,
+  ): void {
+    const rule = settings.ownRequestHeaders.rule(given);
+    const { lowerCase: name, action } = rule;
+    if (!OF_MIDDLEWARES.has(action)) return;
+    removeFields(this.fields, (other) => other === name);
+    if (action === CONTENT_TYPE) this.contentType = undefined;
+    if (action === CONTENT_ENCODING) this.contentEncoding = undefined;
+    for (const each of [value ?? []].flat()) this.note(req, rule, each, settings);
+  }
+
+  private noteSignIn(authorization = ''): void {
+    this.signsConnectionIn ||= OF_ITS_CONNECTION.test(authorization);
   }
 
   private noteCoding(req: ProxyRequest, value: string): void {
@@ -192,6 +246,32 @@ export class OutgoingHeaders {
   }
 }
 
+/** Of these a middleware's word counts. The others are about the connection, or told from it. */
+const OF_MIDDLEWARES: ReadonlySet<number> = new Set([
+  PASS,
+  AUTHORIZATION,
+  REQUEST_ID,
+  TRACE,
+  CONTENT_TYPE,
+  CONTENT_ENCODING,
+]);
+
+function isPassed(action: number, req: ProxyRequest): boolean {
+  switch (action) {
+    case PASS:
+      return true;
+    case REQUEST_ID:
+      return typeof contextOf(req).id !== 'string';
+    case TRACE:
+      return contextOf(req).trace === undefined;
+    default:
+      return false;
+  }
+}
+
+/** Windows' ways to sign in: the next one to ask by the same connection would be taken for this one (RFC 4559 section 6). */
+const OF_ITS_CONNECTION = /^(?:negotiate|ntlm)\b/i;
+
 type TrustFunction = (address: string | undefined, distance: number) => boolean;
 
 interface Context {
@@ -232,18 +312,9 @@ function forwardedNode(address: string): string {
 
 const NODE_WITH_PORT = /^(?:[\d.]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 
-/** So many proxies are no route, but a circle whose members do not know each other. */
-const MAX_HOPS = 30;
-
-function checkedVia(via: string, settings: ProxySettings): string {
-  const hops = via.split(',');
-  if (hops.length > MAX_HOPS) throw new ProxyLoopError('The request has come through too many proxies.');
-  for (const hop of hops) {
-    if (hop.trim().split(/\s+/)[1] === settings.pseudonym) {
-      throw new ProxyLoopError('The request has come through this proxy before.');
-    }
-  }
-  return via;
+/** RFC 9110 section 7.6.2; what is no number goes on as it is. */
+function oneHopLess(value: string): string {
+  return /^\d+$/.test(value) ? String(Math.min(Number(value) - 1, Number.MAX_SAFE_INTEGER)) : value;
 }
 
 /**
@@ -253,10 +324,13 @@ function checkedVia(via: string, settings: ProxySettings): string {
 const NOT_OF_THE_CONNECTION: ReadonlySet<string> = new Set(['content-length', 'host', 'te']);
 
 function removeNamed(fields: string[], named: readonly string[]): void {
-  for (let index = fields.length - 2; index >= 0; index -= 2) {
-    const name = (fields[index] ?? '').toLowerCase();
-    if (named.includes(name) && !NOT_OF_THE_CONNECTION.has(name)) fields.splice(index, 2);
-  }
+  removeFields(fields, (name) => named.includes(name) && !NOT_OF_THE_CONNECTION.has(name));
+}
+
+/** Of a field that came several times Node makes one. Of some it takes the first alone, and so do we. */
+function isSame(values: readonly string[], now: string | readonly string[] | undefined): boolean {
+  if (Array.isArray(now)) return values.join('\n') === now.join('\n');
+  return now === values.join(', ') || now === values.join('; ');
 }
 
 function wrongLength(): ProxyRequestError {

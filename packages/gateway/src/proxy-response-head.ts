@@ -141,6 +141,17 @@ export function hasNoBody(method: string | undefined, status: number): boolean {
   return method === 'HEAD' || status === 204 || status === 304;
 }
 
+/**
+ * Of CORS all or nothing: whom the app lets read, it would else let read by rights that the upstream gives. An app that
+ * varies by `Origin` and allows nobody has refused this one.
+ */
+function decidesWhoReads(res: ServerResponse): boolean {
+  return (
+    res.hasHeader('access-control-allow-origin') ||
+    /(?:^|,)\s*origin\s*(?:,|$)/i.test(String(res.getHeader('vary')))
+  );
+}
+
 /** Header fields of one answer. The same name may come several times, and in several spellings. */
 class Fields {
   private readonly res: ServerResponse;
@@ -152,13 +163,9 @@ class Fields {
     this.res = res;
   }
 
-  /** Of CORS all or nothing: whom the app lets read, it would else let read by rights that the upstream gives. */
   isOurs({ name, lowerCase }: HeaderRule): boolean {
     const { res } = this;
-    return (
-      res.hasHeader(name) ||
-      (lowerCase.startsWith('access-control-') && res.hasHeader('access-control-allow-origin'))
-    );
+    return res.hasHeader(name) || (lowerCase.startsWith('access-control-') && decidesWhoReads(res));
   }
 
   set(key: string, name: string, value: string): void {

@@ -1,5 +1,5 @@
-import { parsedUrl } from '@signalbox/options';
 import type { IncomingMessage } from 'node:http';
+import { parsedUrl } from '@signalbox/options';
 import { healthOf, type Health, type HealthCheckOptions, type UpstreamHealth } from './health.js';
 import type { UpstreamSettings } from './options.js';
 import { isPrivateLiteral } from './proxy-allow-list.js';

@@ -60,7 +60,8 @@ export function createWatch(shortestMs: number): Watch {
       watched.next = first;
       if (first !== undefined) first.previous = watched;
       first = watched;
-      timer ??= outsideRequests(() => setInterval(tick, tickMs).unref());
+      // What has come is read first: where the app's own work took long, timers are due before any socket is looked at.
+      timer ??= outsideRequests(() => setInterval(setImmediate, tickMs, tick).unref());
     },
     remove(watched) {
       const { next, previous } = watched;

@@ -40,7 +40,10 @@ export interface AttachOptions {
 
 /** The middleware, and what concerns all its requests. */
 export interface Proxy {
-  /** For `app.use`, and as well for a server without Express: `next` is called with an error, or where `to` names nobody. */
+  /**
+   * For `app.use`, and as well for a server without Express: `next` is called where `to` names nobody, and with an error;
+   * also when an answer breaks off whose head is out, the rest of which is cut then.
+   */
   (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): void;
   /** Takes requests to upgrade to WebSocket from a server. Returns what ends that. */
   readonly attach: (server: HttpServer, options: AttachOptions) => () => void;
@@ -136,7 +139,14 @@ export function proxy(options: ProxyOptions): Proxy {
   });
 }
 
-/** Makes ready what is to be sent. Returns `undefined` when a body is to be waited for, or it is not ours. */
+const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** About the whole server, or as the last one on its way (RFC 9110 sections 7.6.2 and 9.3.7). */
+function asksThisHop({ url, headers }: ProxyRequest): boolean {
+  return url === '*' || /^0+$/.test(String(headers['max-forwards']));
+}
+
+/** Makes ready what is to be sent. Returns `undefined` when a body is to be waited for, or there is nothing to send. */
 function begin(
   core: ProxyCore,
   targets: Targets,
@@ -152,15 +162,19 @@ function begin(
     return undefined;
   }
   const method = req.method ?? 'GET';
-  if (method === 'TRACE' || method === 'CONNECT')
-    throw new MethodNotAllowedError(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+  if (method === 'TRACE' || method === 'CONNECT') throw new MethodNotAllowedError(METHODS);
+  if (method === 'OPTIONS' && asksThisHop(req)) {
+    res.writeHead(204, { Allow: METHODS.join(', ') }).end();
+    return undefined;
+  }
   const connection = connectionOf(req);
   if (connection !== undefined) requireWebSocket(req);
   const wasRead = isConsumed(req);
   const path = settings.paths.forward(req);
   const headers = new OutgoingHeaders(req, settings, wasRead);
   noteFacts(req, settings);
-  const request: OutgoingRequest = { method, path, fields: headers.fields, body: null, connection };
+  const { fields, signsConnectionIn: endsConnection } = headers;
+  const request: OutgoingRequest = { method, path, fields, body: null, connection, endsConnection };
   if (headers.contentLength !== undefined && headers.contentLength > settings.maxRequestBytes)
     throw tooLarge(settings);
 

@@ -1,4 +1,5 @@
 import { parsedUrl } from '@signalbox/options';
+
 /** What an instance found, in a shape that can be relied on. */
 export interface SearchResults {
   results: SearchResult[];

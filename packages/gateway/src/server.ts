@@ -1,4 +1,4 @@
-import { isIP, type LookupFunction } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { signals } from '@signalbox/signals';
 import { Pool } from 'undici';
 import { createBreaker, type Breaker, type BreakerStateName, type Verdict } from './breaker.js';
@@ -14,8 +14,8 @@ export interface Server {
   readonly pool: Pool;
   /** Connections for health checks alone: where all others are busy for long, the server may be well. */
   readonly checks: Pool;
-  /** Whom its certificate has to name; `undefined` for an address. */
-  readonly serverName: string | undefined;
+  /** Whom its certificate has to name: a host, or an address. */
+  readonly serverName: string;
   readonly inFlight: number;
   readonly isIn: boolean;
   breaker(route: string): Breaker | undefined;
@@ -71,7 +71,7 @@ export function createServer(
       ...(connections?.lookup === undefined ? undefined : { lookup: connections.lookup }),
     },
     ...(connections === undefined ? undefined : { maxHeaderSize: connections.maxHeaderBytes }),
-    factory: (origin, options) => new Connection(origin, options),
+    factory: (origin, options) => new Connection(origin, options, settings.tls?.servername),
     // The attempt's own timer bounds headers and body together.
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -111,7 +111,7 @@ export function createServer(
     address,
     pool,
     checks,
-    serverName: settings.tls?.servername ?? nameOf(server),
+    serverName: settings.tls?.servername ?? hostOf(server),
     breaker,
     silence,
     get inFlight() {
@@ -148,7 +148,6 @@ export function createServer(
   };
 }
 
-function nameOf(origin: string): string | undefined {
-  const { hostname } = new URL(origin);
-  return isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : undefined;
+function hostOf(origin: string): string {
+  return new URL(origin).hostname.replace(/^\[|\]$/g, '');
 }

@@ -1,3 +1,4 @@
+import { isOfConnecting } from './connection.js';
 import {
   UpstreamInvalidResponseError,
   UpstreamTimeoutError,
@@ -65,7 +66,7 @@ export function failureOfTransport(
     );
     return { kind: 'failure', error, reached: true };
   }
-  if (NEVER_REACHED.has(code) || NO_TRUST.test(code)) {
+  if (isOfConnecting(cause) || NEVER_REACHED.has(code) || NO_TRUST.test(code)) {
     const error = new UpstreamUnavailableError('unreachable', `${who} cannot be reached (${code})`, options);
     return { kind: 'failure', error, reached: false };
   }

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { signals, type BreakerState } from '@signalbox/signals';
 import {
   errorOf,
+  eventually,
   sendJson,
   until,
   upstream,
@@ -23,6 +24,30 @@ function heardStates(): BreakerState[] {
   const heard: BreakerState[] = [];
   onTestFinished(signals.breakerState.subscribe((event) => void heard.push(event)));
   return heard;
+}
+
+type Service = ReturnType<typeof upstream>;
+
+function breakerOf(
+  service: Service,
+): ReturnType<Service['state']>['servers'][number]['breakers'][number] | undefined {
+  return service.state().servers[0]?.breakers[0];
+}
+
+/** Until it would let the next call through. */
+function untilProbed(service: Service): Promise<void> {
+  return until(() => breakerOf(service)?.until === undefined);
+}
+
+/** One that has opened by its first call, in front of a server that answers nobody from then on. */
+async function openedThenHanging(
+  breaker: Exclude<Parameters<typeof upstream>[0]['breaker'], false | undefined>,
+): Promise<{ server: Awaited<ReturnType<typeof switchedServer>>; service: Service }> {
+  const server = await switchedServer();
+  const service = upstream({ urls: server.url, ...BARE, breaker: { failures: 1, ...breaker } });
+  await errorOf(service.json({}));
+  server.mode = 'hang';
+  return { server, service };
 }
 
 /** Alone with its breaker: no retries, and no ejection. */
@@ -63,7 +88,7 @@ describe('a breaker', () => {
     await errorOf(service.json({}));
 
     server.mode = 'ok';
-    await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
+    await untilProbed(service);
     expect(await service.json({})).toEqual({});
     expect(await service.json({})).toEqual({});
 
@@ -76,11 +101,8 @@ describe('a breaker', () => {
   });
 
   it('refuses the others while one call probes, rather than have them wait', async () => {
-    const server = await switchedServer();
-    const service = upstream({ urls: server.url, ...BARE, breaker: { openMs: 50, failures: 1 } });
-    await errorOf(service.json({}));
-    server.mode = 'hang';
-    await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
+    const { server, service } = await openedThenHanging({ openMs: 1_000 });
+    await untilProbed(service);
 
     const control = new AbortController();
     let probing = true;
@@ -95,6 +117,54 @@ describe('a breaker', () => {
     await probe;
   });
 
+  it('closes for another call where the one that probes takes its time, as a long poll does', async () => {
+    const { server, service } = await openedThenHanging({ openMs: 50 });
+    await untilProbed(service);
+    const control = new AbortController();
+    const slow = errorOf(service.json({ signal: control.signal }));
+    await until(() => server.seen.length === 2);
+
+    server.mode = 'ok';
+    await eventually(async () => (await service.json({}).catch(() => undefined)) !== undefined);
+    expect(breakerOf(service)?.state).toBe('closed');
+
+    control.abort();
+    await slow;
+    expect(breakerOf(service)?.state).toBe('closed');
+  });
+
+  it('lets fewer and fewer through to a server that hangs', async () => {
+    const { server, service } = await openedThenHanging({ openMs: 50, maxOpenMs: 60_000 });
+    const control = new AbortController();
+    const calls: Promise<unknown>[] = [];
+    const endsAt = performance.now() + 600;
+    while (performance.now() < endsAt) {
+      calls.push(errorOf(service.json({ signal: control.signal })));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    control.abort();
+    await Promise.all(calls);
+    // After 50, 50, 100 and 200 milliseconds; steadily they were eleven.
+    expect(server.seen.length - 1).toBeLessThanOrEqual(5);
+    expect(server.seen.length - 1).toBeGreaterThan(1);
+  });
+
+  it('opens again when all that probe at the same time say nothing', async () => {
+    const { server, service } = await openedThenHanging({ openMs: 50 });
+    await untilProbed(service);
+    const control = new AbortController();
+    const probes = [];
+    for (const count of [2, 3]) {
+      probes.push(errorOf(service.json({ signal: control.signal })));
+      await until(() => server.seen.length === count);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    expect(breakerOf(service)?.state).toBe('half_open');
+    control.abort();
+    await Promise.all(probes);
+    expect(breakerOf(service)?.state).toBe('open');
+  });
+
   it('stays open for longer each time that the probe fails', async () => {
     const server = await switchedServer();
     const service = upstream({
@@ -105,8 +175,8 @@ describe('a breaker', () => {
     const pauses: number[] = [];
     for (let probe = 0; probe < 4; probe += 1) {
       await errorOf(service.json({}));
-      pauses.push((service.state().servers[0]?.breakers[0]?.until ?? 0) - Date.now());
-      await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
+      pauses.push((breakerOf(service)?.until ?? 0) - Date.now());
+      await untilProbed(service);
     }
     expect(pauses[3]).toBeGreaterThan(150);
   });
@@ -116,7 +186,7 @@ describe('a breaker', () => {
     server.mode = '404';
     const service = upstream({ urls: server.url, ...BARE, breaker: { failures: 1 } });
     for (let call = 0; call < 3; call += 1) await errorOf(service.json({}));
-    expect(service.state().servers[0]?.breakers[0]?.state).toBe('closed');
+    expect(breakerOf(service)?.state).toBe('closed');
 
     for (const status of [429, 408]) {
       const { url } = await upstreamServer((_req, res) => res.writeHead(status).end());
@@ -130,7 +200,7 @@ describe('a breaker', () => {
     const { url } = await upstreamServer((_req, res) => setTimeout(() => sendJson(res, { slow: true }), 100));
     const service = upstream({ urls: url, ...BARE, breaker: { failures: 1, slowCallMs: 50 } });
     expect(await service.json({})).toEqual({ slow: true });
-    expect(service.state().servers[0]?.breakers[0]?.state).toBe('open');
+    expect(breakerOf(service)?.state).toBe('open');
   });
 
   it('guards one route of one server, and no other', async () => {
@@ -158,35 +228,28 @@ describe('a breaker', () => {
 
     server.mode = 'hang';
     await leave();
-    expect(service.state().servers[0]?.breakers[0]?.state).toBe('closed');
+    expect(breakerOf(service)?.state).toBe('closed');
 
     server.mode = 'fail';
     await errorOf(service.json({}));
-    await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
+    await untilProbed(service);
     server.mode = 'hang';
     await leave();
-    expect(service.state().servers[0]?.breakers[0]?.state).toBe('open');
+    expect(breakerOf(service)?.state).toBe('open');
   });
 
   it('stays open no longer for callers that leave while they probe', async () => {
-    const server = await switchedServer();
-    const service = upstream({
-      urls: server.url,
-      ...BARE,
-      breaker: { openMs: 100, maxOpenMs: 60_000, failures: 1 },
-    });
-    await errorOf(service.json({}));
-    server.mode = 'hang';
+    const { server, service } = await openedThenHanging({ openMs: 100, maxOpenMs: 60_000 });
     for (let probe = 0; probe < 4; probe += 1) {
-      await until(() => service.state().servers[0]?.breakers[0]?.until === undefined);
+      await untilProbed(service);
       const control = new AbortController();
       const before = server.seen.length;
       const problem = errorOf(service.json({ signal: control.signal }));
       await until(() => server.seen.length > before);
       control.abort();
       await problem;
-      await until(() => service.state().servers[0]?.breakers[0]?.state === 'open');
-      const pauseMs = (service.state().servers[0]?.breakers[0]?.until ?? 0) - Date.now();
+      await until(() => breakerOf(service)?.state === 'open');
+      const pauseMs = (breakerOf(service)?.until ?? 0) - Date.now();
       expect(pauseMs).toBeLessThan(110);
     }
   });
@@ -196,7 +259,7 @@ describe('a breaker', () => {
     server.mode = 'hang';
     const service = upstream({ urls: server.url, ...BARE, breaker: { failures: 1, slowCallMs: 50 } });
     await errorOf(service.json({ signal: AbortSignal.timeout(100) }));
-    expect(service.state().servers[0]?.breakers[0]?.state).toBe('open');
+    expect(breakerOf(service)?.state).toBe('open');
   });
 
   it('learns nothing from the time in which calls wait for a connection', async () => {
@@ -205,13 +268,14 @@ describe('a breaker', () => {
       urls: url,
       ...BARE,
       maxConnections: 1,
-      timeoutMs: 350,
-      breaker: { failures: 1, slowCallMs: 200 },
+      // A tenth of it is more than an answer takes: the call that is cut last shows nothing by itself.
+      timeoutMs: 1_500,
+      breaker: { failures: 1, slowCallMs: 1_000 },
     });
-    const calls = await Promise.allSettled(Array.from({ length: 10 }, () => service.json({})));
+    const calls = await Promise.allSettled(Array.from({ length: 30 }, () => service.json({})));
 
-    expect(calls.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(4);
-    expect(seen.length).toBeLessThan(6);
+    expect(calls.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(10);
+    expect(seen.length).toBeLessThan(20);
     expect(service.state().servers[0]).toMatchObject({
       consecutiveFailures: 0,
       breakers: [{ state: 'closed' }],

@@ -7,6 +7,7 @@ import { fallback } from '@signalbox/gateway';
 import { assertNeverHangs, listen } from '@signalbox/testing';
 import { signals, type UpstreamRequest } from '@signalbox/signals';
 import {
+  busyServer,
   errorOf,
   goodServer,
   hangingServer,
@@ -30,6 +31,16 @@ async function watchedServer(): Promise<{ url: string; arrived(): number; givenU
 }
 
 describe('deadlines', () => {
+  it('take no answer for none that was there, and that the process was too busy to read', async () => {
+    const service = upstream({ urls: (await busyServer(400)).url, timeoutMs: 300, retries: 0 });
+    const ask = fallback([{ name: 'busy', run: () => service.json({ path: '/' }), timeoutMs: 300 }], {
+      name: 'chain',
+    });
+
+    expect(await service.json({ path: '/' })).toEqual({ from: 'busy' });
+    expect((await ask(undefined)).value).toEqual({ from: 'busy' });
+  });
+
   it('bound the whole call, whatever the number of attempts', async () => {
     const servers = [await hangingServer(), await hangingServer(), await hangingServer()];
     const service = upstream({

@@ -95,6 +95,12 @@ describe('upstreams', () => {
       '"service.health.path" must be a path that begins with "/", got "healthz"',
     ],
     ['headers', { headers: { 'x-key': 1 as never } }, '"service.headers.x-key" must be a string, got number'],
+    ['headers', { headers: { 'x-key': 'from a file\n' } }, '"service.headers.x-key" must be one line'],
+    [
+      'headers',
+      { headers: { 'x key': '' } },
+      '"service.headers" must be an object by names of header fields',
+    ],
     ['tls', { tls: 'no' as never }, '"service.tls" must be an object, got "no"'],
   ])('refuses a bad %s', (_option, options, message) => {
     expect(() => upstreams({ service: { urls: URLS, ...options } })).toThrow(`upstreams: ${message}`);

@@ -93,6 +93,8 @@ describe('bodies on their way through a proxy', () => {
     ['application/merge-patch+json', '{"a":1}'],
     ['application/x-www-form-urlencoded', 'a=1&b=x+y&c%5Bd%5D=e&f=1&f=2'],
     ['application/x-www-form-urlencoded', 'a%5B%5D=one&b%5Bc%5D%5B%5D=one&d%5B0%5D%5Be%5D=f'],
+    ['application/x-www-form-urlencoded', 'a%5B%5D=1&a%5B%5D=2&b%5Bc%5D%5B%5D=1&b%5Bc%5D%5B%5D=2&d=%C5%BE+x'],
+    ['application/x-www-form-urlencoded', 'a%5B0%5D=1&a%5B1%5D=2&b=x+y'],
     ['text/plain', 'plain ü'],
     ['application/octet-stream', 'bytes'],
     ['text/csv', 'a;b'],
@@ -107,6 +109,15 @@ describe('bodies on their way through a proxy', () => {
     expect(answer.status).toBe(200);
     expect(upstream.seen).toMatchObject([{ body, headers: { 'content-type': type } }]);
     expect(upstream.seen[0]?.headers['content-length']).toBe(String(Buffer.byteLength(body)));
+  });
+
+  it('keeps the brackets of a form’s lists where its blanks are written in another way', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) => app.use(express.urlencoded({ extended: true })));
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    await fetch(url, { method: 'POST', headers, body: 'a%5B%5D=one%20two%20three&a%5B%5D=four' });
+
+    expect(upstream.seen[0]?.body).toBe('a%5B%5D=one+two+three&a%5B%5D=four');
   });
 
   it.each([{}, { 'transfer-encoding': 'chunked' }])(
@@ -142,6 +153,58 @@ describe('bodies on their way through a proxy', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it.each(['in chunks', 'with a length'])(
+    'passes all of a body on that a middleware listens to, %s',
+    async (how) => {
+      const upstream = await goodServer();
+      let counted = 0;
+      const url = await proxied({ to: upstream.url }, (app) =>
+        app.use((req, _res, next) => {
+          req.on('data', (chunk: Buffer) => void (counted += chunk.length));
+          next();
+        }),
+      );
+      const headers = how === 'in chunks' ? {} : { 'content-length': LARGE.length };
+      const req = request(url, { method: 'POST', headers });
+      for (let sent = 0; sent < LARGE.length; sent += 50_000) req.write(LARGE.slice(sent, sent + 50_000));
+      const [answer] = (await once(req.end(), 'response')) as [IncomingMessage];
+      answer.resume();
+
+      expect(answer.statusCode).toBe(200);
+      expect(upstream.seen[0]?.body).toBe(LARGE);
+      expect(counted).toBe(LARGE.length);
+    },
+  );
+
+  it.each(['small', LARGE])('passes a body on that a middleware has paused', async (body) => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((req, _res, next) => {
+        req.pause();
+        setTimeout(next, 10);
+      }),
+    );
+    expect((await fetch(url, { method: 'POST', body })).status).toBe(200);
+    expect(upstream.seen[0]?.body).toBe(body);
+  });
+
+  it('writes a parsed body anew as what a middleware has called it', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((req, _res, next) => {
+        // As for senders that say text/plain of their JSON.
+        req.headers['content-type'] = 'application/json';
+        next();
+      }, express.json()),
+    );
+    const answer = await fetch(url, { method: 'POST', body: '{ "a": 1 }' });
+    expect(answer.status).toBe(200);
+    expect(upstream.seen[0]).toMatchObject({
+      body: '{"a":1}',
+      headers: { 'content-type': 'application/json' },
+    });
   });
 
   it('tells of no coding and charset that a body parser has undone', async () => {
@@ -240,6 +303,45 @@ describe('bodies on their way through a proxy', () => {
       expect(String((await arrived)[0])).toBe(event);
     }
     req.destroy();
+  });
+
+  it('goes on behind a middleware whose write does not say whether there is room', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.write('a');
+      setTimeout(() => res.write('b'), 10);
+      setTimeout(() => res.end(LARGE), 20);
+    });
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((_req, res, next) => {
+        const write = res.write.bind(res);
+        Object.assign(res, { write: (chunk: Buffer) => void write(chunk) });
+        next();
+      }),
+    );
+    expect(await (await fetch(url)).text()).toBe(`ab${LARGE}`);
+  });
+
+  it('leaves the head to a middleware that keeps the whole body to change it', async () => {
+    const upstream = await upstreamServer((_req, res) => {
+      res.flushHeaders();
+      setTimeout(() => res.write('<p>one'), 20);
+      setTimeout(() => res.end('two</p>'), 40);
+    });
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((_req, res, next) => {
+        const [write, end] = [res.write.bind(res), res.end.bind(res)];
+        let body = '';
+        Object.assign(res, {
+          write: (chunk: Buffer) => (body += chunk.toString()) !== '',
+          end(chunk: Buffer | string = '') {
+            const whole = `${body}${chunk.toString()}<!-- seen -->`;
+            Object.assign(res, { write, end }).set('Content-Length', String(whole.length)).end(whole);
+          },
+        });
+        next();
+      }),
+    );
+    expect(await (await fetch(url)).text()).toBe('<p>onetwo</p><!-- seen -->');
   });
 
   it('answers a client of HTTP/1.0 without chunks', async () => {

@@ -8,6 +8,7 @@ import express, { type ErrorRequestHandler, type NextFunction, type Request, typ
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorType, proxied, rawConnection, rawExchange, testProxy } from './proxy-support.js';
 import {
+  busyServer,
   closedPort,
   eventually,
   goodServer,
@@ -83,6 +84,11 @@ describe('an upstream that fails before its answer', () => {
       expect(answer.status).toBe(504);
       expect(await errorType(answer)).toBe('upstream_timeout');
     }
+  });
+
+  it('is none where the answer was there, and the process too busy to read it in time', async () => {
+    const url = await proxied({ to: (await busyServer(400)).url, timeoutMs: 300 });
+    expect((await fetch(url)).status).toBe(200);
   });
 
   it('is not waited for longer than the deadline of the request, and hears of it', async () => {
@@ -190,6 +196,16 @@ describe('an upstream that fails in the middle of its answer', () => {
     ).rejects.toThrow();
   });
 
+  it('ends with the connection, and not with the process, where the callback for errors writes a head again', async () => {
+    const to = await lyingServer(`${HEAD}Content-Length: 100\r\n\r\nhalf`);
+    const gateway = testProxy({ to });
+    const url = await listen((req, res) => gateway(req, res, () => res.writeHead(502).end()));
+    const warned = once(process, 'warning');
+
+    await expect(fetch(url).then((answer) => answer.text())).rejects.toThrow();
+    expect(await warned).toMatchObject([{ code: 'ERR_HTTP_HEADERS_SENT' }]);
+  });
+
   it('sends no byte behind the length it said', async () => {
     const url = await proxied({
       to: await lyingServer(`${HEAD}Content-Length: 4\r\n\r\nbodyHTTP/1.1 200 OK\r\n\r\nsmuggled`),
@@ -290,6 +306,34 @@ describe('an upstream that fails in the middle of its answer', () => {
     }
     expect((await fetch(`${url}/small`)).status).toBe(200);
   });
+
+  it.each(['write', 'end', 'writeHead'] as const)(
+    'is not blamed, and nobody left waiting, where a middleware fails in the %s it has put in place',
+    async (name) => {
+      const to = await upstreamServer((_req, res) => {
+        res.write('a');
+        setTimeout(() => res.end('b'), 10);
+      });
+      const heard: unknown[] = [];
+      const gateway = testProxy({ to: to.url });
+      const app = express().use((_req, res, next) => {
+        const inner: unknown = Reflect.get(res, name);
+        Reflect.set(res, name, () => {
+          Reflect.set(res, name, inner);
+          throw new Error('in the middleware');
+        });
+        next();
+      }, gateway);
+      app.use((error: Error, _req: Request, _res: Response, next: NextFunction) => {
+        heard.push(error.message);
+        next();
+      });
+
+      await expect(fetch(await listen(app)).then((answer) => answer.text())).rejects.toThrow();
+      expect(heard).toEqual(['in the middleware']);
+      expect(gateway.state().servers).toMatchObject([{ consecutiveFailures: 0, inFlight: 0 }]);
+    },
+  );
 
   it('is left where the app ends the answer, and its client has yet to take it', async () => {
     let isLeft = false;

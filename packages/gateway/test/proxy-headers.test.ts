@@ -1,8 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { requestContext } from '@signalbox/context';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorType, proxied, rawExchange } from './proxy-support.js';
 import { goodServer, upstreamServer, type UpstreamServer } from './upstream-server.js';
-import type { ProxyOptions } from '@signalbox/gateway';
+import { upstreams, type ProxyOptions } from '@signalbox/gateway';
 
 /** The fields that the upstream got for a request with these lines. */
 async function fieldsFor(
@@ -46,6 +47,75 @@ describe('header fields on their way through a proxy', () => {
     ]) {
       expect(headers).not.toHaveProperty(name);
     }
+  });
+
+  it('heeds what middlewares have changed in req.headers, which clients cannot', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url, stripHeaders: ['x-secret'] }, (app) =>
+      app.use((req, _res, next) => {
+        for (const name of ['cookie', 'content-length', 'x-request-id']) delete req.headers[name];
+        Object.assign(req.headers, {
+          'accept-language': 'de',
+          'x-user-id': 'u_1',
+          'X-Team': 'blue',
+          'x-list': 'one',
+          'x-forwarded-for': '10.9.8.7',
+          'x-secret': 'of the app',
+          authorization: 'Bearer ours',
+        });
+        next();
+      }),
+    );
+    const lines = [
+      'Connection: close, X-User-Id, X-Team',
+      'Content-Length: 2',
+      'Cookie: a=1',
+      'Cookie: b=2',
+      'Accept-Language: en',
+      'X-User-Id: admin',
+      'X-User-Name: admin',
+      'x-team: red',
+      'X-List: one',
+      'X-List: two',
+      'X-Kept: one',
+      'X-Kept: two',
+      'X-Request-Id: of-the-client',
+      'Authorization: Bearer theirs',
+    ];
+    const text = await rawExchange(
+      url,
+      ['POST / HTTP/1.1', 'Host: shop.example', ...lines, '', 'ok'].join('\r\n'),
+    );
+
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
+    const [{ headers, body } = { headers: {}, body: '' }] = upstream.seen;
+    expect(body).toBe('ok');
+    expect(headers).toMatchObject({
+      'accept-language': 'de',
+      'x-user-id': 'u_1',
+      'x-team': 'blue',
+      'x-list': 'one',
+      'x-kept': 'one, two',
+      'x-forwarded-for': '127.0.0.1',
+      authorization: 'Bearer ours',
+    });
+    for (const name of ['cookie', 'x-user-name', 'x-request-id', 'x-secret']) {
+      expect(headers).not.toHaveProperty(name);
+    }
+  });
+
+  it('takes what middlewares put there in capitals for theirs, though the client sends the same', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((req, _res, next) => {
+        Object.assign(req.headers, { 'X-User-Id': 'u_1', 'X-Team': 'blue' });
+        next();
+      }),
+    );
+    const lines = ['Connection: close, X-User-Id, X-Team', 'X-User-Id: u_1', 'X-Team: blue'];
+    await rawExchange(url, ['GET / HTTP/1.1', 'Host: shop.example', ...lines, '', ''].join('\r\n'));
+
+    expect(upstream.seen[0]?.headers).toMatchObject({ 'x-user-id': 'u_1', 'x-team': 'blue' });
   });
 
   it('does the same for answers', async () => {
@@ -254,6 +324,28 @@ describe('header fields on their way through a proxy', () => {
     expect(headers['traceparent']).not.toBe(traceparent);
   });
 
+  it('carries the trace of a tracer that hears of undici, and no other beside it', async () => {
+    const upstream = await goodServer();
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const ofTracer = '00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01';
+    const trace = (message: unknown): void => {
+      const { request } = message as {
+        request: { origin: URL; addHeader: (name: string, value: string) => void };
+      };
+      if (request.origin.toString().startsWith(upstream.url)) request.addHeader('traceparent', ofTracer);
+    };
+    subscribe('undici:request:create', trace);
+    onTestFinished(() => void unsubscribe('undici:request:create', trace));
+    const shop = await proxied({ to: upstream.url, preserveHost: true });
+    await fetch(shop, { method: 'POST', headers: { traceparent, accept: 'text/plain' }, body: 'a' });
+    const { own } = upstreams({ own: { urls: upstream.url } });
+    onTestFinished(() => own?.close());
+    await own?.json({ headers: { traceparent, accept: 'text/plain' } });
+
+    expect(upstream.seen.map(({ headers }) => headers['traceparent'])).toEqual([ofTracer, ofTracer]);
+    expect(upstream.seen.map(({ headers }) => headers.accept)).toEqual(['text/plain', 'text/plain']);
+  });
+
   it('answers 508 to a request that comes back to it', async () => {
     let url = '';
     const hop = await upstreamServer(async (req, res) => {
@@ -269,6 +361,15 @@ describe('header fields on their way through a proxy', () => {
     expect(answer.status).toBe(508);
     expect(await errorType(answer)).toBe('loop_detected');
     expect(hop.seen).toHaveLength(1);
+  });
+
+  it('names in Via the version by which it was asked (RFC 9110 section 7.6.3)', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url, via: 'edge' });
+    for (const version of ['1.0', '1.1'])
+      await rawExchange(url, `GET / HTTP/${version}\r\nHost: x\r\nConnection: close\r\n\r\n`);
+
+    expect(upstream.seen.map(({ headers }) => headers['via'])).toEqual(['1.0 edge', '1.1 edge']);
   });
 
   it('answers 508 after thirty proxies, and passes on the names of fewer', async () => {

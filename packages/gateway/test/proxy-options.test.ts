@@ -23,6 +23,7 @@ describe('options of a proxy', () => {
     [{ to: TO, cookies: { path: '/; Secure' } }, 'proxy: "cookies.path" must be text without ";"'],
     [{ to: TO, stripHeaders: ['a b'] }, 'proxy: "stripHeaders" must be a list of field names'],
     [{ to: TO, via: 'two words' }, 'proxy: "via" must be a token'],
+    [{ to: TO, headers: { 'X-Key': 'from a file\n' } }, 'proxy: "headers.X-Key" must be one line'],
     [{ to: TO, route: 7 }, 'proxy: "route" must be a non-empty string'],
     [{ to: TO, name: '' }, 'proxy: "name" must be a non-empty string'],
     [{ to: TO, allow: 'public' }, 'proxy: "allow" is for a function as "to"'],

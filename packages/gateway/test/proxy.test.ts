@@ -77,6 +77,20 @@ describe('proxy', () => {
     expect(ports.size).toBeLessThanOrEqual(2);
   });
 
+  it.each(['Negotiate', 'NTLM'])('gives nobody else a connection that is signed in by %s', async (scheme) => {
+    const users = new WeakMap<object, string | undefined>();
+    const upstream = await upstreamServer(({ headers: { authorization }, socket }, res) => {
+      if (authorization?.startsWith(scheme)) users.set(socket, authorization);
+      res.end(users.get(socket));
+    });
+    const url = await proxied({ to: upstream.url });
+    const authorization = `${scheme} YWxpY2U=`;
+    const own = await fetch(url, { headers: { authorization } });
+
+    expect(await own.text()).toBe(authorization);
+    expect(await (await fetch(url)).text()).toBe('');
+  });
+
   it('takes the path below its mount, behind the prefix of the target', async () => {
     const upstream = await goodServer();
     const url = await proxied({ to: `${upstream.url}/base/` }, undefined, '/shop');
@@ -115,6 +129,23 @@ describe('proxy', () => {
     },
   );
 
+  it('asks for the root where a function takes all of the path off', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url, rewrite: (path) => path.replace(/^\/api/, '') });
+    for (const path of ['/api', '/api?q=1', '/api/x', '/apihttp://elsewhere.example/'])
+      expect((await fetch(url + path)).status).toBe(200);
+
+    expect(upstream.seen.map((seen) => seen.url)).toEqual(['/', '/?q=1', '/x', '/http://elsewhere.example/']);
+  });
+
+  it('passes on a backslash in a query, where browsers leave it as it is', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url });
+
+    expect((await fetch(`${url}/files?at=C:\\temp\\..\\new`)).status).toBe(200);
+    expect(upstream.seen).toMatchObject([{ url: '/files?at=C:\\temp\\..\\new' }]);
+  });
+
   it('does not let the absolute form of a target choose the server', async () => {
     const upstream = await goodServer();
     const url = await proxied({ to: upstream.url });
@@ -147,11 +178,14 @@ describe('proxy', () => {
 
     expect(await locationFor('/base/cart')).toBe('/shop/cart');
     expect(await locationFor('ORIGIN/base/inner/cart?x=1')).toBe('/shop/in/cart?x=1');
+    // It names the scheme by which it is told that the client asks.
+    expect(await locationFor(`${upstream.url.replace('http:', 'https:')}/base/cart`)).toBe('/shop/cart');
+    expect(await locationFor('https://127.0.0.1/base/cart')).toBe('https://127.0.0.1/base/cart');
     expect(await locationFor('/shop/cart')).toBe('/shop/cart');
     expect(await locationFor('cart')).toBe('cart');
     expect(await locationFor('https://elsewhere.example/base')).toBe('https://elsewhere.example/base');
     expect(await locationFor('//elsewhere.example/base')).toBe('//elsewhere.example/base');
-    expect(upstream.seen).toHaveLength(6);
+    expect(upstream.seen).toHaveLength(8);
   });
 
   it('keeps on this host what a redirect names by a path, however many slashes it has', async () => {
@@ -242,6 +276,31 @@ describe('proxy', () => {
     expect(headers.get('x-ours')).toBe('1');
   });
 
+  it('lets nobody read whom the app has refused, though the upstream would', async () => {
+    const upstream = await upstreamServer(({ headers }, res) => {
+      res.setHeader('Access-Control-Allow-Origin', headers.origin ?? '*');
+      res.setHeader('Access-Control-Allow-Credentials', 'true').end();
+    });
+    const allowedBy = async (vary: string): Promise<string | null> => {
+      const url = await proxied({ to: upstream.url }, (app) =>
+        app.use((_req, res, next) => {
+          // As cors leaves it for an origin that is not on its list.
+          if (vary !== '') res.setHeader('Vary', vary);
+          next();
+        }),
+      );
+      const { headers } = await fetch(url, { headers: { origin: 'https://evil.example' } });
+      expect(headers.has('access-control-allow-credentials')).toBe(
+        headers.has('access-control-allow-origin'),
+      );
+      return headers.get('access-control-allow-origin');
+    };
+
+    for (const vary of ['Origin', 'Accept, origin', 'origin,Accept'])
+      expect(await allowedBy(vary)).toBeNull();
+    for (const vary of ['', 'Accept', 'X-Origin']) expect(await allowedBy(vary)).toBe('https://evil.example');
+  });
+
   it('adds to Cache-Status what the app has to say, behind what the upstream said (RFC 9211 section 2)', async () => {
     const upstream = await upstreamServer((_req, res) =>
       res.setHeader('Cache-Status', ['Origin; hit', 'CDN; fwd=uri-miss']).end(),
@@ -284,6 +343,30 @@ describe('proxy', () => {
 
     expect(text).toMatch(/^HTTP\/1\.1 405 /);
     expect(upstream.seen).toEqual([]);
+  });
+
+  it.each(['OPTIONS /a HTTP/1.1\r\nMax-Forwards: 0', 'OPTIONS * HTTP/1.1'])(
+    'answers by itself where it is asked as the last one, or about the whole server: %j',
+    async (head) => {
+      const upstream = await goodServer();
+      const url = await proxied({ to: upstream.url });
+      const text = await rawExchange(url, `${head}\r\nHost: x\r\nConnection: close\r\n\r\n`);
+
+      expect(text).toMatch(/^HTTP\/1.1 204 /);
+      expect(text).toContain('Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n');
+      expect(upstream.seen).toEqual([]);
+    },
+  );
+
+  it('counts down how far OPTIONS may go, and leaves what is said of other methods alone', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url });
+    for (const hops of ['7', '9'.repeat(400), 'many'])
+      await fetch(url, { method: 'OPTIONS', headers: { 'max-forwards': hops } });
+    await fetch(url, { headers: { 'max-forwards': '0' } });
+
+    const told = upstream.seen.map(({ headers }) => headers['max-forwards']);
+    expect(told).toEqual(['6', '9007199254740991', 'many', '0']);
   });
 
   it('answers 502 where nobody listens', async () => {

@@ -82,6 +82,22 @@ describe('an answer', () => {
     expect(sent).toBeLessThan(52_428_800);
   });
 
+  it('that is larger than allowed says nothing against its server', async () => {
+    const { url } = await upstreamServer((req, res) => {
+      if (req.url === '/in-chunks') res.write('x'.repeat(600));
+      if (req.url === '/encoded') res.setHeader('content-encoding', 'gzip');
+      const body = 'x'.repeat(req.url === '/small' ? 6 : 600);
+      res.end(req.url === '/encoded' ? gzipSync(body) : body);
+    });
+    const service = upstream({ urls: url, maxResponseBytes: 500, retries: 0, breaker: { failures: 2 } });
+
+    for (const path of ['/told', '/told', '/in-chunks', '/in-chunks', '/encoded', '/encoded']) {
+      expect(await errorOf(service.text({ path }))).toMatchObject({ code: 'upstream_invalid_response' });
+    }
+    expect(await service.text({ path: '/small' })).toBe('xxxxxx');
+    expect(service.state().servers).toMatchObject([{ consecutiveFailures: 0 }]);
+  });
+
   it('that is a redirect is not followed', async () => {
     const target = await upstreamServer((_req, res) => res.end('secret'));
     const { url } = await upstreamServer((_req, res) => res.writeHead(302, { location: target.url }).end());

@@ -45,6 +45,17 @@ export async function goodServer(name = 'good'): Promise<UpstreamServer> {
   return upstreamServer((_req, res) => sendJson(res, { from: name }));
 }
 
+/** Answers at once, and keeps the process busy for so long before anybody can read that. */
+export async function busyServer(busyMs: number): Promise<UpstreamServer> {
+  return upstreamServer((_req, res) => {
+    sendJson(res, { from: 'busy' });
+    setImmediate(() => {
+      const endsAt = performance.now() + busyMs;
+      while (performance.now() < endsAt);
+    });
+  });
+}
+
 /** Takes requests and never answers. */
 export async function hangingServer(): Promise<UpstreamServer> {
   return upstreamServer(() => undefined);
