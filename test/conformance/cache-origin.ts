@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { cache, memoryStore, redisStore } from '@signalbox/cache';
 import { errorHandler } from '@signalbox/errors';
 import { proxy } from '@signalbox/gateway';
+import { parsedUrl } from '@signalbox/options';
 import { connectRedis, type RedisLink } from '@signalbox/redis';
 import { serve } from '@signalbox/server';
 import express, { type Express } from 'express';
@@ -48,12 +49,13 @@ function settingsOf(args: readonly string[]): Settings {
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new TypeError('"--port" must be a number from 0 to 65535');
   }
-  if (!/^https?:\/\/[^/]/.test(origin) || !isUrl(origin)) {
+  const url = /^https?:\/\/[^/]/.test(origin) ? parsedUrl(origin) : undefined;
+  if (url === undefined) {
     throw new TypeError('"--origin" must be a URL such as http://127.0.0.1:8000');
   }
   return {
     port: Number(port),
-    origin: new URL(origin),
+    origin: url,
     redis: redis === undefined ? undefined : connectRedis(redis),
   };
 }
@@ -76,12 +78,3 @@ try {
   process.exitCode = 2;
 }
 if (settings !== undefined) await start(settings);
-
-/** Not `URL.canParse`: that of Node 20 and 22 says no to letters such as `ü` once it has been called some thousand times. */
-function isUrl(text: string): boolean {
-  try {
-    return Boolean(new URL(text));
-  } catch {
-    return false;
-  }
-}
