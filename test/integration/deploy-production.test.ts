@@ -47,6 +47,8 @@ describe('start-production.sh', () => {
     const files = ['check', '--env-file', 'settings', '--pid-file', 'run/pid'];
     expect((await runScript(files, {}, cwd)).output).toContain(`cannot create the socket ${socket}`);
     expect((await runScript([...files, '--bind', '127.0.0.1:0'], {}, cwd)).code).toBe(0);
+    const told = await runScript([...files, '--bind', 'unix:nowhere/app.sock'], {}, cwd);
+    expect(told.output).toContain(`cannot create the socket ${join(cwd, 'nowhere/app.sock')}`);
   });
 
   it('takes a value in quotes for what is between them, as Node and systemd do with the same file', async () => {

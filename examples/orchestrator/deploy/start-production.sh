@@ -79,6 +79,7 @@ absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s' "$PWD/$1" ;; esac
 pid_file=$(absolute "$pid_file")
 output=$(absolute "$output")
 [ -z "$env_file" ] || env_file=$(absolute "$env_file")
+case $bind in unix:*) bind=unix:$(absolute "${bind#unix:}") ;; esac
 manager=$app/node_modules/@signalbox/cluster/bin/signalbox.js
 
 # Each line of a file of settings, as text: nothing in it is run. What the environment has already ranks before it. Quotes around

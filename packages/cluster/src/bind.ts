@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
 import { wrongOption } from '@signalbox/options';
 import type { Address } from '@signalbox/server';
 
@@ -20,7 +21,8 @@ export function parseBind(
   if (bind.startsWith('unix:')) {
     const socket = bind.slice('unix:'.length);
     if (socket === '') throw wrongOption(owner, option, WANTED, bind);
-    return { socket, socketMode };
+    // As node:cluster names it, for workers as for this process.
+    return { socket: resolve(socket), socketMode };
   }
   const [, descriptor] = /^fd:(\d{1,5})$/.exec(bind) ?? [];
   if (descriptor !== undefined) return { fd: Number(descriptor) };

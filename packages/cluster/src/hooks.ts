@@ -16,7 +16,7 @@ export interface WorkerExit {
 
 /**
  * What is called in the manager's process when something happens. What a hook throws, or rejects with, is logged and
- * stops nothing; promises are not waited for.
+ * stops nothing; promises are not waited for, but that of `preStop`.
  */
 export interface ClusterHooks {
   /** All workers of the start are ready. */
@@ -33,7 +33,7 @@ export interface ClusterHooks {
   preReload?: (() => unknown) | undefined;
   /** A reload is over. */
   postReload?: ((outcome: ReloadOutcome) => unknown) | undefined;
-  /** The manager was told to stop. */
+  /** The manager was told to stop. Unless that is to be quick, it stays until a promise settles, for 5 s at most. */
   preStop?: (() => unknown) | undefined;
   /** All workers are gone. */
   stopped?: (() => unknown) | undefined;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { formatAddress } from './bind.js';
 import { callHook } from './hooks.js';
 import type { ClusterSettings } from './options.js';
@@ -51,6 +52,9 @@ export interface ManagerEvents {
   onState(state: ClusterStatus['state'], words: string): void;
 }
 
+/** How long the manager stays for what `preStop` does. */
+const PRE_STOP_WITHIN_MS = 5_000;
+
 /** @param reread reads the settings again for a reload */
 export function openManager(
   settings: ClusterSettings,
@@ -64,6 +68,8 @@ export function openManager(
   let current: Reload | undefined;
   let following: Reload | undefined;
   let stopped: Promise<void> | undefined;
+  let lastWords: Promise<unknown> | undefined;
+  const hurried = deferred<void>();
   let started: Promise<unknown> | undefined;
   let isStarted = false;
 
@@ -166,10 +172,11 @@ export function openManager(
     if (stopped === undefined) {
       enter('stopping');
       log.info({ quick }, quick ? 'stopping at once' : 'stopping: workers drain');
-      callHook(pool.settings.hooks, log, 'preStop');
+      lastWords = saidInTime(callHook(pool.settings.hooks, log, 'preStop'), hurried.promise);
     }
+    if (quick) hurried.resolve();
     const gone = pool.stop(quick);
-    stopped ??= gone.then(() => {
+    stopped ??= Promise.all([gone, lastWords]).then(() => {
       log.info({}, 'all workers are gone');
       callHook(pool.settings.hooks, log, 'stopped');
     });
@@ -197,6 +204,15 @@ export function openManager(
       return starting;
     },
   };
+}
+
+/** Waits for what a hook does, such as to tell somebody, while the workers drain; not for long, nor where it is to be quick. */
+async function saidInTime(result: unknown, hurried: Promise<void>): Promise<void> {
+  if (!(result instanceof Promise)) return;
+  const over = new AbortController();
+  const late = delay(PRE_STOP_WITHIN_MS, undefined, { signal: over.signal }).catch(() => undefined);
+  await Promise.race([result.catch(() => undefined), late, hurried]);
+  over.abort();
 }
 
 /** A reload that was asked for. */

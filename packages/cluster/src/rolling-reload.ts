@@ -45,6 +45,7 @@ export async function rollingReload(
     const outcome = pool.isStopping ? 'stopped' : 'rolled_back';
     const result: ReloadOutcome = { outcome, at, readyMs: passedMs(), durationMs: undefined, reason };
     onDecided(result);
+    await Promise.all(candidates.map((worker) => worker.exited));
     return result;
   }
 

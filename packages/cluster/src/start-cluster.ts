@@ -68,7 +68,7 @@ async function start(
   closers: Closer[],
   close: () => Promise<void>,
 ): Promise<ProcessManager> {
-  const { log, address, pidFile, controlSocket } = settings;
+  const { log, address, pidFile, controlSocket, outputFile } = settings;
   // Round robin hands connections over by messages, and loses some when the machine is busy.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   const systemd = systemdNotifier(process.env, log);
@@ -112,7 +112,9 @@ async function start(
   if (settings.watch.length > 0) {
     // A change during the start counts, too.
     const reload = (): void => void started.then(() => manager?.reload()).catch(() => undefined);
-    closers.push(watchFiles(settings.watch, log, reload));
+    const socket = address !== undefined && 'socket' in address ? address.socket : undefined;
+    const own = [pidFile, controlSocket, outputFile, socket].filter((path) => path !== undefined);
+    closers.push(watchFiles(settings.watch, own, log, reload));
   }
   await started;
   isStarted = true;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '@signalbox/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { visit } from './load.js';
-import { becomesTrue, fixture, newPlace, readyPids, startCluster } from './support.js';
+import { becomesTrue, fixture, newPlace, readyPids, startCluster, textOf } from './support.js';
 import type { ReloadOutcome } from '../src/index.js';
 
 describe('a rolling reload', { timeout: 90_000 }, () => {
@@ -77,6 +77,15 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     const status = await cluster.status();
     expect(readyPids(status)).toEqual(before);
     expect(status.failures).toBe(0);
+  });
+
+  it('is over when those are gone, too, that started well beside one that did not', async () => {
+    const place = newPlace();
+    const killThird = "({ worker, pid }) => { if (worker === 3) process.kill(pid, 'SIGKILL'); }";
+    place.write('signalbox.config.mjs', `export default { hooks: { workerReady: ${killThird} } };`);
+    await startCluster({ place, workers: 2 });
+    expect(await place.reload()).toMatchObject({ outcome: 'rolled_back' });
+    expect((await place.status()).workers.map(({ worker }) => worker)).toEqual([1, 2]);
   });
 
   it('does not have workers wait for a load balancer, which stopping does', async () => {
@@ -267,6 +276,21 @@ describe('a rolling reload', { timeout: 90_000 }, () => {
     appendFileSync(place.path('app.mjs'), '\n// changed\n');
     await cluster.said(/^reload done/);
     expect(await versionOf(cluster.url)).toBe('second');
+  });
+
+  it('is of no concern to the files that the manager writes in a folder that is watched', async () => {
+    const place = newPlace();
+    place.write('app.mjs', `export * from ${JSON.stringify(fixture('app.mjs'))};`);
+    onTestFinished(() => place.signalbox('stop', '--quick').then(() => undefined));
+    const args = ['--workers', '1', '--bind', 'unix:app.sock', '--reload', '--daemon'];
+    const { code } = await place.signalbox('start', 'app.mjs', ...args);
+    expect(code).toBe(0);
+    appendFileSync(place.path('app.mjs'), '\n// changed\n');
+    const log = (): string => textOf(place.path('signalbox.log'));
+    await becomesTrue(() => log().includes('"reload done'), 'the change is followed');
+    // Longer than the moment for which files have to be left alone.
+    await delay(600);
+    expect(log().match(/reloading: new workers first/g)).toHaveLength(1);
   });
 });
 

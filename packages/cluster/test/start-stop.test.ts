@@ -92,6 +92,13 @@ describe('signalbox start', { timeout: 60_000 }, () => {
     expect(existsSync(socket)).toBe(false);
   });
 
+  it('takes the path of a Unix socket from the folder that it is started in', async () => {
+    const place = newPlace();
+    const cluster = await startCluster({ place, bind: 'unix:app.sock' });
+    expect(cluster.url).toBe(`unix:${place.path('app.sock')}`);
+    expect(await askSocket(place.path('app.sock'))).toContain('"version":"first"');
+  });
+
   it('goes to the background and says so once the workers serve', async () => {
     const place = newPlace();
     const started = await place.signalbox('start', fixture('app.mjs'), '-w', '2', '-b', '127.0.0.1:0', '-D');

@@ -248,6 +248,25 @@ describe('hooks', { timeout: 60_000 }, () => {
   });
 });
 
+describe('the hook preStop', { timeout: 60_000 }, () => {
+  it.each([
+    ['is waited for', [], true],
+    ['is not waited for where it is to be quick', ['--quick'], false],
+  ])('%s', async (_what, args, isDone) => {
+    const place = newPlace();
+    place.write(
+      'signalbox.config.mjs',
+      `import { setTimeout as wait } from 'node:timers/promises';
+       import { writeFileSync } from 'node:fs';
+       const preStop = async () => { await wait(3_000); writeFileSync('told', ''); };
+       export default { hooks: { preStop } };`,
+    );
+    await startCluster({ place, workers: 1 });
+    expect(await place.signalbox('stop', ...args)).toMatchObject({ code: 0 });
+    expect(existsSync(place.path('told'))).toBe(isDone);
+  });
+});
+
 function readyOthers(status: Parameters<typeof readyPids>[0], than: number): number {
   return readyPids(status).filter((pid) => pid !== than).length;
 }
