@@ -14,13 +14,17 @@ export function withoutPort(text: string): string {
   return inBrackets ?? beforePort ?? text;
 }
 
+/** What a translator makes of IPv4 addresses (RFC 6052 section 2.1): 64:ff9b::/96 has all of them. */
+const TRANSLATED = /^0*64:0*ff9b:[:0]/i;
+
 /**
  * The network that is counted as one caller: an IPv4 address, or of IPv6 the prefix. Whoever has one IPv6 address has
- * a network full of them. IPv4 inside IPv6 is IPv4, and a zone (`%eth0`) is no part of it.
+ * a network full of them. IPv4 inside IPv6 is IPv4, or by itself, and a zone (`%eth0`) is no part of it.
  */
 export function networkOf(text: string | undefined, ipv6Prefix: number): string {
   if (text === undefined) return NO_ADDRESS;
   const address = plainAddress(withoutPort(text));
   // Each nonsense by its own would be a way around the limit.
-  return isIP(address) === 0 ? NO_ADDRESS : ipKeyGenerator(address, ipv6Prefix);
+  if (isIP(address) === 0) return NO_ADDRESS;
+  return ipKeyGenerator(address, TRANSLATED.test(address) ? 128 : ipv6Prefix);
 }

@@ -4,7 +4,7 @@ import type { ResolvedZone } from './zone-options.js';
 
 /**
  * Limits for nginx, which never refuse what the app would let through: a rate that nginx cannot say (it knows whole
- * requests a second or a minute) is rounded up, and a window lets its whole limit through at once.
+ * requests a second or a minute) is rounded up, and a window lets its whole limit through at once, as does the next one.
  */
 export function nginxText(zones: readonly ResolvedZone[]): string {
   const lines = [
@@ -44,6 +44,7 @@ function rateOf({ limit, windowMs }: Rate): string {
   return `${Math.ceil(perSecond * 60)}r/m`;
 }
 
-function burstOf({ limit, burst }: Rate): number {
-  return burst ?? limit - 1;
+function burstOf({ limit, burst, sliding }: Rate): number {
+  // As a fixed window ends and the next one begins, the limits of both may come at once.
+  return burst ?? (sliding === true ? limit : 2 * limit) - 1;
 }
