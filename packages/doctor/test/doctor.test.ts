@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { secrets, port } from '@signalbox/config';
 import { freePort, listen } from '@signalbox/testing';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { selfSigned } from '../../../test/support/self-signed.js';
 import { readMs } from '../src/folder/duration.js';
@@ -42,6 +42,19 @@ describe('doctor', () => {
     [{ ulr: 'x' } as never, 'doctor: "ulr" is not an option; did you mean "url"?'],
   ])('refuses %o', async (options, message) => {
     await expect(doctor('.', options)).rejects.toThrow(message);
+  });
+
+  it("reads compose's own tags, and warns of nothing itself", async () => {
+    const warned = vi.spyOn(process, 'emitWarning');
+    onTestFinished(() => warned.mockRestore());
+    const folder = folderWith({
+      'compose.yaml': 'services:\n  app: { image: "app:1", ports: ["3000:3000"], restart: always }\n',
+      'compose.override.yaml':
+        'services:\n  app:\n    ports: !reset []\n    command: !override [node, app.js]\n',
+    });
+    const { examined } = await doctor(folder, { env: {} });
+    expect(examined).toContain('compose.override.yaml');
+    expect(warned).not.toHaveBeenCalled();
   });
 
   it('judges an override of compose together with what it is put on, and tells of it what it adds', async () => {

@@ -88,10 +88,12 @@ describe('signalbox-emit', { timeout: 60_000 }, () => {
     expect(visitor.heard).toEqual([['one']]);
   });
 
-  it('says that nobody listens, and ends well all the same', async () => {
-    const { code, err } = await run(['--all', '--event', 'x', '--key', 'other']);
+  it('says that nobody listens, unless it is to be quiet, and ends well all the same', async () => {
+    const order = ['--all', '--event', 'x', '--key', 'other'];
+    const { code, err } = await run(order);
     expect(code).toBe(0);
     expect(err).toContain('signalbox-emit: Sent, but no server listens on "other" in namespace "/"');
+    expect(await run([...order, '--quiet'])).toEqual({ code: 0, out: '', err: '' });
   });
 
   it('fails with 5 where fewer servers listen than there should be', async () => {

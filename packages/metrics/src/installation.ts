@@ -23,6 +23,9 @@ interface Installed {
 
 const installed = new WeakMap<Registry, Installed>();
 
+/** A metric that every installation has. */
+const REQUESTS = 'http_requests_total';
+
 /**
  * Registers our metrics in the registry, once.
  *
@@ -31,7 +34,8 @@ const installed = new WeakMap<Registry, Installed>();
 export function installationOf(caller: string, { registry, ...settings }: MetricsSettings): Installation {
   const fingerprint = JSON.stringify(settings);
   const present = installed.get(registry);
-  if (present === undefined) {
+  // `registry.clear()`, as between the tests of an app, takes the metrics away.
+  if (present === undefined || registry.getSingleMetric(REQUESTS) === undefined) {
     requireFree(caller, registry);
     const installation = install({ registry, ...settings });
     installed.set(registry, { installation, fingerprint });
@@ -44,10 +48,9 @@ export function installationOf(caller: string, { registry, ...settings }: Metric
 }
 
 function requireFree(caller: string, registry: Registry): void {
-  const name = 'http_requests_total';
-  if (registry.getSingleMetric(name) === undefined) return;
+  if (registry.getSingleMetric(REQUESTS) === undefined) return;
   throw new TypeError(
-    `${caller}: "registry" must not have a metric "${name}" already; hand in one of its own`,
+    `${caller}: "registry" must not have a metric "${REQUESTS}" already; hand in one of its own`,
   );
 }
 

@@ -64,6 +64,19 @@ describe('metrics, more than once', () => {
     expect(seen.sum('http_request_duration_seconds_count', { route: '/again' })).toBe(1);
   });
 
+  it('is filled anew when it has been cleared, as between the tests of an app', async () => {
+    const registry = new Registry();
+    await metrics({ registry, process: false, features: false }).close();
+    registry.clear();
+    const app = measuredApp({ registry });
+    app.get('/again', (_req, res) => res.send('ok'));
+    const url = await listen(app);
+    await fetch(`${url}/again`);
+
+    const seen = await scrape(url);
+    expect(seen.sum('http_requests_total', { route: '/again' })).toBe(1);
+  });
+
   it("says the same through prom-client's own way out", async () => {
     const registry = new Registry();
     registry.setDefaultLabels({ app: 'shop' });

@@ -1,6 +1,6 @@
-import { parsedUrl } from '@signalbox/options';
 import { dirname, join } from 'node:path/posix';
 import { parseEnv } from 'node:util';
+import { parsedUrl } from '@signalbox/options';
 import { parse } from 'yaml';
 import { found, type Finding } from '../finding.js';
 import { readBytes, readMs } from '../folder/duration.js';
@@ -16,7 +16,9 @@ export type Service = Readonly<Record<string, unknown>>;
 /** The services of a compose file, or `undefined` where it is none. */
 export function composeServices(text: string): ReadonlyMap<string, Service> | undefined {
   if (!/^services:/m.test(text)) return undefined;
-  const services = asRecord(asRecord(parse(text, { merge: true }))?.['services']);
+  // Of tags that YAML does not know, as compose's `!reset`, nobody is warned.
+  const file: unknown = parse(text, { merge: true, logLevel: 'error' });
+  const services = asRecord(asRecord(file)?.['services']);
   if (services === undefined) return undefined;
   return new Map(
     Object.entries(services).flatMap(([name, service]) => {

@@ -1,5 +1,5 @@
-import { parsedUrl } from '@signalbox/options';
 import { config, secret } from '@signalbox/config';
+import { parsedUrl } from '@signalbox/options';
 import { z } from 'zod';
 import { found, type Finding } from '../finding.js';
 import type { Setup } from '../folder/setup.js';

@@ -90,12 +90,13 @@ function report(order: Order, servers: number, isCluster: boolean): number {
     complain(`Sent, but only ${heard} where ${order.servers} should.`);
     return EXIT.unheard;
   }
+  if (order.quiet) return EXIT.ok;
   if (servers === 0 && !isCluster) {
     complain(
       `Sent, but no server listens on "${order.key}" in namespace "${order.namespace}": is it the same Redis, and is ` +
         'their adapter made by createAdapter() of @socket.io/redis-adapter, with that key?',
     );
-  } else if (!order.quiet) {
+  } else {
     say(`Sent ${inWords(order.action)}: ${heard}.\n`);
   }
   return EXIT.ok;
