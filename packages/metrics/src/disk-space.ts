@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { within } from '@signalbox/context';
 
 export interface DiskSpace {
   sizeBytes: number;
@@ -34,18 +35,8 @@ export function diskSpace(path: string): { read(): Promise<DiskSpace | undefined
         askedMs = performance.now();
         asking = ask();
       }
-      if (asking !== undefined) await within(PATIENCE_MS, asking);
+      if (asking !== undefined) await within(PATIENCE_MS, asking, () => undefined);
       return last;
     },
   };
-}
-
-/** Resolves with `promise`, or when the time is up. */
-async function within(ms: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms).unref();
-  });
-  await Promise.race([promise, expired]);
-  clearTimeout(timer);
 }

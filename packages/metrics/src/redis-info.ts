@@ -1,3 +1,5 @@
+import { within } from '@signalbox/context';
+
 /** What Redis says of itself. */
 export interface RedisGroup {
   available: boolean;
@@ -25,15 +27,9 @@ export async function redisGroup(ask: (() => Promise<string>) | undefined): Prom
 }
 
 async function answerOf(ask: () => Promise<string>): Promise<string | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), PATIENCE_MS);
-  });
   try {
-    return await Promise.race([ask(), expired]);
+    return await within<string | undefined>(PATIENCE_MS, ask(), () => undefined);
   } catch {
     return undefined; // Redis is down: that is what `available` says.
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import { checkDatabase } from './check.js';
 import type { Database } from './database.js';
 import type { Driver } from './driver.js';
@@ -49,12 +50,7 @@ export function createDatabase(
   async function close(): Promise<void> {
     isClosed = true;
     driver.refuse();
-    let timer: NodeJS.Timeout | undefined;
-    const expiry = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, DRAIN_MS);
-    });
-    await Promise.race([statements.drained(), expiry]);
-    clearTimeout(timer);
+    await within(DRAIN_MS, statements.drained(), () => undefined);
     await driver.close();
     poolReport.close();
   }

@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import type { Call } from './call.js';
 import { cancelStatement } from './cancel.js';
 import type { DatabaseState } from './database.js';
@@ -195,10 +196,6 @@ async function settleCancelled(
   client: PgClient,
   answered: Promise<boolean>,
 ): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, CANCEL_GRACE_MS, false);
-  });
   const cancelled = cancelStatement(pg, settings, client).then(
     () => true,
     () => false,
@@ -206,9 +203,7 @@ async function settleCancelled(
   const settled = Promise.all([answered, cancelled]).then(
     ([isBroken, isCancelled]) => !isBroken && isCancelled,
   );
-  const isUsable = await Promise.race([settled, expiry]);
-  clearTimeout(timer);
-  return isUsable;
+  return within(CANCEL_GRACE_MS, settled, () => false);
 }
 
 /** Whether somebody has sent a BEGIN as a statement of its own: what comes next must not be part of it. */

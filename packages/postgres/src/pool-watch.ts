@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import type { PgClient, PgPool, PgPoolClient } from './pg-types.js';
 
 /** What is known of a connection. */
@@ -63,8 +64,8 @@ export function watchPool(
       // What the pool still says must find a listener: one that was handed in keeps ours.
       if (!isOwn) return;
       const ended = pool.end().catch(() => undefined);
-      await within(GOODBYE_MS, ended);
-      await within(GOODBYE_MS, untilEmpty(open));
+      await within(GOODBYE_MS, ended, () => undefined);
+      await within(GOODBYE_MS, untilEmpty(open), () => undefined);
       for (const client of open) client.connection?.stream.destroy();
     },
   };
@@ -74,13 +75,4 @@ async function untilEmpty(open: ReadonlySet<PgClient>): Promise<void> {
   await Promise.all(
     Array.from(open, (client) => new Promise<void>((resolve) => client.once('end', resolve))),
   );
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, expiry]);
-  clearTimeout(timer);
 }

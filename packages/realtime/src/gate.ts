@@ -1,7 +1,7 @@
-import { parsedUrl } from '@signalbox/options';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { BadRequestError, type HttpError } from '@signalbox/errors';
+import { parsedUrl } from '@signalbox/options';
 import type { Server as Engine } from 'engine.io';
 import type { PathOwner } from './attach.js';
 import { clientFiles } from './client-files.js';

@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import { checkRedis, type Checked } from './check.js';
 import { commandName } from './command-name.js';
 import { isClusterClient, type ClusterClient, type RedisClient, type SingleClient } from './client.js';
@@ -77,7 +78,12 @@ export function createLink(
     // Without a listener ioredis would print what happens to a connection that nobody wants any more.
     client.on('error', () => undefined);
     // Of a cluster, QUIT would first connect to the servers that are not connected.
-    if (client.status === 'ready' && !client.isCluster) await within(deadlineMs, client.quit());
+    if (client.status === 'ready' && !client.isCluster)
+      await within<unknown>(
+        deadlineMs,
+        client.quit().catch(() => undefined),
+        () => undefined,
+      );
     client.disconnect();
   }
 
@@ -190,13 +196,4 @@ function reviveAtEnd(client: RedisClient): () => void {
     client.off('end', revive);
     clearTimeout(timer);
   };
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work.catch(() => undefined), expiry]);
-  clearTimeout(timer);
 }

@@ -1,3 +1,4 @@
+import { within } from '@signalbox/context';
 import type { Resource, ResourcePhase } from './drain-options.js';
 import type { ClosedResource } from './drain-report.js';
 
@@ -29,16 +30,10 @@ async function closeOne(
     durationMs: performance.now() - start,
   });
 
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'timed_out'>((resolve) => {
-    timer = setTimeout(resolve, budgetMs, 'timed_out');
-  });
   try {
-    return finished(await Promise.race([closed(close), late]));
+    return finished(await within<ClosedResource['outcome']>(budgetMs, closed(close), () => 'timed_out'));
   } catch (error) {
     return { ...finished('failed'), error };
-  } finally {
-    clearTimeout(timer);
   }
 }
 
