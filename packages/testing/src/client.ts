@@ -1,5 +1,5 @@
-import { isUrl } from './is-url.js';
 import { CookieJar } from 'tough-cookie';
+import { parsedUrl } from './parsed-url.js';
 
 /** Options of {@link client}. */
 export interface ClientOptions {
@@ -154,7 +154,7 @@ function nextHop(hop: Hop, status: number, url: URL): Hop {
 }
 
 function requireHttpUrl(url: string): URL {
-  const parsed = isUrl(url) ? new URL(url) : undefined;
+  const parsed = parsedUrl(url);
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed;
   throw new TypeError(`client: "url" must be an http(s) URL, got ${url}`);
 }

@@ -1,8 +1,8 @@
-import { isUrl } from './is-url.js';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Traffic } from './fault-proxy-lane.js';
 import { openLink, type Link } from './fault-proxy-link.js';
 import { requireKnownOptions } from './known-options.js';
+import { parsedUrl } from './parsed-url.js';
 import { onFreePort } from './ports.js';
 import { whenTestEnds, type TestContext } from './test-end.js';
 import { takeTurns } from './turns.js';
@@ -180,8 +180,9 @@ const PORTS: Readonly<Record<string, number>> = {
 function addressOf(to: FaultProxyOptions['to']): { host: string; port: number } {
   if (typeof to === 'number' && isPort(to)) return { host: '127.0.0.1', port: to };
   if (typeof to === 'object' && typeof to?.host === 'string' && isPort(to.port)) return to;
-  if (typeof to === 'string' && isUrl(to)) {
-    const { hostname, port, protocol } = new URL(to);
+  const url = typeof to === 'string' ? parsedUrl(to) : undefined;
+  if (url !== undefined) {
+    const { hostname, port, protocol } = url;
     // [::1] in a URL is ::1 for a socket.
     const host = hostname.replace(/^\[|\]$/g, '');
     const number = port === '' ? (PORTS[protocol] ?? 0) : Number(port);
