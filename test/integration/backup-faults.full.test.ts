@@ -1,8 +1,8 @@
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { config } from '@signalbox/config';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { s3Store } from '../../examples/orchestrator/deploy/backup/src/s3-store.js';
 import { BACKUP_SETTINGS } from '../../examples/orchestrator/deploy/backup/src/settings.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
@@ -219,6 +219,25 @@ describe('a stored backup', () => {
     expect((await stage.run(['drill'], plain)).code).toBe(0);
     const file = s3.files().find((each) => each.includes('.dump.gz')) ?? '';
     expect(readFileSync(file).readUInt16BE(0)).toBe(0x1f8b);
+    // Who can write to the store can make one, too.
+    const refused = await stage.run(['drill']);
+    expect(refused.code).toBe(1);
+    expect(refused.output).toMatch(/postgres-\S+ is not encrypted: .* With BACKUP_ENCRYPT=off it is taken/);
+  }, 60_000);
+
+  it('is nowhere but where its name says', async () => {
+    expect((await stage.run(['backup'])).code).toBe(0);
+    const file = s3.files().find((each) => each.includes('.json')) ?? '';
+    const manifest = readFileSync(file, 'utf8');
+    // The copy that is fetched would lie, and be removed, outside of the folder for copies.
+    writeFileSync(file, manifest.replace(/"object":"[^"]*"/, '"object":"../../../backup-victim"'));
+    const victim = join(stage.folder, '..', 'backup-victim');
+    writeFileSync(victim, 'of somebody else');
+    onTestFinished(() => rmSync(victim, { force: true }));
+    const found = await stage.run(['verify']);
+    expect(found.code).toBe(1);
+    expect(found.output).toMatch(/the manifest of postgres-\S+ is damaged/);
+    expect(readFileSync(victim, 'utf8')).toBe('of somebody else');
   }, 60_000);
 });
 
@@ -240,6 +259,7 @@ it.each([
   [['back'], {}, 64, '"back" is no command'],
   [['drill', 'yesterday'], {}, 64, '"yesterday" is no name of a backup'],
   [['restore', 'redis'], {}, 64, 'restore redis needs --to FILE'],
+  [['restore', 'postgres', '--to', 'app.dump'], {}, 64, '--to FILE is for Redis'],
   [['drill'], {}, 1, 'there is no backup of postgres in the store'],
   [['backup'], { DATABASE_URL: 'postgres://u@127.0.0.1:1/d' }, 1, 'the backup of postgres failed'],
   [

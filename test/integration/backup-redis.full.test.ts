@@ -96,6 +96,11 @@ it('writes over no file unless told, and then keeps what was there', async () =>
   expect(refused.output).toContain(`${file} is there already; nothing was changed`);
   expect(readFileSync(file, 'utf8')).toBe('precious');
 
+  const wrong = await stage.run(['restore', 'redis', '--replace', '--to', folder.path]);
+  expect(wrong.code).toBe(1);
+  expect(wrong.output).toContain(`${folder.path} is a folder; --to names the file in it, such as ${file}`);
+  expect(readFileSync(file, 'utf8')).toBe('precious');
+
   expect((await stage.run(['restore', 'redis', '--replace', '--to', file])).code).toBe(0);
   const [before = ''] = readdirSync(folder.path).filter((name) => name.includes('.before-'));
   expect(readFileSync(join(folder.path, before), 'utf8')).toBe('precious');

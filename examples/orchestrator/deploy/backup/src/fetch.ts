@@ -39,6 +39,11 @@ export async function withBackup<T>(
   const chosen = name ?? (await newest(job, kind));
   if (!isName(chosen) || kindOf(chosen) !== kind) throw new BackupError(`${chosen} is no backup of ${kind}`);
   const manifest = await readManifest(job, chosen);
+  if (!manifest.isEncrypted && job.settings.BACKUP_ENCRYPT) {
+    throw new BackupError(
+      `${chosen} is not encrypted: whoever may write to the store may have made it. With BACKUP_ENCRYPT=off it is taken`,
+    );
+  }
   // Others may fetch the same one.
   const file = join(job.inbox, `${process.pid}-${manifest.object}`);
   try {

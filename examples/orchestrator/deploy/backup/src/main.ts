@@ -101,6 +101,9 @@ function restoreOf(kind: string | undefined, name: string | undefined, values: V
   const options = { name, replace: values.replace, withOwners: values['with-owners'] };
   const { to } = values;
   if (kind === 'redis' && to === undefined) throw new UsageError('restore redis needs --to FILE');
+  if (kind === 'postgres' && to !== undefined) {
+    throw new UsageError('--to FILE is for Redis; Postgres is restored into RESTORE_DATABASE_URL');
+  }
   return async (job) => {
     await alone(job.settings.BACKUP_DIR, 'restore', () =>
       to === undefined ? restorePostgres(job, options) : restoreRedis(job, to, options),

@@ -64,7 +64,10 @@ export function nameOfManifest(key: string): string | undefined {
 export function parseManifest(name: string, text: string): Manifest {
   try {
     const manifest = JSON.parse(text) as Manifest;
-    if (manifest.format === 1 && manifest.name === name && manifest.kind === kindOf(name)) return manifest;
+    const { format, kind, object, isEncrypted } = manifest;
+    const isOfName =
+      manifest.name === name && kind === kindOf(name) && object === objectOf(name, isEncrypted);
+    if (format === 1 && isOfName) return manifest;
   } catch {
     // Said below.
   }

@@ -1,5 +1,5 @@
-import { access, rename, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { BackupError, sentenceOf } from './failure.js';
 import { withBackup } from './fetch.js';
 import type { Job } from './job.js';
@@ -49,10 +49,14 @@ export async function restorePostgres(job: Job, options: RestoreOptions): Promis
 /** Writes the snapshot that a stopped Redis is to start with. */
 export async function restoreRedis(job: Job, to: string, options: RestoreOptions): Promise<void> {
   const file = resolve(to);
-  const isThere = await access(file).then(
-    () => true,
-    () => false,
-  );
+  const there = await stat(file).catch(() => undefined);
+  // Redis' own folder, as likely as not: nothing takes the place of that.
+  if (there?.isDirectory() === true) {
+    throw new BackupError(
+      `${file} is a folder; --to names the file in it, such as ${join(file, 'dump.rdb')}`,
+    );
+  }
+  const isThere = there !== undefined;
   if (isThere && !options.replace) {
     throw new BackupError(
       `${file} is there already; nothing was changed. --replace puts the backup in its place`,
