@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { Secret, TOTP } from 'otpauth';
-import type { Page, Route } from 'playwright-core';
+import type { Locator, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser, type Visitor } from '../support/browser.js';
 import { accountOf } from '../support/identity.js';
@@ -25,6 +25,16 @@ async function signIn(page: Page, email: string, password: string): Promise<void
   await page.getByLabel('E-mail address').fill(email);
   await page.getByRole('textbox', { name: 'Password', exact: true }).fill(password);
   await page.keyboard.press('Enter');
+}
+
+/** What was asked for is there once the server can say again who asks. */
+async function tryAgainUntil(page: Page, wanted: Locator): Promise<void> {
+  const isThere = async (): Promise<boolean> => {
+    const again = button(page, 'Try again');
+    if (await again.isVisible()) await again.click();
+    return wanted.isVisible();
+  };
+  await expect.poll(isThere, { timeout: 15_000 }).toBe(true);
 }
 
 /** Opens the page of somebody who has an account and is signed in to it. */
@@ -415,16 +425,7 @@ describe('the session', () => {
       await page.getByRole('heading', { name: 'Not at the moment' }).waitFor();
       await screenshot('session-store-gone');
       redis.resume();
-      await expect
-        .poll(
-          async () => {
-            const again = button(page, 'Try again');
-            if (await again.isVisible()) await again.click();
-            return page.locator('.result').first().isVisible();
-          },
-          { timeout: 15_000 },
-        )
-        .toBe(true);
+      await tryAgainUntil(page, page.locator('.result').first());
       await button(page, 'Sign out').waitFor();
       expect(await button(page, 'Sign in').first().isVisible()).toBe(false);
 
@@ -434,16 +435,7 @@ describe('the session', () => {
       await page.goto(`${shared.url}/#account`);
       await page.getByRole('heading', { name: 'Not at the moment' }).waitFor();
       redis.resume();
-      await expect
-        .poll(
-          async () => {
-            const again = button(page, 'Try again');
-            if (await again.isVisible()) await again.click();
-            return page.getByRole('heading', { name: 'You are here as a guest' }).isVisible();
-          },
-          { timeout: 12_000 },
-        )
-        .toBe(true);
+      await tryAgainUntil(page, page.getByRole('heading', { name: 'You are here as a guest' }));
       expect(await page.getByRole('heading', { name: 'Not at the moment' }).isVisible()).toBe(false);
       await close();
     } finally {

@@ -279,7 +279,9 @@ describe('while the instance is down', () => {
 
     const other = await search('express', who, brief);
     expect(await other.json()).toMatchObject({ source: 'embedded', degraded: true });
-    expect(other.headers.get('cache-control')).toBe('private, max-age=10, stale-if-error=0');
+    expect(other.headers.get('cache-control')).toBe(
+      'private, max-age=10, stale-while-revalidate=0, stale-if-error=0',
+    );
     isDown = false;
   });
 });

@@ -185,6 +185,13 @@ describe('an instance that fails', () => {
     async ([, [outcome, fault]], context) => isMadeUpFor(fault, outcome, await openPair(context)),
   );
 
+  it.concurrent('has the engine in the process get ready while it is waited for', async (context) => {
+    const { orchestrator, answerWith } = await openPair(context);
+    answerWith(() => undefined, good);
+    expect((await searched(orchestrator.url)).meta.source).toBe('searxng-2');
+    await orchestrator.program.waitFor(/the embedded engine is ready/);
+  });
+
   it('leaves a clear problem where there is nothing to fall back on', async () => {
     const orchestrator = await startOrchestrator({
       SEARXNG_URLS: `http://127.0.0.1:${await freePort()}`,

@@ -57,8 +57,11 @@ async function workers(): Promise<Workers> {
   return (await answer.json()) as Workers;
 }
 
-/** Asks again and again, each time over a new connection, until it is stopped; gives what was answered. */
-/** @returns what ends it, and has how each was answered; of a refusal, why, too */
+/**
+ * Asks again and again, each time over a new connection, until it is stopped.
+ *
+ * @returns what ends it, and has how each was answered; of a refusal, why, too
+ */
 function keepAsking(headers: Record<string, string>): () => Promise<string[]> {
   const answers: string[] = [];
   const over = new AbortController();

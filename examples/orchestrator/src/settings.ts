@@ -25,14 +25,17 @@ import { z } from 'zod';
 import { weaknessOf } from './accounts/weakness.js';
 import { Email } from './modules/auth/fields.js';
 
-function isWebAddress(address: string): boolean {
-  return /^https?:\/\//.test(address) && isUrl(address);
-}
+const WebAddress = url({ protocols: ['http', 'https'] });
 
-function hasNoPath(address: string): boolean {
-  if (!isUrl(address)) return true;
-  const { href, origin } = new URL(address);
-  return href === `${origin}/`;
+/** As browsers write it: links begin with it, and tokens are compared by it. `undefined` where it is not one alone. */
+function originOf(address: string): string | undefined {
+  try {
+    const { href, origin } = new URL(address);
+    return href === `${origin}/` ? origin : undefined;
+  } catch {
+    // Of several hosts, such as those of a database.
+    return undefined;
+  }
 }
 
 /** What a package says of a value; `undefined` where it takes it. */
@@ -67,9 +70,11 @@ export const SETTINGS = z
     SOCKET: text().optional().describe('Unix socket to listen on, instead of a port'),
     NODE_ENV: profile().describe('development, test or production'),
     PUBLIC_URL: url({ protocols: ['http', 'https'] })
-      .refine(hasNoPath, 'must be an origin, such as https://search.example.org, with nothing behind it')
-      // As browsers write it: links begin with it, and tokens are compared by it.
-      .transform((address) => new URL(address).origin)
+      .refine(
+        (address) => originOf(address) !== undefined,
+        'must be an origin, such as https://search.example.org, with nothing behind it',
+      )
+      .transform(originOf)
       .optional()
       .describe('The origin that visitors use; by default http://HOST:PORT'),
     SECRET_KEYS: secrets({ generate: true }).describe('Secrets, newest first; each use derives its own key'),
@@ -106,7 +111,10 @@ export const SETTINGS = z
       .default(20)
       .describe('Connections to Postgres that each process may have open'),
     SEARXNG_URLS: list()
-      .refine((urls) => urls.every(isWebAddress), 'must be URLs that begin with http:// or https://')
+      .refine(
+        (urls) => urls.every((each) => WebAddress.safeParse(each).success),
+        'must be URLs that begin with http:// or https://',
+      )
       .default([])
       .describe('SearXNG instances in order of preference; none: the embedded engine'),
     EMBEDDED_FALLBACK: flag().default(true).describe('Whether the embedded engine is the last of the chain'),
@@ -280,13 +288,4 @@ function asManaged({ SIGNALBOX_WORKERS, ...env }: NodeJS.ProcessEnv): NodeJS.Pro
 
 function isGenerated(settings: Settings, setting: keyof Settings): boolean {
   return settingsOf(settings).some(({ name, source }) => name === setting && source === 'generated');
-}
-
-/** Not `URL.canParse`: that of Node 20 and 22 says no to letters such as `ü` once it has been called some thousand times. */
-function isUrl(text: string): boolean {
-  try {
-    return Boolean(new URL(text));
-  } catch {
-    return false;
-  }
 }

@@ -25,6 +25,19 @@ describe('HOST', () => {
   });
 });
 
+describe('PUBLIC_URL', () => {
+  it('is one origin, as browsers write it', () => {
+    expect(settingsOf({ PUBLIC_URL: 'https://Ü.example:443/' }).PUBLIC_URL).toBe('https://xn--tda.example');
+  });
+
+  it.each(['https://a.example/app', 'https://me@a.example', 'https://a.example?q', 'http://a:80,b:90'])(
+    'is not %s',
+    (PUBLIC_URL) => {
+      expect(problemsOf({ PUBLIC_URL })).toMatch(/^.*\n {2}PUBLIC_URL must be an origin, such as [^\n]+$/);
+    },
+  );
+});
+
 describe('ADMIN_EMAIL', () => {
   const ADMIN_PASSWORD = 'Seven-wooden-signals-at-night';
 

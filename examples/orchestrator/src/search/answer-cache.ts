@@ -30,7 +30,7 @@ export function answerCache(settings: Settings, redis: RedisLink | undefined): C
 
 /** `Cache-Control` of the second best, which is kept shortly if at all: the first choice may be back any moment. */
 export function degradedControl({ CACHE_TTL }: Settings): string {
-  return CACHE_TTL === 0 ? 'no-store' : 'max-age=10, stale-if-error=0';
+  return CACHE_TTL === 0 ? 'no-store' : 'max-age=10, stale-while-revalidate=0, stale-if-error=0';
 }
 
 /** Which source an answer came from, for the tag that it can be forgotten by. */

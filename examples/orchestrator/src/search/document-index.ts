@@ -1,7 +1,7 @@
 import MiniSearch, { type AsPlainObject, type Options } from 'minisearch';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   findDocumentFiles,
   fingerprintOf,
@@ -22,24 +22,25 @@ const OPTIONS: Options<Document> = {
 };
 
 /** Another one makes what was kept by an older version be made anew. */
-const FORMAT = 'minisearch-7 1';
+const FORMAT = 'minisearch-7 2';
 
 /**
- * The index of the documents: that of the last start, unless a file has changed since. To make it takes a second of a
- * processor, for each process that starts.
+ * The index of the documents: that of the last start, unless a file has changed since. To make it takes three seconds of
+ * a processor, to load it not one.
  */
 export async function documentIndex(sources: DocumentSources, keptIn: string): Promise<MiniSearch<Document>> {
   const files = await findDocumentFiles(sources);
   const madeOf = `${FORMAT} ${await fingerprintOf(files)}`;
-  const kept = await readKept(keptIn, madeOf);
-  if (kept !== undefined) {
-    await removeParts(keptIn);
-    return kept;
+  // Of processes that write it, and of those that were killed meanwhile.
+  const parts = `${keptIn}.parts`;
+  let index = await readKept(keptIn, madeOf);
+  if (index === undefined) {
+    index = new MiniSearch<Document>(OPTIONS);
+    index.addAll(await readDocuments(files));
+    await keep(`${madeOf}\n${JSON.stringify(index)}`, keptIn, parts);
   }
-
-  const index = new MiniSearch<Document>(OPTIONS);
-  index.addAll(await readDocuments(files));
-  await keep(keptIn, `${madeOf}\n${JSON.stringify(index)}`);
+  // One that still writes loses the time that it took, and no more.
+  await rm(parts, { recursive: true, force: true }).catch(() => undefined);
   return index;
 }
 
@@ -56,25 +57,14 @@ async function readKept(file: string, madeOf: string): Promise<MiniSearch<Docume
 }
 
 /** It is only for speed: where it cannot be kept, the next start takes longer. */
-async function keep(file: string, text: string): Promise<void> {
-  const part = `${file}.${randomUUID()}`;
+async function keep(text: string, file: string, parts: string): Promise<void> {
+  const part = join(parts, randomUUID());
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await mkdir(parts, { recursive: true });
     await writeFile(part, text, { mode: 0o600 });
     // Whoever reads it meanwhile has the old one, or none.
     await rename(part, file);
   } catch {
-    await rm(part, { force: true }).catch(() => undefined);
+    // There may be no room, or no right to write.
   }
-  await removeParts(file);
-}
-
-const PART = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
-
-/** What a process left that was killed while it wrote. One that still writes loses the time that it took, and no more. */
-async function removeParts(file: string): Promise<void> {
-  const begin = `${basename(file)}.`;
-  const names = await readdir(dirname(file)).catch(() => []);
-  const parts = names.filter((name) => name.startsWith(begin) && PART.test(name.slice(begin.length)));
-  await Promise.allSettled(parts.map((name) => rm(join(dirname(file), name), { force: true })));
 }

@@ -70,13 +70,14 @@ export async function readDocuments({ docsFolder, pages, packages }: DocumentFil
 async function readPage(folder: string, name: string): Promise<Document> {
   const path = name.replaceAll('\\', '/');
   const markdown = await readFile(join(folder, name), 'utf8');
-  const title = /^#\s+(.+)$/m.exec(markdown)?.[1] ?? path;
+  // Which stands above each passage already.
+  const [heading = '', title = path] = /^#\s+(.+)$/m.exec(markdown) ?? [];
   return {
     id: `docs/${path}`,
     title: plainText(title),
     url: `/${path}`,
     summary: '',
-    text: plainText(markdown.slice(0, MAX_CHARACTERS)),
+    text: plainText(markdown.replace(heading, '').slice(0, MAX_CHARACTERS)),
   };
 }
 

@@ -14,6 +14,8 @@ import type { ResultWindow } from './result-window.js';
 export interface EmbeddedSearch {
   /** Loads the index in a while, unless somebody searches before. */
   warmUp(): void;
+  /** Loads the index now, unless that was begun. */
+  prepare(): void;
   /**
    * @param signal takes it out of the queue; one that has begun is finished
    * @throws {ServiceUnavailableError} `overloaded`, when too many wait already
@@ -54,6 +56,13 @@ export function embeddedSearch(docsFolder: string, logger: Logger): EmbeddedSear
     return thread;
   }
 
+  function prepare(): void {
+    if (thread !== undefined || isClosed) return;
+    load().catch((error: unknown) => {
+      if (!isClosed) logger.warn({ err: error }, 'the embedded engine is not ready');
+    });
+  }
+
   async function load(): Promise<void> {
     const pool = await started();
     const documents: unknown = await pool.run(undefined, { name: 'size' });
@@ -74,12 +83,9 @@ export function embeddedSearch(docsFolder: string, logger: Logger): EmbeddedSear
 
   return {
     warmUp() {
-      timer = setTimeout(() => {
-        load().catch((error: unknown) => {
-          if (!isClosed) logger.warn({ err: error }, 'the embedded engine is not ready');
-        });
-      }, WARM_UP_AFTER_MS).unref();
+      timer = setTimeout(prepare, WARM_UP_AFTER_MS).unref();
     },
+    prepare,
     search(query, signal) {
       if (waiting >= MAX_WAITING) throw overloaded('Too many searches wait for the embedded engine');
       waiting += 1;

@@ -23,6 +23,11 @@ export type SearchChain = FallbackChain<SearchRequest, ResultWindow>;
 
 /** Long enough for three slow instances, short enough for a person. */
 const DEADLINE_MS = 10_000;
+/**
+ * An instance that has not answered by then may never do. To load the engine's index takes seconds on a busy machine, which
+ * are not left once all instances were waited for.
+ */
+const WORRIED_AFTER_MS = 3_000;
 
 /** The sources in order of preference: the instances, and the engine in this process last. */
 export function searchChain(sources: {
@@ -33,7 +38,7 @@ export function searchChain(sources: {
 }): SearchChain {
   const { instances, embedded, docsUrl } = sources;
   const steps = [
-    ...(instances?.steps().map(windowStep) ?? []),
+    ...(instances?.steps().map((instance) => windowStep(instance, embedded)) ?? []),
     ...(embedded === undefined ? [] : [embeddedStep(embedded, docsUrl)]),
   ];
   return fallback(
@@ -56,11 +61,11 @@ function telling(step: Step, done: number): Step {
 
 type InstanceStep = ReturnType<Searxng['steps']>[number];
 
-function windowStep(instance: InstanceStep): Step {
+function windowStep(instance: InstanceStep, embedded: EmbeddedSearch | undefined): Step {
   return {
     name: instance.name,
     isEnough: ({ isComplete }) => isComplete,
-    run: ({ q, offset, size, category, language }, context) => {
+    async run({ q, offset, size, category, language }, context) {
       // Results in hand are not given up for a later page that hangs.
       const halfTime = AbortSignal.any([
         context.signal,
@@ -73,7 +78,12 @@ function windowStep(instance: InstanceStep): Step {
         if (answer === undefined) throw new Error(`${instance.name} has no answer`);
         return answer;
       };
-      return readWindow(read, offset, size);
+      const worried = setTimeout(() => embedded?.prepare(), WORRIED_AFTER_MS);
+      try {
+        return await readWindow(read, offset, size);
+      } finally {
+        clearTimeout(worried);
+      }
     },
   };
 }

@@ -65,6 +65,7 @@ async function show() {
   running = new AbortController();
   const { signal } = running;
   const rows = setTimeout(() => {
+    if (signal.aborted) return;
     list.replaceChildren(...waitingItems());
     if ($('progress').hidden) $('summary').textContent = 'Searching…';
     $('pages').hidden = true;
