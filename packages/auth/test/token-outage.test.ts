@@ -116,8 +116,9 @@ describe('when Redis is gone', () => {
   });
 
   it('health hears when that begins and when it ends, also when nobody asks', async () => {
-    const { features } = hearing();
     const { redis, auth, pair } = await stage();
+    // Only now: on a busy machine the first answer may have been late.
+    const { features } = hearing();
     await redis.kill();
     for (let times = 0; times < 5; times++) {
       await auth.verify(pair.accessToken, { onStoreDown: 'open' });
