@@ -18,7 +18,13 @@ const packageOf = {
   'searx/webapp.py': 'python3-searx',
 } as const;
 
+/** Held by the one that runs apt-get; a folder, since nothing is written to it. */
+const LOCK = '/var/lib/apt';
+
 export type ProgramName = keyof typeof packageOf;
+
+/** What is being installed for tests that run side by side. */
+const underWay = new Map<ProgramName, Promise<void>>();
 
 /**
  * Says where a program is, installing its Debian package first if need be.
@@ -28,7 +34,9 @@ export type ProgramName = keyof typeof packageOf;
 export async function requireProgram(name: ProgramName): Promise<string> {
   const found = findProgram(name);
   if (found !== undefined) return found;
-  await installPackages([packageOf[name]]);
+  const installing = underWay.get(name) ?? installPackages([packageOf[name]]);
+  underWay.set(name, installing);
+  await installing.finally(() => underWay.delete(name));
   const installed = findProgram(name);
   if (installed !== undefined) return installed;
   throw new Error(`${name} is still missing after its package ${packageOf[name]} was installed`);
@@ -100,6 +108,7 @@ async function installPackages(packages: readonly string[]): Promise<void> {
 async function aptGet(args: readonly string[]): Promise<void> {
   // RUNLEVEL: Debian starts a server as soon as it is installed; the tests start their own, elsewhere.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  const patient = ['-o', 'DPkg::Lock::Timeout=300', ...args];
-  await promisify(execFile)('/usr/bin/apt-get', patient, { env, maxBuffer: 64 * 1024 * 1024 });
+  // Apt waits for who installs, but not for who updates its lists: of several test processes each but one would fail.
+  const inTurn = [LOCK, '/usr/bin/apt-get', '-o', 'DPkg::Lock::Timeout=300', ...args];
+  await promisify(execFile)('/usr/bin/flock', inTurn, { env, maxBuffer: 64 * 1024 * 1024 });
 }
