@@ -5,6 +5,7 @@ import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import type { RedisServer } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
+import { waitUntil } from '../../../test/support/program.js';
 import { connectRedis, redisLink, type RedisLink } from '../src/index.js';
 import { isIn, stageOf, type Stage } from './stage.js';
 
@@ -23,9 +24,12 @@ const kinds: { kind: string; open: (port: number, stage: Stage) => RedisLink }[]
 
 /** Publishes until somebody is there to hear it. */
 async function publish(redis: RedisServer, channel: string, message: string, listeners = 1): Promise<void> {
-  await eventually(
-    async () => Number((await redis.command('pubsub', 'numsub', channel)).split('\n')[1]) === listeners,
-  );
+  let heardBy = 0;
+  const isHeard = await waitUntil(async () => {
+    heardBy = Number((await redis.command('pubsub', 'numsub', channel)).split('\n')[1]);
+    return heardBy === listeners;
+  });
+  if (!isHeard) throw new Error(`${heardBy} hear "${channel}":\n${await redis.command('client', 'list')}`);
   await redis.command('publish', channel, message);
 }
 

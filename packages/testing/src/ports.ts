@@ -5,8 +5,14 @@ import { createServer } from 'node:net';
 const FIRST = 20_000;
 const LAST = 32_000;
 
-/** Processes that test at the same time began one after the other: each has every fourth port to itself. */
+/** Of processes that test at the same time each has every fourth port to itself. */
 const SHARES = 4;
+
+/** Which worker of Vitest or Jest this is, from 1 on; of other runners the processes began one after the other. */
+function share(): number {
+  const { VITEST_POOL_ID, JEST_WORKER_ID } = process.env;
+  return Number(VITEST_POOL_ID ?? JEST_WORKER_ID ?? process.pid) % SHARES;
+}
 
 /** Not given again for long: whoever has one may be about to start anew on it, as after a crash that is tested. */
 const given = new Set<number>();
@@ -19,7 +25,7 @@ const MAX_GIVEN = 1_500;
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const at = Math.floor((Math.random() * (LAST - FIRST)) / SHARES);
-    const port = FIRST + at * SHARES + (process.pid % SHARES);
+    const port = FIRST + at * SHARES + share();
     if (given.has(port) || !(await isFree(port)) || given.has(port)) continue;
     if (given.size >= MAX_GIVEN) given.delete(given.values().next().value ?? port);
     given.add(port);
