@@ -58,11 +58,13 @@ describe('deadlines', () => {
   it('count against a server that had all of one, much shorter than an attempt though it be', async () => {
     const [hanging, good] = [await hangingServer(), await goodServer()];
     const service = upstream({ urls: [hanging.url, good.url], deadlineMs: 200, ejection: { failures: 3 } });
-    for (let times = 0; times < 3; times += 1) {
-      expect(await errorOf(service.json({ path: '/' }))).toMatchObject({ code: 'upstream_timeout' });
+    for (let times = 0; service.state().servers[0]?.state === 'in'; times += 1) {
+      // On a busy machine a connection may take so long that the other one is asked.
+      await service.json({ path: '/' }).catch((problem: unknown) => {
+        expect(problem).toMatchObject({ code: 'upstream_timeout' });
+      });
+      expect(times).toBeLessThan(20);
     }
-
-    await until(() => service.state().servers[0]?.state === 'ejected');
     expect(await service.request({ path: '/' })).toMatchObject({ server: good.url });
   });
 
