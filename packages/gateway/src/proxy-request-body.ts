@@ -165,10 +165,10 @@ function ignore(): void {
  * @throws {ProxyRequestError} when there is no telling what it was
  */
 export function writeParsed(req: ProxyRequest, headers: OutgoingHeaders): Buffer | null {
-  // It ended without a byte: parsers make an empty object of that.
-  if (!req.readableDidRead) return null;
-  const { body, rawBody } = req as { body?: unknown; rawBody?: unknown };
   const { contentType = '' } = headers;
+  // It ended without a byte: parsers make an empty object of that.
+  if (!req.readableDidRead) return typed(null, contentType, headers);
+  const { body, rawBody } = req as { body?: unknown; rawBody?: unknown };
   if (Buffer.isBuffer(rawBody)) return typed(rawBody, contentType, headers);
   if (Buffer.isBuffer(body)) return typed(body, contentType, headers);
 
@@ -184,7 +184,11 @@ export function writeParsed(req: ProxyRequest, headers: OutgoingHeaders): Buffer
   );
 }
 
-function typed(body: Buffer, contentType: string, { fields }: OutgoingHeaders): Buffer {
+function typed<Body extends Buffer | null>(
+  body: Body,
+  contentType: string,
+  { fields }: OutgoingHeaders,
+): Body {
   if (contentType !== '') fields.push('content-type', contentType);
   return body;
 }

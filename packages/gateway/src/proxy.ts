@@ -179,22 +179,20 @@ function begin(
     throw tooLarge(settings);
 
   const exchange = new ProxyExchange(core, target, req, res, next, request);
-  if (headers.hasBody) {
-    if (wasRead) {
-      const body = writeParsed(req, headers);
-      // It came without a length, or compressed.
-      if (body !== null && body.length > settings.maxRequestBytes) throw tooLarge(settings);
+  if (wasRead) {
+    const body = writeParsed(req, headers);
+    // It came without a length, or compressed.
+    if (body !== null && body.length > settings.maxRequestBytes) throw tooLarge(settings);
+    request.body = body;
+  } else if (headers.hasBody && isSmall(headers)) {
+    readSmall(req, (body) => {
       request.body = body;
-    } else if (isSmall(headers)) {
-      readSmall(req, (body) => {
-        request.body = body;
-        watchClient(req, res);
-        exchange.start();
-      });
-      return undefined;
-    } else {
-      request.body = new UploadBody(req, settings.maxRequestBytes, () => exchange.refuse(tooLarge(settings)));
-    }
+      watchClient(req, res);
+      exchange.start();
+    });
+    return undefined;
+  } else if (headers.hasBody) {
+    request.body = new UploadBody(req, settings.maxRequestBytes, () => exchange.refuse(tooLarge(settings)));
   }
   watchClient(req, res);
   return exchange;

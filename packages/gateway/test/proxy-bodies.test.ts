@@ -129,9 +129,19 @@ describe('bodies on their way through a proxy', () => {
       const req = request(url, { method: 'POST', headers: { ...type, ...headers } }).end();
       await once(req, 'response');
 
-      expect(upstream.seen).toMatchObject([{ body: '', headers: { 'content-length': '0' } }]);
+      expect(upstream.seen).toMatchObject([{ body: '', headers: { ...type, 'content-length': '0' } }]);
     },
   );
+
+  it('sends on what a request without a body calls it, where somebody has read to its end', async () => {
+    const upstream = await goodServer();
+    const url = await proxied({ to: upstream.url }, (app) =>
+      app.use((req, _res, next) => void req.on('end', next).resume()),
+    );
+    await fetch(url, { headers: { 'content-type': 'application/json' } });
+
+    expect(upstream.seen).toMatchObject([{ body: '', headers: { 'content-type': 'application/json' } }]);
+  });
 
   it('sends on whatever bytes come, in whatever pieces', async () => {
     const url = await proxied({ to: await echoServer() });
