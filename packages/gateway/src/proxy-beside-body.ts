@@ -23,7 +23,7 @@ export function sendInformational(
   for (let index = 0; index < raw.length; index += 2) {
     const { lowerCase, action } = responseHeaders.rule(raw[index]?.toString('latin1') ?? '');
     const value = raw[index + 1]?.toString('latin1') ?? '';
-    if (lowerCase === 'link' && action === PASS) link.push(value);
+    if (lowerCase === 'link' && action === PASS) link.push(...linksOf(value));
     else if (action === CONNECTION) named = withMore(named, namedByConnection(value));
     else if (action === PASS) {
       const before = others.get(lowerCase);
@@ -36,6 +36,14 @@ export function sendInformational(
   } catch {
     // A hint that Node does not like is left out.
   }
+}
+
+/** A link with its parameters, which may have commas within quotes (RFC 8288 section 3). */
+const LINK = /<[^<>]*>[^,"]*(?:"[^"]*"[^,"]*)*/g;
+
+/** One line may name several, as Node writes them, and takes each alone. */
+function linksOf(value: string): string[] {
+  return value.match(LINK)?.map((link) => link.trim()) ?? [value];
 }
 
 /** Fields that decide how a message is read have no place behind it (RFC 9110 section 6.5.1). */

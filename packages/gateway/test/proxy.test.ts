@@ -395,6 +395,19 @@ describe('proxy', () => {
     expect((await answer)[0]).toMatchObject({ statusCode: 200 });
   });
 
+  it('passes on early hints of several links in one line', async () => {
+    const links = ['</a,b.css>; rel=preload; as=style', '</c.js>; rel="preload"; title="x,y"', '<https://d>'];
+    const upstream = await upstreamServer((_req, res) => {
+      res.writeEarlyHints({ link: links }, () => res.end('page'));
+    });
+    const req = request(await proxied({ to: upstream.url })).end();
+    const hints: unknown[] = [];
+    req.on('information', ({ headers }) => void hints.push(headers['link']));
+    await once(req, 'response');
+
+    expect(hints).toEqual([links.join(', ')]);
+  });
+
   it('works without Express, for whoever handles errors', async () => {
     const upstream = await goodServer();
     const forward = testProxy({ to: upstream.url }) as (...args: unknown[]) => void;
