@@ -56,11 +56,13 @@ export function writeTo(res: ServerResponse, chunk: Buffer, isEvent: boolean): b
 }
 
 /**
- * Sends the head before a body that takes its time. Not where somebody may keep that whole, as to change it: he has yet to
- * write fields of the head. Of events nobody waits for the end.
+ * Sends what there is before a rest that takes its time: the head, and of an answer without a length what compression keeps,
+ * since it may be a stream with somebody waiting for this piece. Not where somebody may keep the whole, as to change it: he
+ * has yet to write fields of the head. Of events nobody waits for the end.
  */
-export function headTo(res: ServerResponse, isOfEvents: boolean): void {
+export function soFarTo(res: ServerResponse, isOfEvents: boolean, hasLength: boolean): void {
   if (!res.headersSent && (isOfEvents || !mayKeepBytes(res))) res.flushHeaders();
+  if (!hasLength) flushCompression(res);
 }
 
 /** Whoever has put a function of his own in the place of `write`, as `compression` does, keeps what nobody else can count. */

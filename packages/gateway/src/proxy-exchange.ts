@@ -7,7 +7,7 @@ import type { Verdict } from './breaker.js';
 import { UpstreamTimeoutError } from './errors.js';
 import { MAX_INFORMATIONAL, sendInformational, sendTrailers } from './proxy-beside-body.js';
 import { ProxyCall, ROUTE, type Caller, type CallOutcome } from './proxy-call.js';
-import { answerOn, endWithin, headTo, onDrain, passError, writeTo, type Answering } from './proxy-client.js';
+import { answerOn, endWithin, onDrain, passError, soFarTo, writeTo, type Answering } from './proxy-client.js';
 import type { Connection, ConnectionUser } from './connection.js';
 import { InRequestContext } from './proxy-context.js';
 import { deadlineMsOf, hasTimedOut, isAnswered } from './proxy-deadline.js';
@@ -176,7 +176,7 @@ export class ProxyExchange extends InRequestContext implements Watched, Caller, 
   /** Sends what came in this turn: the head alone where the body takes its time. */
   protected override sendGathered(): void {
     this.uncork();
-    if (this.phase === ANSWERING) headTo(this.res, this.isEventStream);
+    if (this.phase === ANSWERING) soFarTo(this.res, this.isEventStream, this.contentLength !== undefined);
   }
 
   protected override bytesCame(chunk: Buffer): void {

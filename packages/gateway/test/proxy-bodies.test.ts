@@ -31,6 +31,25 @@ function throughStream(_req: Request, res: Response, next: NextFunction): void {
   next();
 }
 
+/** Keeps what is written until it is told otherwise, as compression does. */
+function keepingUntilFlushed(_req: Request, res: Response, next: NextFunction): void {
+  const [write, end] = [res.write.bind(res), res.end.bind(res)];
+  let kept: Buffer[] = [];
+  const flush = (): void => {
+    for (const chunk of kept) write(chunk);
+    kept = [];
+  };
+  Object.assign(res, {
+    write: (chunk: Buffer) => kept.push(chunk) > 0,
+    end(chunk?: Buffer) {
+      flush();
+      end(chunk);
+    },
+    flush,
+  });
+  next();
+}
+
 /** Answers with what it gets, as it gets it. */
 async function echoServer(): Promise<string> {
   return listen((req, res) => void req.on('error', () => undefined).pipe(res));
@@ -312,6 +331,22 @@ describe('bodies on their way through a proxy', () => {
       send(event);
       expect(String((await arrived)[0])).toBe(event);
     }
+    req.destroy();
+  });
+
+  it('sends the pieces of an answer without a length as they come, where compression would keep them', async () => {
+    let send = (_text: string): void => undefined;
+    const upstream = await upstreamServer((_req, res) => {
+      send = (text) => void res.write(text);
+      send('one');
+    });
+    const url = await proxied({ to: upstream.url }, (app) => app.use(keepingUntilFlushed));
+    const req = request(url).end();
+    const [answer] = (await once(req, 'response')) as [IncomingMessage];
+    const pieces = answer[Symbol.asyncIterator]();
+    expect(String((await pieces.next()).value)).toBe('one');
+    send('two');
+    expect(String((await pieces.next()).value)).toBe('two');
     req.destroy();
   });
 
