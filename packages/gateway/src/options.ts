@@ -46,7 +46,10 @@ export interface UpstreamOptions {
   breaker?: BreakerOptions | false | undefined;
   /** When to take a server out of the rotation; `false` for never. */
   ejection?: EjectionOptions | false | undefined;
-  /** Asks each server in the background how it is. By default it does not. */
+  /**
+   * Asks each server in the background how it is. By default it does not. One that fails a check and passes a later one is
+   * asked at once: its breakers begin anew.
+   */
   health?: HealthOptions | undefined;
   /**
    * Largest body that is taken, as it comes and decompressed.

@@ -92,10 +92,23 @@ export function createServer(
     if (known !== undefined) return known;
     if (breakers.size >= MAX_ROUTES && route !== OTHER_ROUTES) return breaker(OTHER_ROUTES);
     const made = createBreaker(breakerSettings, (state, previous) => {
+      // One that was forgotten may still have a probe under way.
+      if (breakers.get(route) !== made) return;
       signals.breakerState.publish({ upstream, server, route, state, previous });
     });
     breakers.set(route, made);
     return made;
+  }
+
+  /** What they have counted says nothing of a server that was away and has come back. */
+  function forgetBreakers(): void {
+    const forgotten = [...breakers];
+    breakers.clear();
+    for (const [route, each] of forgotten) {
+      const previous = each.state();
+      if (previous === 'closed') continue;
+      signals.breakerState.publish({ upstream, server, route, state: 'closed', previous });
+    }
   }
 
   function silence(route: string): Silence {
@@ -130,7 +143,11 @@ export function createServer(
       };
     },
     rest: (ms) => rotation.rest(ms),
-    checked: (error) => rotation.checked(error),
+    checked(error) {
+      const hasComeBack = error === undefined && rotation.state().healthy === false;
+      rotation.checked(error);
+      if (hasComeBack) forgetBreakers();
+    },
     state: () => ({
       server,
       ...rotation.state(),

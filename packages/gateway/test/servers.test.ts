@@ -177,6 +177,41 @@ describe('health checks in the background', () => {
     ]);
   });
 
+  it('let a server be asked at once that has come back, though its breaker had opened', async () => {
+    const states: string[] = [];
+    onTestFinished(signals.breakerState.subscribe(({ state }) => void states.push(state)));
+    let alive = false;
+    const server = await upstreamServer((_req, res) => void res.writeHead(alive ? 200 : 503).end('{}'));
+    const service = upstream({
+      urls: server.url,
+      retries: 0,
+      breaker: { openMs: 60_000, maxOpenMs: 60_000 },
+      health: { everyMs: 20 },
+    });
+    for (let call = 0; call < 5; call += 1) await errorOf(service.json({}));
+    expect(states).toEqual(['open']);
+    await until(() => service.state().servers[0]?.healthy === false);
+    expect(await errorOf(service.json({}))).toMatchObject({ code: 'upstream_unavailable' });
+
+    alive = true;
+    await until(() => service.state().servers[0]?.healthy === true);
+    expect(await service.json({})).toEqual({});
+    expect(states).toEqual(['open', 'closed']);
+  });
+
+  it('do not close the breaker of a server that is well, and fails at what it is asked', async () => {
+    let checks = 0;
+    const server = await upstreamServer((req, res) => {
+      if (req.url === '/healthz') checks += 1;
+      res.writeHead(req.url === '/healthz' ? 200 : 500).end();
+    });
+    const service = upstream({ urls: server.url, retries: 0, health: { path: '/healthz', everyMs: 20 } });
+    for (let call = 0; call < 5; call += 1) await errorOf(service.json({}));
+    const before = checks;
+    await until(() => checks > before + 1);
+    expect(await errorOf(service.json({}))).toMatchObject({ code: 'upstream_unavailable' });
+  });
+
   it('end with close()', async () => {
     const server = await goodServer();
     const service = upstream({ urls: server.url, health: { everyMs: 20 } });
