@@ -1,5 +1,6 @@
 export { addressList } from './address-list.js';
 export { clientAddress, isForwarded, plainAddress } from './client-address.js';
+export { cutOffBy } from './cut-off.js';
 export { deadline, remainingMs } from './deadline.js';
 export { DeadlineExceededError, RequestAbortedError } from './errors.js';
 export { facts } from './facts.js';

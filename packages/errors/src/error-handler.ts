@@ -41,7 +41,11 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorRequestHan
   // Express tells an error handler by its four parameters.
   return function errorHandlerMiddleware(error: unknown, req, res, _next) {
     answeredBy.set(res, errorHandlerMiddleware);
-    if (isClientAbort(error) || clientIsGone(req, res)) return leaveUnanswered(res);
+    if (isClientAbort(error) || clientIsGone(req, res)) {
+      // A stream that fails takes the response with it, as that of `await pipeline(file, res)` does.
+      if (error === res.errored && error === req.socket.errored) reportError(error, req, res);
+      return leaveUnanswered(res);
+    }
 
     let failure: Failure;
     let body: string;

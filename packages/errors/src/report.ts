@@ -9,6 +9,7 @@ interface ErrorLog {
  * defining `res.err` when the request begins (pino-http's field); otherwise `req.log`, else stderr.
  */
 export function reportError(error: unknown, req: Request, res: Response): void {
+  if ('err' in res && res.err === error) return;
   // Once the response is out, or cut off, its line is written.
   if ('err' in res && !res.writableFinished && !res.closed) {
     res.err ??= error instanceof Error ? error : new Error(describe(error), { cause: error });

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { listen, start } from '@signalbox/testing';
 import cors from 'cors';
 import express, { type Express, type RequestHandler } from 'express';
@@ -306,6 +307,42 @@ describe('errorHandler', () => {
     await expect(fetch(url).then((response) => response.text())).rejects.toThrow();
     await vi.waitFor(() => expect(reported).toHaveBeenCalledTimes(1));
     expect(reported.mock.calls[0]?.[0]).toMatchObject({ message: 'in the middle' });
+  });
+
+  it('reports once what has cut off the answer before it was told, as in await pipeline(file, res)', async () => {
+    const source = async function* (): AsyncGenerator<string> {
+      yield 'half';
+      throw new Error('the source failed');
+    };
+    for (const isLineWritten of [false, true]) {
+      const log = { error: vi.fn<(object: { err: Error }) => void>() };
+      const told: unknown[] = [];
+      const url = await listen(
+        app(
+          {},
+          (req, res, next) => {
+            Object.assign(req, { log });
+            // As a request logger does that has seen what it was.
+            res.on('close', () =>
+              told.push((res.err ??= isLineWritten ? (res.errored ?? undefined) : undefined)),
+            );
+            next();
+          },
+          async (_req, res) => {
+            const closed = once(res, 'close');
+            try {
+              await pipeline(source, res);
+            } finally {
+              if (isLineWritten) await closed;
+            }
+          },
+        ),
+      );
+
+      await expect(fetch(url).then((response) => response.text())).rejects.toThrow();
+      await vi.waitFor(() => expect(told).toMatchObject([{ message: 'the source failed' }]));
+      expect(log.error).not.toHaveBeenCalled();
+    }
   });
 
   it('leaves an answer alone that was sent when its handler fails, and logs the failure', async () => {

@@ -1,4 +1,4 @@
-import { facts, routeTemplate } from '@signalbox/context';
+import { cutOffBy, facts, routeTemplate } from '@signalbox/context';
 import type { Request, Response } from 'express';
 
 /** How a request ended. */
@@ -15,7 +15,7 @@ export interface Exchange {
   /** Template of the route that answered, `undefined` where none did. */
   route: string | undefined;
   outcome: Outcome;
-  /** What the error handler was given, or the stream of the response. */
+  /** What the error handler was given, or what has cut off the response. */
   error: unknown;
 }
 
@@ -61,15 +61,18 @@ export function endExchange(req: Request, res: LoggedResponse, failure: unknown)
   const exchange = exchangeOf(res);
   exchange.durationMs = performance.now() - exchange.startedAt;
   exchange.route = routeTemplate(req);
+  const cutOff = cutOffBy(res, req.socket);
+  // An error handler that is given it later, as after `await pipeline(file, res)`, finds it and tells it no second time.
+  res.err ??= cutOff;
   exchange.error = res.err ?? failure;
-  exchange.outcome = outcomeOf(req, res, exchange.error);
+  exchange.outcome = outcomeOf(req, res, exchange.error, cutOff !== undefined);
   exchange.status = statusOf(res, exchange);
   return exchange;
 }
 
-function outcomeOf(req: Request, res: Response, error: unknown): Outcome {
+function outcomeOf(req: Request, res: Response, error: unknown, isCutOff: boolean): Outcome {
   if (facts(req).timedOut === true) return 'timeout';
-  if (!res.writableFinished) return isServerError(error) ? 'error' : 'aborted';
+  if (!res.writableFinished) return isCutOff || isServerError(error) ? 'error' : 'aborted';
   if (res.statusCode === CLIENT_CLOSED_REQUEST) return 'aborted';
   if (res.statusCode >= 500) return 'error';
   // Answered as if nothing had happened, yet somebody reported an error.

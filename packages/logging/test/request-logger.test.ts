@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { pipeline } from 'node:stream';
 import { deadline, facts, requestContext } from '@signalbox/context';
 import { listen } from '@signalbox/testing';
 import express, { Router, type ErrorRequestHandler, type Express } from 'express';
@@ -269,6 +270,31 @@ describe('requestLogger', () => {
       remoteAddress: '127.0.0.1',
     });
     expect(line).not.toHaveProperty('err');
+  });
+
+  it('tells what has cut off an answer, be it a source that fails or an upstream that goes away', async () => {
+    const { log, app: server } = app((app) => {
+      app.get('/:code', (req, res) => {
+        const { code } = req.params;
+        const source = async function* (): AsyncGenerator<string> {
+          yield 'half of ';
+          throw Object.assign(new Error('the source failed'), { code });
+        };
+        pipeline(source, res, () => undefined);
+      });
+    });
+    const url = await listen(server);
+
+    for (const code of ['EIO', 'ECONNRESET']) {
+      await expect(fetch(`${url}/${code}`).then((response) => response.text())).rejects.toThrow(TypeError);
+
+      expect(await log.line((line) => line['url'] === `/${code}`)).toMatchObject({
+        level: 'error',
+        outcome: 'error',
+        status: 200,
+        err: { message: 'the source failed' },
+      });
+    }
   });
 
   it('knows an upload that breaks off as aborted, though the body parser reports an error', async () => {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { onceOver, routeTemplate } from '@signalbox/context';
+import { cutOffBy, onceOver, routeTemplate } from '@signalbox/context';
 import type { Request, Response } from 'express';
 import { Gauge, type Registry } from 'prom-client';
 import { showCounter, showHistogram } from './instruments.js';
@@ -165,9 +165,7 @@ function showInFlight(registry: Registry, read: () => number): Gauge {
 
 /** 499, as nginx has it, when the client left early; 500 when the response was cut off by an error of ours. */
 function cutOffStatus({ res, socket }: Exchange): number {
-  // `res.destroy(error)` destroys the connection with it. Node 24 gives responses that wait an error as well.
-  const isOurs = res.errored !== null && res.errored !== undefined && res.errored === socket.errored;
-  return isOurs ? 500 : 499;
+  return cutOffBy(res, socket) === undefined ? 499 : 500;
 }
 
 /** The content's length as announced; for chunked content, what came over the connection meanwhile. */
