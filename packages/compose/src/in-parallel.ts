@@ -36,7 +36,7 @@ function requireMiddleware(member: RequestHandler, index: number): RequestHandle
   if (typeof member !== 'function') throw wrong(shown(member));
   if (member.length > 3) throw wrong('an error handler');
   // While it waits for one of its handlers, the others would see the URL without the mount path.
-  if ('stack' in member || 'mountpath' in member) {
+  if (('stack' in member && 'use' in member) || 'mountpath' in member) {
     throw wrong('a router or an app: mount it by itself');
   }
   return member;

@@ -62,6 +62,8 @@ export function openSlot(spec: ModuleSpec, backoff: Backoff, onChange: (slot: Sl
   };
   // Express shows it in its layers, and profilers in their stacks.
   Object.defineProperty(gate, 'name', { value: `module ${spec.name}` });
+  // What there is to declare comes once it has loaded.
+  declareMount(gate);
 
   const slot: Slot = {
     spec,

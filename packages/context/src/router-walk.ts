@@ -35,7 +35,7 @@ interface Layer {
 /** Stands for a mount path that Express has not kept (routers before 2.3). */
 export const UNKNOWN_MOUNT = '/*';
 
-const declaredMounts = new WeakMap<RequestHandler, readonly RequestHandler[]>();
+const declaredMounts = new WeakMap<RequestHandler, Layer[]>();
 
 let declarations = 0;
 
@@ -43,13 +43,25 @@ let declarations = 0;
  * Tells which routers a middleware passes requests on to, so that their routes are found although
  * Express sees only a function. Telling it again replaces what was told before.
  *
+ * The middleware gets a `stack`, as routers have: tracers that put functions of theirs in the place of handlers leave what
+ * has one alone, as New Relic's does, or pass it on, as Elastic's. Where the routers are known later only, tell it without any
+ * before it is mounted.
+ *
  * @example
  * const whenOpen = (req, res, next) => (isOpen() ? router(req, res, next) : next());
  * declareMount(whenOpen, router);
  * app.use('/api/v1', whenOpen);
  */
 export function declareMount(middleware: RequestHandler, ...routers: RequestHandler[]): void {
-  declaredMounts.set(middleware, routers);
+  const layers = routers.map((handle) => ({ handle, rawPath: '/' }));
+  const stack = declaredMounts.get(middleware);
+  // The same list as before, which a tracer may have passed on.
+  if (stack !== undefined) stack.splice(0, stack.length, ...layers);
+  else {
+    declaredMounts.set(middleware, layers);
+    if (!('stack' in middleware))
+      Object.defineProperty(middleware, 'stack', { enumerable: true, value: layers });
+  }
   declarations += 1;
 }
 
@@ -77,7 +89,7 @@ function* below(
       for (const path of list(route.path)) yield { route, parts: [...mounts, path], isOverridden };
       continue;
     }
-    for (const inner of stacksBehind(layer.handle)) {
+    for (const inner of stacksBehind(unwrapped(layer.handle))) {
       for (const mount of mountsOf(layer)) {
         yield* below(inner, [...mounts, mount], [...outer, stack]);
       }
@@ -86,16 +98,8 @@ function* below(
 }
 
 /** Its own layers, and those of the routers that it was declared to pass requests on to. */
-function* stacksBehind(
-  wrapped: RequestHandler,
-  seen: Set<RequestHandler> = new Set(),
-): Generator<readonly Layer[]> {
-  const handle = unwrapped(wrapped);
-  if (seen.has(handle)) return;
-  seen.add(handle);
-
-  yield stackOf(appBehind(handle) ?? handle);
-  for (const inner of declaredMounts.get(handle) ?? []) yield* stacksBehind(inner, seen);
+function stacksBehind(handle: RequestHandler): Set<readonly Layer[]> {
+  return new Set([stackOf(appBehind(handle) ?? handle), declaredMounts.get(handle) ?? []]);
 }
 
 /** Wrappers around wrappers; more are a circle. */

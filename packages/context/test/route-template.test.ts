@@ -29,6 +29,11 @@ function traced(handle: RequestHandler): RequestHandler {
   return Object.assign(wrapper, handle);
 }
 
+/** A function that does the same and tells nothing of the handler, as those of New Relic's and Elastic's tracers. */
+function hidden(handle: RequestHandler): RequestHandler {
+  return (req, res, next) => handle(req, res, next);
+}
+
 /** The template as a request log sees it, when the response has been sent. */
 async function templateOf(app: Express, path: string, init: RequestInit = {}): Promise<string | undefined> {
   const events = new EventEmitter();
@@ -296,6 +301,29 @@ describe('routeTemplate', () => {
     expect(await templateOf(app, '/declared/7')).toBe('/declared/:id');
     expect(await templateOf(app, '/sub/emma')).toBe('/sub/:name');
     expect(await templateOf(app, '/router/7')).toBe('/router/:page');
+  });
+
+  it.each([
+    [
+      'leaves alone what looks like a router',
+      (handle: RequestHandler) => ('stack' in handle ? handle : hidden(handle)),
+    ],
+    [
+      'passes on the properties that it finds',
+      (handle: RequestHandler) => Object.assign(hidden(handle), handle),
+    ],
+  ])('finds routes of declared mounts where a tracer keeps no handler, and %s', async (_how, trace) => {
+    const router = Router().get('/:id', answer);
+    const through: RequestHandler = (req, res, next) => router(req, res, next);
+    declareMount(through, router);
+    const late: RequestHandler = (req, res, next) => router(req, res, next);
+    declareMount(late);
+    app.use('/declared/:tenant', trace(through));
+    app.use('/late', trace(late));
+    declareMount(late, Router().get('/other', answer), router);
+
+    expect(await templateOf(app, '/declared/acme/7')).toBe('/declared/:tenant/:id');
+    expect(await templateOf(app, '/late/7')).toBe('/late/:id');
   });
 
   it('survives middlewares and routers that lead in a circle', async () => {

@@ -139,7 +139,7 @@ export function resolveVersions<Name extends string>(
 
 /** A router, so that what a plain handler throws or rejects with comes back by `next`, as from any other. */
 function routerOf(option: string, handlers: VersionHandlers): RequestHandler {
-  if (typeof handlers === 'function' && 'stack' in handlers) return handlers;
+  if (typeof handlers === 'function' && 'stack' in handlers && 'use' in handlers) return handlers;
   const list = [handlers].flat();
   if (list.length === 0) throw wrongOption('versions', option, 'a router or a list of handlers', handlers);
   for (const handler of list) {
