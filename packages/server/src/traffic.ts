@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { onceOver } from '@signalbox/context';
 import { OpenResponses, type Responses } from './responses.js';
+import { showCut } from './show-cut.js';
 
 /** What is under way in one server. */
 export interface Traffic {
@@ -36,6 +37,7 @@ export function watchTraffic(server: Server, app: RequestListener): Traffic {
     res: ServerResponse<IncomingMessage> & { req: IncomingMessage },
   ): void {
     if (closing) announceClose(req.socket, res);
+    if (req.httpVersionMinor === 0) showCut(req.socket, res);
     responses.add(res);
     onceOver(req, res, forget);
     app.call(this, req, res);
