@@ -270,9 +270,16 @@ const OF_CONTENT =
 /** What ours add besides is left out: they say so. */
 function asWithout(ours: Noticed, plain: Noticed): Noticed {
   const isKept = ([name]: [string, unknown]): boolean => name in plain.fields || OF_CONTENT.test(name);
+  const fields = Object.fromEntries(Object.entries(ours.fields).filter(isKept));
+  // With a session's cookie it is for nobody else.
+  const { 'cache-control': control, ...others } = fields;
+  const { 'cache-control': stated } = plain.fields;
+  const isSame =
+    [control].join(', ').replace(/^private(?:, |$)/, '') ===
+    [stated].join(', ').replace(/^public(?:, |$)/, '');
   return {
     ...ours,
-    fields: Object.fromEntries(Object.entries(ours.fields).filter(isKept)),
+    fields: !isSame ? fields : stated === undefined ? others : { ...others, 'cache-control': stated },
     cookies: ours.cookies.filter((cookie) => !cookie.startsWith('sid=')),
     vary: plain.vary.filter((name) => name === '' || ours.vary.includes(name)),
   };

@@ -13,6 +13,7 @@ export { routeTemplate } from './route-template.js';
 export { guardLateWrites } from './late-writes.js';
 export { declareMount } from './router-walk.js';
 export { currentRequest, outsideRequests, runInContext } from './run-in-context.js';
+export { sayPrivate } from './say-private.js';
 export { takeUpgrades } from './take-upgrades.js';
 export { traceHeaders } from './trace-headers.js';
 export { upgradeResponse } from './upgrade-response.js';

@@ -63,6 +63,22 @@ export function fieldsWith(fields: object, cookies: readonly string[]): object {
   return [...others, ['Set-Cookie', [...new Set([...given, ...cookies])]]].flat(1);
 }
 
+/** @param change gets names in lower case; without a value a field is left out */
+export function changedFields(
+  fields: object,
+  change: (name: string, value: FieldValue) => FieldValue | undefined,
+): object {
+  const pairs = pairsOf(fields);
+  const changed = pairs.flatMap(([name, before]): [string, FieldValue | undefined][] => {
+    if (before === undefined) return [[name, before]];
+    const value = change(name.toLowerCase(), before);
+    return value === undefined ? [] : [[name, value]];
+  });
+  const isSame =
+    changed.length === pairs.length && changed.every(([, value], at) => value === pairs[at]?.[1]);
+  return isSame ? fields : changed.flat(1);
+}
+
 type FieldValue = number | string | readonly string[];
 
 /** By name, names and values in turn, or pairs of them. */

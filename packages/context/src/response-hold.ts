@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http';
 import { noteWaiting } from './drain-listeners.js';
 import { fieldsChangedSince, fieldsWith, headOf, restoreHead, type Head } from './response-head.js';
+import { privateFields, sayPrivate } from './say-private.js';
 
 /** What a response waits for before anything of it leaves. */
 export interface HoldOwner {
@@ -11,7 +12,7 @@ export interface HoldOwner {
   toSave(): Promise<void> | undefined;
   /** Whether `toSave` is to be called before what is sent now, too. */
   isDue?(): boolean;
-  /** What the response sets by it, as it stands in `Set-Cookie`. */
+  /** What the response sets by it, as it stands in `Set-Cookie`. With such a cookie it is for nobody else. */
   cookies?(): string[];
   /** Hears why it could not be saved, or not be sent: what the handler sent is dropped. */
   notSaved(error: unknown): void;
@@ -189,14 +190,19 @@ class Hold {
   }
 
   private pass(method: Method, behind: Original, res: ServerResponse, args: unknown[]): unknown {
-    return Reflect.apply(behind, res, method === 'writeHead' ? this.withCookies(args) : args);
+    return Reflect.apply(behind, res, hasLeft(res) ? args : this.withCookies(method, res, args));
   }
 
-  /** Node would put the cookies that `writeHead` is given in the place of the session's. */
-  private withCookies(args: unknown[]): unknown[] {
-    const at = args.findLastIndex((arg) => typeof arg === 'object' && arg !== null);
-    const cookies = at === -1 ? [] : this.owners.flatMap((owner) => owner.cookies?.() ?? []);
-    return cookies.length === 0 ? args : args.with(at, fieldsWith(args[at] as object, cookies));
+  /**
+   * A cache further on may keep an answer together with its cookies (RFC 9111 section 7.3): what sets one says that it is
+   * private. Node would put the cookies that `writeHead` is given in the place of the session's.
+   */
+  private withCookies(method: Method, res: ServerResponse, args: unknown[]): unknown[] {
+    const cookies = this.owners.flatMap((owner) => owner.cookies?.() ?? []);
+    if (cookies.length === 0) return args;
+    sayPrivate(res);
+    const at = method === 'writeHead' ? args.findLastIndex(isFields) : -1;
+    return at === -1 ? args : args.with(at, privateFields(fieldsWith(args[at] as object, cookies)));
   }
 
   private release(): void {
@@ -257,6 +263,10 @@ class Hold {
     const callback = args.at(-1);
     if (typeof callback === 'function') process.nextTick(callback, this.failure);
   }
+}
+
+function isFields(arg: unknown): boolean {
+  return typeof arg === 'object' && arg !== null;
 }
 
 /** Of what Node says once something has left: what waits here is as good as sent to whoever asks. */
