@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { sayPrivate } from '@signalbox/context';
 import { doubleCsrf } from 'csrf-csrf';
 import type { Request, Response } from 'express';
 import { cookieOf, unsetCookie } from './cookies.js';
@@ -49,6 +50,8 @@ export function csrfTokens(options: ResolvedCsrf, secure: boolean): CsrfTokens {
     issue(req, res, fresh) {
       const issued = set.get(req) ?? {};
       set.set(req, issued);
+      // The page that it is written into is for this visitor alone.
+      sayPrivate(res);
       if (session(req) === undefined && (fresh || nonceCookie(req) === undefined)) {
         issued.nonce = randomBytes(16).toString('base64url');
         unsetCookie(res, nonceName);

@@ -29,6 +29,10 @@ function appWith(options: Partial<CsrfOptions> = {}): Express {
     res.json({ csrfToken: protection.rotate(req, res) });
   });
   app.get('/twice', (req, res) => void res.json([protection.token(req, res), protection.token(req, res)]));
+  app.get('/page', (req, res) => {
+    res.set('Cache-Control', 'public, max-age=60');
+    res.send(`<input name="_csrf" value="${protection.token(req, res)}">`);
+  });
   app.all('/change', (_req, res) => void res.json({ changed: true }));
   app.use(errorHandler());
   return app;
@@ -284,6 +288,15 @@ describe('csrf: the token', () => {
 });
 
 describe('csrf: the cookies', () => {
+  it('are kept by no cache in front of the app, and neither is the page that the token stands in', async () => {
+    const visitor = client(await listen(appWith()));
+    const first = await visitor.get('/page');
+    expect(first.headers.getSetCookie()).toHaveLength(2);
+    expect(first.headers.get('cache-control')).toBe('private, max-age=60');
+    const again = await visitor.get('/page');
+    expect(again.headers.get('cache-control')).toBe('private, max-age=60');
+  });
+
   const cookiesOf = async (options: Partial<CsrfOptions>): Promise<string[]> => {
     const answer = await fetch(`${await listen(appWith(options))}/auth/csrf`);
     return answer.headers.getSetCookie().map((cookie) => cookie.replace(/=[^;]+/, '=…'));
