@@ -1,4 +1,4 @@
-import { clientAddress } from '@signalbox/context';
+import { clientAddress, facts } from '@signalbox/context';
 import {
   refuseUnknownOptions,
   requireBoolean,
@@ -49,7 +49,7 @@ export interface IdempotencyOptions {
   methods?: readonly string[] | undefined;
   /**
    * Whose key it is: two callers may use the same one.
-   * @default req.auth.subject, else the address
+   * @default `req.auth.subject`, else whose session it is (`facts(req).userId`), else `req.user.id`, else the address
    */
   scope?: ((req: Request) => string) | undefined;
   /**
@@ -163,8 +163,12 @@ export function resolveIdempotencyOptions(options: IdempotencyOptions): Resolved
   };
 }
 
+/** An address is that of many, such as of all in an office: who has signed in by whatever way has keys of their own. */
 function principalOrAddress(req: Request): string {
-  const { subject } = ((req as { auth?: unknown }).auth ?? {}) as { subject?: unknown };
-  if (typeof subject === 'string' && subject !== '') return `subject:${subject}`;
+  const { auth, user } = req as { auth?: { subject?: unknown } | null; user?: { id?: unknown } | null };
+  for (const subject of [auth?.subject, facts(req).userId, user?.id]) {
+    if (typeof subject === 'number' || (typeof subject === 'string' && subject !== ''))
+      return `subject:${subject}`;
+  }
   return `address:${clientAddress(req) ?? req.ip ?? ''}`;
 }

@@ -1,11 +1,17 @@
-import { deadline, requestContext } from '@signalbox/context';
+import { deadline, facts, requestContext } from '@signalbox/context';
 import { errorHandler, HttpError } from '@signalbox/errors';
 import { listen, testClock } from '@signalbox/testing';
 import compression from 'compression';
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { send } from '../../../test/support/send.js';
@@ -186,6 +192,43 @@ describe('idempotency', () => {
       expect(await pay(url, { key: 'one', path: '/b' })).toMatchObject({ body: { number: 2 }, replayed });
     }
   });
+
+  it.each([
+    ['a session', (req: Request, id: string) => void (facts(req).userId = id)],
+    [
+      'a middleware that sets req.user',
+      (req: Request, id: string) => void Object.assign(req, { user: { id } }),
+    ],
+    [
+      'one whose users have numbers',
+      (req: Request, id: string) => void Object.assign(req, { user: { id: Number(id) } }),
+    ],
+  ])(
+    'gives nobody what was answered to another one at the same address who signed in by %s',
+    async (_way, signIn) => {
+      const app = express();
+      app.use((req, _res, next) => {
+        signIn(req, String(req.headers['x-user']));
+        next();
+      });
+      app.post('/payments', express.json(), idempotency(), receipt());
+      const url = await listen(app);
+
+      const [one, two] = [{ 'x-user': '1' }, { 'x-user': '2' }];
+      expect(await pay(url, { key: 'k', headers: one })).toMatchObject({
+        body: { number: 1 },
+        replayed: false,
+      });
+      expect(await pay(url, { key: 'k', headers: two })).toMatchObject({
+        body: { number: 2 },
+        replayed: false,
+      });
+      expect(await pay(url, { key: 'k', headers: one })).toMatchObject({
+        body: { number: 1 },
+        replayed: true,
+      });
+    },
+  );
 
   it('takes a scope of yours, whatever is in it', async () => {
     const url = await listen(appWith({ scope: ({ headers }) => String(headers['x-tenant']) }));
