@@ -22,7 +22,7 @@ export interface AnswerListener {
 
 /**
  * Notes the answer while it is sent, and hands it over when it ends; an answer that never ends, never. Of a try that
- * failed with nobody left to be told, it hands over {@link GIVEN_UP}.
+ * failed with nobody left to be told, or in the middle of its answer, it hands over {@link GIVEN_UP}.
  */
 export function recordAnswer(
   res: Response,
@@ -96,7 +96,9 @@ export function recordAnswer(
   };
   res.destroy = function destroyAndTell(this: Response, error?: Error) {
     // The error handler, where the handler failed after its client had gone away: there is nobody to answer.
-    if (!isOver && !res.headersSent && res.statusCode === GIVEN_UP) {
+    const isGivenUp = !res.headersSent && res.statusCode === GIVEN_UP;
+    // Where nobody has gone away the answer is broken off here, as by a source that fails in its middle.
+    if (!isOver && (isGivenUp || !res.destroyed)) {
       isOver = true;
       void listener.ended({ status: GIVEN_UP, fields: [], body: null });
     }

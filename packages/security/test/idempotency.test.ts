@@ -4,6 +4,7 @@ import { listen, testClock } from '@signalbox/testing';
 import compression from 'compression';
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import express, {
   type ErrorRequestHandler,
@@ -236,6 +237,27 @@ describe('idempotency', () => {
 
     expect((await pay(url, { key: 'c', headers: { 'X-Tenant': 'a' } })).replayed).toBe(false);
     expect((await pay(url, { key: 'c', headers: { 'X-Tenant': 'a","b' } })).replayed).toBe(true);
+  });
+
+  it.each([
+    ['before its first byte', 0],
+    ['in its middle', 1],
+  ])('lets the next try begin where a source fails that was to be the answer, %s', async (_when, chunks) => {
+    let runs = 0;
+    const source = async function* (): AsyncGenerator<string> {
+      for (let sent = 0; sent < chunks; sent += 1) yield 'half of ';
+      throw new Error('the source failed');
+    };
+    const url = await listen(
+      appWith({}, async (_req, res) => {
+        runs += 1;
+        if (runs === 1) await pipeline(source, res);
+        else res.json({ number: runs });
+      }),
+    );
+
+    await expect(pay(url, { key: 'one' })).rejects.toThrow(TypeError);
+    await expect.poll(() => pay(url, { key: 'one' })).toMatchObject({ body: { number: 2 } });
   });
 
   it('knows a form that is sent again, whose boundary is another', async () => {
