@@ -49,7 +49,8 @@ export interface IdempotencyOptions {
   methods?: readonly string[] | undefined;
   /**
    * Whose key it is: two callers may use the same one.
-   * @default `req.auth.subject`, else whose session it is (`facts(req).userId`), else `req.user.id`, else the address
+   * @default `req.auth.subject` or `req.auth.sub`, else whose session it is (`facts(req).userId`), else `req.user.id` or
+   *   `req.user.sub`, else the address
    */
   scope?: ((req: Request) => string) | undefined;
   /**
@@ -163,12 +164,19 @@ export function resolveIdempotencyOptions(options: IdempotencyOptions): Resolved
   };
 }
 
+interface Subject {
+  subject?: unknown;
+  sub?: unknown;
+  id?: unknown;
+}
+
 /** An address is that of many, such as of all in an office: who has signed in by whatever way has keys of their own. */
 function principalOrAddress(req: Request): string {
-  const { auth, user } = req as { auth?: { subject?: unknown } | null; user?: { id?: unknown } | null };
-  for (const subject of [auth?.subject, facts(req).userId, user?.id]) {
-    if (typeof subject === 'number' || (typeof subject === 'string' && subject !== ''))
-      return `subject:${subject}`;
+  const { auth, user } = req as { auth?: Subject | null; user?: Subject | null };
+  // `sub`: the claims of a token, as express-jwt and Passport's strategies for OpenID leave them.
+  for (const subject of [auth?.subject, auth?.sub, facts(req).userId, user?.id, user?.sub]) {
+    const isSaid = typeof subject === 'number' || (typeof subject === 'string' && subject !== '');
+    if (isSaid) return `subject:${subject}`;
   }
   return `address:${clientAddress(req) ?? req.ip ?? ''}`;
 }

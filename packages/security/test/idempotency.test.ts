@@ -201,6 +201,10 @@ describe('idempotency', () => {
       (req: Request, id: string) => void Object.assign(req, { user: { id } }),
     ],
     [
+      'one that leaves the claims of a token in req.auth',
+      (req: Request, id: string) => void Object.assign(req, { auth: { sub: id } }),
+    ],
+    [
       'one whose users have numbers',
       (req: Request, id: string) => void Object.assign(req, { user: { id: Number(id) } }),
     ],
