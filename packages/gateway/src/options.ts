@@ -82,7 +82,7 @@ export interface EjectionOptions {
   failures?: number | undefined;
   /**
    * How long it is out at first, in milliseconds; twice as long each time that its trial fails. Then one
-   * request is let through, and decides.
+   * request is let through, and decides; before, where none of the others may be asked.
    * @default 10_000
    */
   pauseMs?: number | undefined;

@@ -4,6 +4,8 @@ import type { UpstreamSettings } from './options.js';
 /** Whether a server is in the rotation: ejected by its failures or health checks, or resting by its own wish. */
 export interface Rotation {
   readonly isIn: boolean;
+  /** Whether it is out, with nobody trying it and no wish of its own to be left alone. */
+  readonly isPaused: boolean;
   /** Until when it should not be called, in epoch milliseconds; 0 when it may be. */
   blockedUntil(): number;
   /** A call begins; the returned function tells what it showed: at its end, or before. */
@@ -65,9 +67,10 @@ export function createRotation(
     onChange('in');
   }
 
-  function failed(): void {
+  /** @param isEarly whether it was tried before its time, for want of another: that makes its pause no longer */
+  function failed(isEarly: boolean): void {
     failures += 1;
-    if (ejection === undefined) return;
+    if (ejection === undefined || isEarly) return;
     const isTrial = outUntil > 0;
     if (!isTrial && (failures < ejection.failures || isLast())) return;
     takeOut(Math.min(ejection.maxPauseMs, ejection.pauseMs * 2 ** ejections));
@@ -86,10 +89,14 @@ export function createRotation(
     get isIn() {
       return outUntil === 0;
     },
+    get isPaused() {
+      return outUntil > 0 && trials === 0 && restUntil <= Date.now();
+    },
     blockedUntil,
     begin() {
       const begunIn = era;
       const isTrial = outUntil > 0;
+      const isEarly = outUntil > Date.now();
       if (isTrial) trials += 1;
       return (verdict, isOver) => {
         if (begunIn !== era) return;
@@ -98,7 +105,7 @@ export function createRotation(
           return;
         }
         if (isTrial) trials -= 1;
-        if (verdict === 'failed') failed();
+        if (verdict === 'failed') failed(isEarly);
         else if (verdict === 'ok' && outUntil > 0) putBack();
         else if (verdict === 'ok') failures = 0;
       };

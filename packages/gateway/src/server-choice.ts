@@ -9,10 +9,18 @@ export function chooseServer(
   route: string,
   asked: ReadonlySet<Server>,
 ): Server | undefined {
-  const open = servers.filter((server) => server.blockedUntil(route) === 0);
+  const open = mayBeAsked(servers, route);
   const fresh = open.filter((server) => !asked.has(server));
   const choice = fresh.length > 0 ? fresh : open;
   return mode === 'preference' ? choice[0] : leastBusy(choice);
+}
+
+function mayBeAsked(servers: readonly Server[], route: string): readonly Server[] {
+  const open = servers.filter((server) => server.blockedUntil(route) === 0);
+  // Where there is somebody else, an ejection spares callers one that fails; else it may keep out one that is back.
+  return open.length > 0 || servers.length === 1
+    ? open
+    : servers.filter((server) => server.isLastResort(route));
 }
 
 /** Whether a server that was not asked yet may be asked at once. */
@@ -21,11 +29,12 @@ export function hasFreshServer(
   route: string,
   asked: ReadonlySet<Server>,
 ): boolean {
-  return servers.some((server) => !asked.has(server) && server.blockedUntil(route) === 0);
+  return mayBeAsked(servers, route).some((server) => !asked.has(server));
 }
 
 /** When the first of the servers may be asked again, in epoch milliseconds. */
 export function unblockedAt(servers: readonly Server[], route: string): number {
+  if (mayBeAsked(servers, route).length > 0) return 0;
   return Math.min(...servers.map((server) => server.blockedUntil(route)));
 }
 

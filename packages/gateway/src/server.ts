@@ -22,6 +22,8 @@ export interface Server {
   silence(route: string): Silence;
   /** Until when no call of `route` should be made, in epoch milliseconds; 0 when one may. */
   blockedUntil(route: string): number;
+  /** Whether nothing but its ejection keeps a call of `route` from it: where nobody else may be asked, one may try it. */
+  isLastResort(route: string): boolean;
   /**
    * A call begins; the returned function ends it with what it showed. One whose answer has only begun, and may
    * last, tells so before: `isOver` is `false` then.
@@ -134,6 +136,7 @@ export function createServer(
       return rotation.isIn;
     },
     blockedUntil: (route) => Math.max(rotation.blockedUntil(), breaker(route)?.blockedUntil() ?? 0),
+    isLastResort: (route) => rotation.isPaused && (breaker(route)?.blockedUntil() ?? 0) === 0,
     begin() {
       const end = rotation.begin();
       inFlight += 1;

@@ -134,6 +134,48 @@ describe('ejection', () => {
     expect(first.seen).toHaveLength(2);
   });
 
+  it('is over where nobody else may be asked, as when servers are started anew one after the other', async () => {
+    let away = 'first';
+    const named = (name: string): ReturnType<typeof upstreamServer> =>
+      upstreamServer(
+        (_req, res) => void res.writeHead(away.includes(name) ? 500 : 200).end(`{"from":"${name}"}`),
+      );
+    const [first, second] = [await named('first'), await named('second')];
+    const service = upstream({
+      urls: [first.url, second.url],
+      retries: 0,
+      ejection: { failures: 2, pauseMs: 60_000, maxPauseMs: 600_000 },
+      breaker: { failures: 5, openMs: 60_000, maxOpenMs: 60_000 },
+    });
+    for (let call = 0; call < 2; call += 1) await errorOf(service.json({}));
+    const [ejected] = service.state().servers;
+    expect(ejected?.state).toBe('ejected');
+
+    away = 'first and second';
+    for (let call = 0; call < 5; call += 1) await errorOf(service.json({}));
+    expect(service.state().servers[1]).toMatchObject({ state: 'in', breakers: [{ state: 'open' }] });
+    // One that is still away is out no longer for that.
+    expect(await errorOf(service.json({}))).toMatchObject({ server: first.url });
+    expect(service.state().servers[0]?.until).toBe(ejected?.until);
+
+    away = 'second';
+    expect(await service.json({})).toEqual({ from: 'first' });
+    expect(service.state().servers[0]).toMatchObject({ state: 'in', consecutiveFailures: 0 });
+  });
+
+  it('keeps callers from a server that they name, whoever else may be asked', async () => {
+    const [bad, good] = [await failingServer(500), await goodServer()];
+    const service = upstream({
+      urls: [bad.url, good.url],
+      retries: 0,
+      breaker: false,
+      ejection: { failures: 1, pauseMs: 60_000 },
+    });
+    await errorOf(service.json({}));
+    expect(await errorOf(service.json({ server: 0 }))).toMatchObject({ code: 'upstream_unavailable' });
+    expect(bad.seen).toHaveLength(1);
+  });
+
   it('keeps the last server in, whatever it does', async () => {
     const heard = heardStates();
     const servers = [await failingServer(500), await failingServer(500)];
