@@ -38,8 +38,9 @@ export interface BreakerOptions {
    */
   slowCallMs?: number | undefined;
   /**
-   * How long it stays open at first, in milliseconds; twice as long after each probe that fails.
-   * @default 5_000
+   * How long it stays open at first, in milliseconds; twice as long after each probe that fails. Short at first, since one
+   * that was started anew is back soon.
+   * @default 1_000
    */
   openMs?: number | undefined;
   /** @default 30_000 */

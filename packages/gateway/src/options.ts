@@ -232,7 +232,7 @@ function resolveBreaker(owner: string, path: string, options: BreakerOptions): B
     failures: 5,
     ofRequests: 10,
     slowCallMs: Infinity,
-    openMs: 5_000,
+    openMs: 1_000,
     maxOpenMs: 30_000,
   };
   fillIn(owner, path, settings, options);
