@@ -6,8 +6,6 @@ import { ignoreUpgrade, offersAnother } from './ignore-upgrade.js';
 export interface UpgradeTaker {
   owns(req: IncomingMessage): boolean;
   take(req: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Answers one that is nobody's, or closes it. */
-  refuse(req: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 interface Taking {
@@ -18,10 +16,11 @@ interface Taking {
 const takings = new WeakMap<Server, Taking>();
 
 /**
- * Hands a server's requests to upgrade to whose they are: of several takers, to the first. One that is nobody's is
- * refused by the first of them, unless somebody else listens for `upgrade`, too: Node closes none where anybody does.
- * Offers of other protocols than WebSocket, as of HTTP/2 by Java's and curl's clients, are ignored (RFC 9110 section
- * 7.8): those are served as any request, whosever they are.
+ * Hands a server's requests to upgrade to whose they are: of several takers, to the first. What is nobody's is served as
+ * any request (RFC 9110 section 7.8), as Node does where nobody listens, unless somebody else listens for `upgrade`, too:
+ * nginx and Caddy ask an app whether somebody may open a WebSocket elsewhere with the fields of that, and a proxy takes
+ * a connection that is closed without an answer for a server that is gone. So are offers of other protocols than WebSocket,
+ * as of HTTP/2 by Java's and curl's clients, whosever they are.
  *
  * @returns what ends it
  *
@@ -29,7 +28,6 @@ const takings = new WeakMap<Server, Taking>();
  * const end = takeUpgrades(server, {
  *   owns: (req) => req.url === '/chat',
  *   take: (req, socket, head) => chat.handleUpgrade(req, socket, head),
- *   refuse: (_req, socket) => socket.destroy(),
  * });
  */
 export function takeUpgrades(server: Server, taker: UpgradeTaker): () => void {
@@ -49,10 +47,7 @@ function listenAt(server: Server): Taking {
       else taker.take(req, socket, head);
       return;
     }
-    const [first] = takers;
-    if (server.listenerCount('upgrade') > 1) return;
-    if (offersAnother(req)) ignoreUpgrade(server, req, socket, head);
-    else first?.refuse(req, socket, head);
+    if (server.listenerCount('upgrade') === 1) ignoreUpgrade(server, req, socket, head);
   };
   const taking = {
     takers,

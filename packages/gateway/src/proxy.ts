@@ -112,10 +112,6 @@ export function proxy(options: ProxyOptions): Proxy {
           if (app === undefined) mount(req, prefix);
           upgrade(req, socket, head, app);
         },
-        refuse(req, socket, head) {
-          const res = responseOn(req, { socket, head, tunnels });
-          if (res !== undefined) answerPlainly(res);
-        },
       });
     },
     upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => upgrade(req, socket, head),
@@ -221,7 +217,7 @@ function mount(req: ProxyRequest, prefix: string): void {
 }
 
 /** Where there is no app, and so no error handler. */
-function answerPlainly(res: ServerResponse, error?: unknown): void {
+function answerPlainly(res: ServerResponse, error: unknown): void {
   if (res.headersSent) return;
   res.statusCode = error instanceof HttpError ? error.status : error === undefined ? 404 : 500;
   res.setHeader('Content-Length', 0);

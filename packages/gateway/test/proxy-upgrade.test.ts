@@ -416,26 +416,21 @@ describe('WebSocket through a proxy', () => {
     expect(upstream.seen).toEqual([]);
   });
 
-  it('closes what is nobody’s where nobody else listens', async () => {
+  it('serves what is nobody’s as any request where nobody else listens', async () => {
     const upstream = await echoSocketServer();
     const { url } = await gateway({ to: upstream.url });
     const socket = await rawConnection(url);
-    const closed = once(socket, 'close');
     socket.write(handshake('/shopping'));
-    await closed;
-
-    expect(socket.text()).toMatch(/^HTTP\/1\.1 404 /);
+    await until(() => socket.text().startsWith('HTTP/1.1 404'));
   });
 
-  it('closes what is nobody’s where several proxies listen', async () => {
+  it('serves what is nobody’s as any request where several proxies listen', async () => {
     const upstream = await echoSocketServer();
     const { url, server } = await gateway({ to: upstream.url });
     testProxy({ to: upstream.url }).attach(server, { path: '/raw-shop' });
     const nobodys = await rawConnection(url);
-    const closed = once(nobodys, 'close');
     nobodys.write(handshake('/other'));
-    await closed;
-    expect(nobodys.text()).toMatch(/^HTTP\/1\.1 404 /);
+    await until(() => nobodys.text().startsWith('HTTP/1.1 404'));
 
     for (const path of ['/shop/raw', '/raw-shop/raw']) {
       const socket = await rawConnection(url);

@@ -11,7 +11,7 @@ export interface PathOwner {
 /**
  * Hands the requests below a path to its owner, and all others to those who listened before, as Engine.IO does it: at
  * the cost of comparing the beginning of the URL. Upgrades elsewhere are left to other listeners; where there are none,
- * they are refused, as Node does without any.
+ * they are served as any request.
  *
  * @returns a function that gives the server back
  */
@@ -35,7 +35,6 @@ export function attachTo(server: Server, path: string, owner: PathOwner): () => 
   const leaveUpgrades = takeUpgrades(server, {
     owns: ({ url }) => isBelow(url),
     take: (req, socket, head) => owner.upgrade(req, socket, head),
-    refuse: (_req, socket) => void socket.destroy(),
   });
 
   return () => {

@@ -38,7 +38,7 @@ describe('serve', () => {
     process.on('warning', warned);
     onTestFinished(() => void process.off('warning', warned));
     const { url, server } = await serveHere(hello);
-    takeUpgrades(server, { owns: () => false, take: () => undefined, refuse: () => undefined });
+    takeUpgrades(server, { owns: () => false, take: () => undefined });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
     const headers = { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABk' };
