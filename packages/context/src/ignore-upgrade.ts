@@ -1,6 +1,7 @@
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { upgradeResponse } from './upgrade-response.js';
 
 /** Whether it offers what nobody takes up here: another protocol than WebSocket. */
 export function offersAnother({ headers }: IncomingMessage): boolean {
@@ -12,8 +13,13 @@ export function offersAnother({ headers }: IncomingMessage): boolean {
  * where nobody listens for `upgrade`: with its body, and with what follows on the connection.
  */
 export function ignoreUpgrade(server: Server, req: IncomingMessage, connection: Duplex, head: Buffer): void {
-  if (owesAnswer(req, connection) || mayLackFields(server, req)) {
+  if (owesAnswer(req, connection)) {
     connection.destroy();
+    return;
+  }
+  if (mayLackFields(server, req)) {
+    // RFC 6585 section 5. Not without an answer: a proxy would take the server for one that is gone.
+    upgradeResponse(req, connection)?.writeHead(431, { 'Content-Length': 0 }).end();
     return;
   }
   const { method = '', url = '', httpVersion, rawHeaders } = req;
