@@ -1,7 +1,7 @@
 import { signals } from '@signalbox/signals';
 import { freePort } from '@signalbox/testing';
 import { describe, expect, it } from 'vitest';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import { DeliveryError, pagerDuty, slack, webhook, type AlertChannel } from '../src/index.js';
 import { lever, receiver, ROUTING_KEY, SECRET, told, watched } from './support.js';
 
@@ -159,7 +159,7 @@ describe('a receiver that is down', () => {
 
   it('says that a channel is gone, and that it is back, so that health shows it', async () => {
     const inbox = await receiver();
-    const states = heard(signals.featureState);
+    const states = heardFeature('alerts');
     const { rule, holds } = lever();
     const { pass } = watched({ rules: [rule], channels: [slack({ url: inbox.url })] });
     inbox.answer(500);

@@ -3,7 +3,7 @@ import { assertNeverHangs, testClock } from '@signalbox/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import { apiKeys, memoryKeyStore, type ApiKeys, type ApiKeysOptions, type KeyStore } from '../src/index.js';
 
 const START = 1_800_000_000_000;
@@ -279,7 +279,7 @@ describe('apiKeys', () => {
 
   it('is closed while the store is down: 503, within its time, and by itself open again', async () => {
     const { keys, store } = setUp({ timeoutMs: 50, cacheMs: 0 });
-    const states = heard(signals.featureState);
+    const states = heardFeature('api-keys');
     const { key } = await keys.create('u_1', { name: 'x' });
     for (const fault of ['down', 'hung'] as const) {
       store.fault = fault;

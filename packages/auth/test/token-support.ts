@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { signals, type FeatureState, type TokenEvent } from '@signalbox/signals';
 import { onTestFinished } from 'vitest';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import type { SharedRedis } from '../../../test/support/shared-redis.js';
 import {
   keyRing,
@@ -87,5 +87,5 @@ function decode(part: string): Record<string, unknown> {
 
 /** What is published until the test ends. */
 export function hearing(): { tokens: TokenEvent[]; features: FeatureState[] } {
-  return { tokens: heard(signals.tokenEvent), features: heard(signals.featureState) };
+  return { tokens: heard(signals.tokenEvent), features: heardFeature('token') };
 }

@@ -1,10 +1,9 @@
-import { signals } from '@signalbox/signals';
 import type { RequestHandler } from 'express';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
-import { heard } from '../../../test/support/heard.js';
+import { heardFeature } from '../../../test/support/heard.js';
 import { redisClient } from '../../../test/support/redis-client.js';
 import { send } from '../../../test/support/send.js';
 import { cache, redisStore, type Cache } from '../src/index.js';
@@ -43,7 +42,7 @@ describe('a Redis that', () => {
   ];
 
   it.each(faults)('%s costs misses, no hang, and is found again', async (_fault, begin, end) => {
-    const states = heard(signals.featureState);
+    const states = heardFeature('cache');
     const handler = counting();
     const url = await serving(cacheOn(proxy.port), handler);
     await eventually(async () => (await get(url)).headers['cache-status']?.includes('hit') === true);

@@ -4,7 +4,7 @@ import { assertNeverHangs } from '@signalbox/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { emitterOn, linkTo } from './fleet.js';
 import { startNode, visit, type Visitor } from './nodes.js';
@@ -34,7 +34,7 @@ describe('without a queue, while Redis is gone', { timeout: 60_000 }, () => {
   it('an event is refused within the deadline, and the next is sent when Redis is back', async () => {
     const { proxy, visitor } = await stage();
     const emitted = heard(signals.emitted);
-    const features = heard(signals.featureState);
+    const features = heardFeature('emitter');
     const link = linkTo(proxy);
     const emitter = emitterOn(link);
     await emitter.emit('r', 'n', 1);

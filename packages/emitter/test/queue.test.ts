@@ -5,7 +5,7 @@ import { assertNeverHangs } from '@signalbox/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import type { EmitReceipt, ExternalEmitter } from '../src/index.js';
 import { emitterOn, linkTo } from './fleet.js';
@@ -51,7 +51,7 @@ describe('with a queue, while Redis is gone', { timeout: 60_000 }, () => {
   it('events wait without keeping anybody waiting, and are delivered in order on its return', async () => {
     const { proxy, visitors } = await stage();
     const emitted = heard(signals.emitted);
-    const features = heard(signals.featureState);
+    const features = heardFeature('emitter');
     const { emitter } = await cutOff(proxy, {});
 
     const calls = upTo(500)
@@ -258,7 +258,7 @@ describe('with a queue, an event is delivered once', { timeout: 60_000 }, () => 
 
   it('by a Redis that refuses to write, once that takes writes again', async () => {
     const { redis, proxy, visitors } = await stage();
-    const features = heard(signals.featureState);
+    const features = heardFeature('emitter');
     const emitter = emitterOn(linkTo(proxy), { queue: {} });
     await emitter.emit('r', 'n', 0);
     await redis.command('replicaof', '127.0.0.1', '1');

@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BadRequestError, NotFoundError } from '@signalbox/errors';
 import { runInContext } from '@signalbox/context';
-import { signals, type FeatureState, type UpstreamFallback } from '@signalbox/signals';
+import { signals, type UpstreamFallback } from '@signalbox/signals';
 import { assertNeverHangs } from '@signalbox/testing';
 import { fallback, FallbackFailedError, UpstreamTimeoutError, type FallbackStep } from '@signalbox/gateway';
+import { heardFeature } from '../../../test/support/heard.js';
 import {
   closedPort,
   errorOf,
@@ -243,8 +244,7 @@ describe('signals of a chain', () => {
   });
 
   it('tell when the feature begins and ceases to run degraded, once each', async () => {
-    const heard: FeatureState[] = [];
-    onTestFinished(signals.featureState.subscribe((event) => void heard.push(event)));
+    const heard = heardFeature('search');
     let state: 'well' | 'ill' | 'dead' = 'well';
     const step = (name: string, needed: string[]): Step => ({
       name,

@@ -12,8 +12,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { signals, type FeatureState } from '@signalbox/signals';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { signals } from '@signalbox/signals';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { heardFeature } from '../../../test/support/heard.js';
 import { createLogger } from '../src/index.js';
 import { parseLines, run } from './child.js';
 
@@ -144,8 +145,7 @@ describe('a log file', () => {
   });
 
   it('outlives a full disk: lines are kept and written when there is room again', async () => {
-    const heard: FeatureState[] = [];
-    onTestFinished(signals.featureState.subscribe((event) => heard.push(event)));
+    const heard = heardFeature('logging');
     symlinkSync('/dev/full', path);
     const logger = createLogger({ file: path });
     for (const number of [1, 2, 3]) logger.info({ number });

@@ -13,7 +13,9 @@ beforeAll(async () => {
   client = new Cluster(servers.nodes.map(({ host, port }) => ({ host, port })));
   // Until the client is connected to all of them, and what was counted before that is over.
   let isDegraded = false;
-  const end = signals.featureState.subscribe(({ degraded }) => void (isDegraded = degraded));
+  const end = signals.featureState.subscribe(({ feature, degraded }) => {
+    if (feature === 'rate-limit') isDegraded = degraded;
+  });
   const limits = zones({ store: redisStore(client), zones: { warm: '1000/m' } });
   await eventually(async () => {
     const taken = Array.from({ length: 50 }, (_each, index) => limits.take('warm', `10.0.0.${index}`));

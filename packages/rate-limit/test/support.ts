@@ -2,7 +2,7 @@ import { errorHandler } from '@signalbox/errors';
 import { signals, type FeatureState, type RateLimitDecision } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type Express, type RequestHandler } from 'express';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import { jsonOf, send as sendRaw, type Answer as RawAnswer } from '../../../test/support/send.js';
 import type { RateLimitStore } from '../src/index.js';
 
@@ -49,7 +49,7 @@ export async function statuses(count: number, ask: () => Promise<Answer>): Promi
 
 /** What is published until the test ends. */
 export function listening(): { decisions: RateLimitDecision[]; features: FeatureState[] } {
-  return { decisions: heard(signals.rateLimitDecision), features: heard(signals.featureState) };
+  return { decisions: heard(signals.rateLimitDecision), features: heardFeature('rate-limit') };
 }
 
 /** A store that fails as long as it is told to. */

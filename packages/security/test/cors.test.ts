@@ -3,7 +3,7 @@ import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { type Express } from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import { send, type Answer } from '../../../test/support/send.js';
 import { cors, exposedByDefault, type CorsOptions } from '../src/index.js';
 
@@ -286,7 +286,7 @@ describe('cors: a function of origins', () => {
     ['rejects', () => Promise.reject(new TypeError('secret'))],
   ])('that %s has not allowed the origin, and says so until it answers again', async (_what, fail) => {
     const findings = heard(signals.securityFinding);
-    const states = heard(signals.featureState);
+    const states = heardFeature('cors');
     let fn: () => boolean | Promise<boolean> = fail;
     const url = await listen(appWith({ origins: [() => fn()] }));
     const headers = { Origin: 'https://a.example' };

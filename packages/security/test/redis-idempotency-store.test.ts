@@ -2,14 +2,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { deadline, requestContext } from '@signalbox/context';
 import { errorHandler } from '@signalbox/errors';
 import { redisLink } from '@signalbox/redis';
-import { signals } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express from 'express';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../test/support/fault-proxy.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
-import { heard } from '../../../test/support/heard.js';
+import { heardFeature } from '../../../test/support/heard.js';
 import { idempotency, redisIdempotencyStore, type IdempotencyOptions } from '../src/index.js';
 import { itKeepsTheIdempotencyContract } from './idempotency-store-contract.js';
 
@@ -116,7 +115,7 @@ describe('redisIdempotencyStore', () => {
 
 describe('idempotency with Redis gone', () => {
   it('refuses what carries a key with 503, within its deadline, and recovers by itself', async () => {
-    const states = heard(signals.featureState);
+    const states = heardFeature('idempotency');
     const { url, runs } = await startApp();
     await proxy.partition();
     const before = performance.now();
@@ -131,7 +130,7 @@ describe('idempotency with Redis gone', () => {
 
     await proxy.pass();
     await expect.poll(async () => (await pay(url, 'back')).status, { timeout: 10_000 }).toBe(201);
-    expect(states.filter(({ feature }) => feature === 'idempotency')).toEqual([
+    expect(states).toEqual([
       {
         feature: 'idempotency',
         degraded: true,
@@ -143,7 +142,7 @@ describe('idempotency with Redis gone', () => {
   });
 
   it('is not called so by a request that has no time left to ask', async () => {
-    const states = heard(signals.featureState);
+    const states = heardFeature('idempotency');
     const app = express();
     app.use(requestContext(), deadline(20), (_req, _res, next) => {
       // A stall of the process, in which no timer fires.

@@ -3,7 +3,7 @@ import { errorHandler } from '@signalbox/errors';
 import { signals, type FeatureState, type SessionEvent } from '@signalbox/signals';
 import express, { type Express, type RequestHandler } from 'express';
 import { onTestFinished } from 'vitest';
-import { heard } from '../../../test/support/heard.js';
+import { heardFeature } from '../../../test/support/heard.js';
 import { jsonOf, send as sendRaw, type Answer as RawAnswer } from '../../../test/support/send.js';
 import {
   memoryStore,
@@ -134,5 +134,5 @@ export function slowStore(): SlowStore {
 export function listening(): { events: SessionEvent['event'][]; features: FeatureState[] } {
   const events: SessionEvent['event'][] = [];
   onTestFinished(signals.sessionEvent.subscribe(({ event }) => void events.push(event)));
-  return { events, features: heard(signals.featureState) };
+  return { events, features: heardFeature('sessions') };
 }

@@ -3,7 +3,7 @@ import { errorHandler, notFound } from '@signalbox/errors';
 import { signals, type DeprecatedCall, type FeatureState } from '@signalbox/signals';
 import { listen } from '@signalbox/testing';
 import express, { Router, type Express, type RequestHandler } from 'express';
-import { heard } from '../../../test/support/heard.js';
+import { heard, heardFeature } from '../../../test/support/heard.js';
 import { jsonOf, send as sendRaw, type Answer as RawAnswer } from '../../../test/support/send.js';
 
 export interface Answer extends RawAnswer {
@@ -69,5 +69,5 @@ export function routerOf(from: string, ...paths: readonly string[]): Router {
 
 /** What is published until the test ends. */
 export function listening(): { calls: DeprecatedCall[]; features: FeatureState[] } {
-  return { calls: heard(signals.deprecatedCall), features: heard(signals.featureState) };
+  return { calls: heard(signals.deprecatedCall), features: heardFeature('version-usage') };
 }
