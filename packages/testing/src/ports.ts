@@ -5,18 +5,21 @@ import { createServer } from 'node:net';
 const FIRST = 20_000;
 const LAST = 32_000;
 
-/** Of processes that test at the same time each has every fourth port to itself. */
-const SHARES = 4;
+/** Of the workers of a run each has ports to itself, and most often so have runs at the same time, as of two checkouts. */
+const WORKERS = 4;
+const RUNS = 3;
+const SHARES = WORKERS * RUNS;
 
 /** Which worker of Vitest or Jest this is, from 1 on; of other runners the processes began one after the other. */
 function share(): number {
   const { VITEST_POOL_ID, JEST_WORKER_ID } = process.env;
-  return Number(VITEST_POOL_ID ?? JEST_WORKER_ID ?? process.pid) % SHARES;
+  const worker = Number(VITEST_POOL_ID ?? JEST_WORKER_ID ?? process.pid) % WORKERS;
+  return worker * RUNS + (process.ppid % RUNS);
 }
 
 /** Not given again for long: whoever has one may be about to start anew on it, as after a crash that is tested. */
 const given = new Set<number>();
-const MAX_GIVEN = 1_500;
+const MAX_GIVEN = 500;
 
 /**
  * A port on which nobody listens, for a program that cannot pick one by itself. Somebody else may take it before
