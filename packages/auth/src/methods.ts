@@ -114,7 +114,9 @@ export function apiKey(
     method: 'api_key',
     claims: (credential) => credential.startsWith(start),
 
-    start(req, _res, credential, verifyOptions) {
+    start(req, res, credential, verifyOptions) {
+      // No cache in front knows that it says who asks, as of Authorization (RFC 9111 section 3.5).
+      res.vary(header);
       const sent = req.headers[field];
       const hasField = sent !== undefined && sent !== '';
       if (!hasField) return credential === undefined ? undefined : keys.verify(credential, verifyOptions);

@@ -63,7 +63,7 @@ export function userOf(req: WithSession): string | undefined {
 }
 
 /** An app that says who asks, behind these middlewares. */
-function appWith(...middlewares: RequestHandler[]): Express {
+export function appWith(...middlewares: RequestHandler[]): Express {
   const app = express();
   app.use((_req, res, next) => {
     // Tells the error handler that the error will be logged: what fails here is meant to.

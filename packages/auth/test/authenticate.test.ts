@@ -1,5 +1,5 @@
 import { facts } from '@signalbox/context';
-import { assertNeverHangs } from '@signalbox/testing';
+import { assertNeverHangs, listen } from '@signalbox/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -18,7 +18,7 @@ import {
   type KeyStore,
   type TokenStore,
 } from '../src/index.js';
-import { asker, testSessions, userOf } from './auth-support.js';
+import { appWith, asker, testSessions, userOf } from './auth-support.js';
 import { tokensWith } from './token-support.js';
 
 const INVALID = /^Bearer error="invalid_token", error_description="[^"]+"$/;
@@ -259,6 +259,16 @@ describe('authenticate with API keys only', () => {
       status: 200,
       who,
     });
+  });
+
+  it('tells caches in front that the answer is of the key, also where there is none', async () => {
+    const { keys, key } = await setUp();
+    const open = await listen(appWith(authenticate([apiKey(keys)], { optional: true })));
+    const closed = await listen(appWith(authenticate([apiKey(keys, { header: 'X-Key' })])));
+    for (const headers of [{}, { 'x-api-key': key }]) {
+      expect((await fetch(open, { headers })).headers.get('vary')).toBe('X-API-Key');
+    }
+    expect((await fetch(closed)).headers.get('vary')).toBe('X-Key, Accept');
   });
 
   it('reads them from another field on demand', async () => {

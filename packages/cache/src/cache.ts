@@ -102,6 +102,8 @@ export function cache(options: CacheOptions = {}): Cache {
       if (isUnsafe(req)) watchUnsafe(engine, req, res);
       return bypass(req, res, next, 'fwd=method');
     }
+    // For the caches in front as for this one.
+    for (const name of settings.keys.vary) res.vary(name);
     const { key, found } = askedOf(req) ?? ask(req);
     if (typeof key === 'string') {
       if (key === 'override') engine.tally.overrides += 1;

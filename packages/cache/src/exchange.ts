@@ -223,7 +223,7 @@ export class Exchange implements RecorderListener {
     this.planned = { ...head, etag: fieldOf(newer, 'etag') ?? stale.head.etag };
     const entry = new Entry(this.planned, stale.body);
     // What it varies by is a field like the others: the 304 may be the first to name it.
-    this.vary = [...new Set([...varyOf(this.call.res, this.before), ...(list?.head.vary ?? [])])].toSorted();
+    this.vary = [...new Set([...varyOf(this.call, this.before), ...(list?.head.vary ?? [])])].toSorted();
     this.store(entry);
     return entry;
   }
@@ -293,7 +293,7 @@ export class Exchange implements RecorderListener {
   private plan(verdict: Verdict): void {
     const { res } = this.call;
     const fields = [...fieldsBelow(res, this.before, verdict.withheld), ...fieldsTakenAway(res, this.before)];
-    this.vary = varyOf(res, this.before);
+    this.vary = varyOf(this.call, this.before);
     const head = entryHead({ ...this.factsOf(), status: res.statusCode, fields, verdict, vary: this.vary });
     this.planned = this.isEtagOurs ? { ...head, etag: undefined } : head;
   }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Field } from './entry.js';
+import { isClaim } from './request-fields.js';
 
 /** What stood in a response before the cache let the request through: belongs to that request alone. */
 export type Before = ReadonlyMap<string, string | number | readonly string[] | undefined>;
@@ -112,14 +113,22 @@ export function listed(value: string): string[] {
     .filter((name) => name !== '');
 }
 
+interface VaryingCall {
+  readonly res: ServerResponse;
+  readonly engine: { readonly settings: { readonly keys: { readonly vary: readonly string[] } } };
+}
+
 /**
- * The fields of a request that an answer varies by. `Origin` that was named above the cache is about the CORS fields set
- * there; those set below make it part of the answer, whether `Vary` says so or not.
+ * The fields of a request that an answer varies by, beside those that its key tells apart. `Origin` that was named above the
+ * cache is about the CORS fields set there; those set below make it part of the answer, whether `Vary` says so or not. A
+ * credential that was named above is about who asks, which is looked at for each request.
  */
-export function varyOf(res: ServerResponse, before: Before): string[] {
+export function varyOf({ res, engine }: VaryingCall, before: Before): string[] {
   const names = new Set(listed(joinedField(res.getHeader('vary')) ?? ''));
-  const above = joinedField(before.get('vary'));
-  if (above !== undefined && listed(above).includes('origin')) names.delete('origin');
+  for (const name of listed(joinedField(before.get('vary')) ?? '')) {
+    if (name === 'origin' || isClaim(name)) names.delete(name);
+  }
+  for (const name of engine.settings.keys.vary) names.delete(name);
   const allowed = res.getHeader('access-control-allow-origin');
   if (allowed !== undefined && allowed !== '*' && allowed !== before.get('access-control-allow-origin')) {
     names.add('origin');

@@ -41,7 +41,7 @@ export interface CacheOptions {
    * @default false
    */
   shared?: boolean | undefined;
-  /** Header fields of requests that every answer depends on, whether or not it says so by `Vary`. */
+  /** Header fields of requests that every answer depends on; each says so by `Vary`, for the caches in front. */
   vary?: readonly string[] | undefined;
   /**
    * For how long a stale answer is sent while a new one is made, where it does not say so itself, in milliseconds.

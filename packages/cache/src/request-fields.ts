@@ -47,7 +47,8 @@ const OF_USERS_BEGIN: readonly string[] = USER_FIELDS.flatMap((name) =>
 const claims = new Map<string, boolean>();
 const MAX_NAMES = 1_000;
 
-function isClaim(name: string): boolean {
+/** Whether a field says who asks; in lower case. */
+export function isClaim(name: string): boolean {
   const known = claims.get(name);
   if (known !== undefined) return known;
   if (claims.size >= MAX_NAMES) claims.clear();

@@ -302,6 +302,24 @@ describe('Vary (section 4.1)', () => {
     expect((await get(url, { 'x-tenant': 'a' })).text).toBe('answer 1');
   });
 
+  it('tells the caches in front what the app names', async () => {
+    const byAccept: RequestHandler = (_req, res, next) => {
+      res.vary('Accept').set('ETag', '"a"');
+      next();
+    };
+    const url = await serving(cache({ ttlMs: 60_000, vary: ['X-Tenant', 'X-Plan'] }), counting(byAccept));
+    const headers = { 'x-tenant': 'a' };
+    for (const [more, status] of [
+      [{}, 200],
+      [{}, 200],
+      [{ 'if-none-match': '"a"' }, 304],
+    ] as const) {
+      const answer = await get(url, { ...headers, ...more });
+      expect([answer.status, answer.headers.vary]).toEqual([status, 'x-tenant, x-plan, Accept']);
+    }
+    expect((await get(url, headers)).text).toBe('answer 1');
+  });
+
   it('adds to what stands there already', async () => {
     const above: RequestHandler = (_req, res, next) => {
       res.vary('Origin');

@@ -172,6 +172,22 @@ describe('two users', () => {
     },
   );
 
+  it('is one for all where it is shared, though who asks was named above', async () => {
+    const above: RequestHandler = (_req, res, next) => {
+      res.vary('X-API-Key');
+      next();
+    };
+    const url = await serving(above, cachedRoute(60_000, { shared: true }), counting());
+    for (const key of ['one', 'two']) {
+      const { text, headers } = await get(url, { 'x-api-key': key });
+      expect([text, headers.vary, headers['cache-control']]).toEqual([
+        'answer 1',
+        'X-API-Key',
+        expect.stringContaining('private'),
+      ]);
+    }
+  });
+
   it('share an answer that the app says is for all; other caches are told to keep off', async () => {
     const handler = counting();
     const url = await serving(cachedRoute(60_000, { shared: true }), handler);
