@@ -41,7 +41,11 @@ export function aggregator(timeoutMs: number): Aggregator {
   function onMessage(worker: Worker, message: unknown): void {
     if (!isOurs(message) || gone.has(worker.id)) return;
     const ours = message as FromWorker;
-    if (ours.kind === 'scrape') return void answer(worker, ours.scrape);
+    if (ours.kind === 'scrape') {
+      // Who asks can be asked: one that has closed and begun anew may not have told so yet.
+      silent.delete(worker.id);
+      return void answer(worker, ours.scrape);
+    }
     const before = known.get(worker.id);
     if (ours.kind === 'changes') {
       if (before !== undefined) known.set(worker.id, withChanges(before, ours.changes));

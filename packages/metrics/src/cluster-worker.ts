@@ -69,7 +69,9 @@ function openLink(): WorkerLink {
       const metrics = [...last.flatMap(({ snapshot }) => snapshot.map(pack)), ...gone];
       told = metrics;
       const tookMs = performance.now() - startedMs;
-      await send({ signalbox: 'metrics', kind: 'snapshot', metrics, ...reply });
+      // It may have been opened again meanwhile.
+      const final = reply.final === true && !isOpen;
+      await send({ signalbox: 'metrics', kind: 'snapshot', metrics, ...reply, final });
       return tookMs;
     } catch (error) {
       // A collector of the app failed. The primary goes on with what it knows.

@@ -294,8 +294,11 @@ describe('metrics of a cluster', { timeout: 60_000 }, () => {
     expect(workDone(await scrapeWhole(app.primary))).toBe(4);
   });
 
-  it('go on where a worker closes and begins anew at once', async () => {
-    const app = await startCluster();
+  it.each([
+    ['', {}],
+    [', though its last word takes a while', { SENSOR_MS: '150' }],
+  ])('go on where a worker closes and begins anew at once%s', async (_what, env) => {
+    const app = await startCluster('at once', env);
     const worker = await app.fork();
     await work(worker, 4);
     await scrapeWhole(worker);
