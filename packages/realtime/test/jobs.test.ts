@@ -3,9 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { currentRequest, runInContext } from '@signalbox/context';
 import { BadRequestError } from '@signalbox/errors';
 import { connectRedis } from '@signalbox/redis';
-import { signals } from '@signalbox/signals';
 import { eventually } from '../../../test/support/eventually.js';
 import { startFaultProxy } from '../../../test/support/fault-proxy.js';
+import { heardFeature } from '../../../test/support/heard.js';
 import { startRedis, type RedisServer } from '../../../test/support/redis.js';
 import { type JobContext, type JobEvent, jobs, type Jobs, type JobsOptions } from '../src/index.js';
 
@@ -468,12 +468,7 @@ describe('jobs without Redis for a while', () => {
     onTestFinished(() => own.stop());
     const link = connectRedis(own.url);
     onTestFinished(() => link.close());
-    const degraded: boolean[] = [];
-    onTestFinished(
-      signals.featureState.subscribe(
-        (state) => void (state.feature === 'jobs' && degraded.push(state.degraded)),
-      ),
-    );
+    const states = heardFeature('jobs');
     const { kinds, contexts, finish } = puppet();
     const live = openJobs({ redis: link, kinds, leaseMs: 400 });
     await eventually(() => link.state === 'up');
@@ -487,7 +482,7 @@ describe('jobs without Redis for a while', () => {
     await eventually(() => events.length === 3, 2_000);
     contexts[0]?.progress({ progress: 0.3 });
     await eventually(() => events.length === 4, 2_000);
-    expect(degraded).toEqual([true]);
+    expect(states).toMatchObject([{ degraded: true }]);
     // Who comes now is served, too, also with a new one.
     expect(summary(await follow(live, id, 'ada', 2))).toEqual(['3 progress', '4 progress']);
     expect(await live.result(id, 'ada')).toMatchObject({ state: 'running', seq: 4 });
@@ -496,7 +491,7 @@ describe('jobs without Redis for a while', () => {
 
     // It comes back, and has lost everything.
     await own.restart();
-    await eventually(() => degraded.length === 2);
+    await eventually(() => states.length === 2);
     await eventually(async () => {
       const keys = await own.command('keys', 'signalbox:realtime:job:{*}:events');
       return keys.includes(id) && keys.includes(second.id);
